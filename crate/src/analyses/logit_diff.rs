@@ -1,0 +1,152 @@
+//! Does the model do it? logit(answer) - logit(distractor) at the last position of every prompt, and its mean
+//! over each group (the notebook's `logits_to_ave_logit_diff`).
+
+use std::collections::HashMap;
+
+use super::{Analysis, Findings, Job, Running};
+use crate::error::Result;
+use crate::host;
+use crate::metrics::mean;
+use crate::model::{Batch, Tap};
+use crate::prompts::{Prepared, PreparedCase, prepare};
+use crate::readback;
+use crate::report::{Cell, Column, Dot, DotSeries, Dots, Mark, Part, Quantity, Row, Table};
+
+/// The catalogue's entry.
+pub(super) static ANALYSIS: Analysis = Analysis {
+    name: "logit-diff",
+    title: "Does the model do it?",
+    description: "logit(answer) - logit(distractor) after each prompt. Above 0 the model prefers the answer; \
+                  each unit is a factor of e in probability.",
+    settings: &[],
+    run,
+};
+
+/// Prompts per forward pass: enough to fill a small device, few enough to be cancelled between.
+const CHUNK: usize = 16;
+
+fn run<'a>(job: &'a Job<'a>) -> Running<'a> {
+    Box::pin(measure(job))
+}
+
+async fn measure(job: &Job<'_>) -> Result<Findings> {
+    let (groups, problems) = prepare(job.experiment, job.tokenizer, job.model.config.n_ctx)?;
+    let logits = Logits::of(job, &groups).await?;
+
+    let mut parts = Vec::new();
+    if !groups.is_empty() {
+        parts.push(Part::Dots(Dots {
+            title: "Logit difference per prompt".to_owned(),
+            note: Some("One dot per prompt; the bar is the group's mean.".to_owned()),
+            axis: "logit(answer) - logit(distractor)".to_owned(),
+            quantity: Quantity::LogitDifference,
+            series: groups.iter().map(|group| series(group, &logits)).collect(),
+        }));
+    }
+    parts.extend(groups.iter().map(|group| Part::Table(table(job, group, &logits))));
+    Ok(Findings { parts, problems })
+}
+
+/// The two logits of every prompt that occurs, each prompt run once.
+struct Logits {
+    found: HashMap<Run, [f64; 2]>,
+}
+
+/// A prompt with the two tokens whose logits are wanted, the smaller id first.
+type Run = (Vec<u32>, [u32; 2]);
+
+/// The run that serves a case's prompt, and whether the answer is its first token.
+fn run_of(prompt: &[u32], case: &PreparedCase) -> (Run, bool) {
+    let first = case.answer < case.distractor;
+    let pair = [case.answer.min(case.distractor), case.answer.max(case.distractor)];
+    ((prompt.to_vec(), pair), first)
+}
+
+impl Logits {
+    async fn of(job: &Job<'_>, groups: &[Prepared]) -> Result<Self> {
+        let cases = groups.iter().flat_map(|group| &group.cases);
+        let runs = cases.flat_map(|case| [&case.clean, &case.corrupted].map(|prompt| run_of(prompt, case).0));
+        let mut runs: Vec<Run> = runs.collect();
+        runs.sort_unstable();
+        runs.dedup();
+
+        let mut found = HashMap::new();
+        for chunk in runs.chunks(CHUNK) {
+            host::step(job.host, "Running the prompts", found.len(), runs.len()).await?;
+            let prompts: Vec<Vec<u32>> = chunk.iter().map(|(prompt, _)| prompt.clone()).collect();
+            let tokens: Vec<Vec<u32>> = chunk.iter().map(|(_, pair)| pair.to_vec()).collect();
+            let batch = Batch::new(&prompts);
+            let normalized = job.model.forward(&batch, &mut Tap::none())?; // [b, p, d]
+            let last = job.model.last(normalized, &batch); // [b, d]
+            let logits = readback::read(job.model.unembedding.logits_of(last, &tokens)).await?; // [b, 2]
+            for (run, pair) in chunk.iter().zip(logits.chunks_exact(2)) {
+                found.insert(run.clone(), [f64::from(pair[0]), f64::from(pair[1])]);
+            }
+        }
+        host::step(job.host, "Running the prompts", runs.len(), runs.len()).await?;
+        Ok(Self { found })
+    }
+
+    /// The logits of the case's answer and distractor after `prompt`.
+    fn after(&self, prompt: &[u32], case: &PreparedCase) -> [f64; 2] {
+        let (run, answer_first) = run_of(prompt, case);
+        let [a, b] = self.found[&run];
+        if answer_first { [a, b] } else { [b, a] }
+    }
+
+    fn difference(&self, prompt: &[u32], case: &PreparedCase) -> f64 {
+        let [answer, distractor] = self.after(prompt, case);
+        answer - distractor
+    }
+}
+
+fn series(group: &Prepared, logits: &Logits) -> DotSeries {
+    let points: Vec<Dot> = group
+        .cases
+        .iter()
+        .map(|case| Dot { label: case.text.clone(), value: logits.difference(&case.clean, case) })
+        .collect();
+    let values: Vec<f64> = points.iter().map(|point| point.value).collect();
+    DotSeries { name: group.name.clone(), group: group.group, points, mean: mean(&values) }
+}
+
+fn table(job: &Job<'_>, group: &Prepared, logits: &Logits) -> Table {
+    let column = |name: &str, quantity| Column { name: name.to_owned(), quantity };
+    let mut rows = Vec::new();
+    let (mut clean, mut corrupted) = (Vec::new(), Vec::new());
+    for case in &group.cases {
+        let [answer, distractor] = logits.after(&case.clean, case);
+        clean.push(answer - distractor);
+        corrupted.push(logits.difference(&case.corrupted, case));
+        rows.push(Row {
+            cells: vec![
+                Cell::Text(case.text.clone()),
+                Cell::Token(job.tokenizer.token(case.answer)),
+                Cell::Token(job.tokenizer.token(case.distractor)),
+                Cell::Number(answer),
+                Cell::Number(distractor),
+                Cell::Number(answer - distractor),
+                Cell::Number(corrupted[corrupted.len() - 1]),
+            ],
+            mark: None,
+        });
+    }
+    let mut cells = vec![Cell::Text("mean".to_owned())];
+    cells.extend([Cell::Empty, Cell::Empty, Cell::Empty, Cell::Empty]);
+    cells.extend([Cell::Number(mean(&clean)), Cell::Number(mean(&corrupted))]);
+    rows.push(Row { cells, mark: Some(Mark::Mean) });
+    Table {
+        title: group.name.clone(),
+        note: None,
+        columns: vec![
+            column("Prompt", Quantity::Text),
+            column("Answer", Quantity::Token),
+            column("Distractor", Quantity::Token),
+            column("Logit of answer", Quantity::Logit),
+            column("Logit of distractor", Quantity::Logit),
+            column("Logit difference", Quantity::LogitDifference),
+            column("On the corrupted prompt", Quantity::LogitDifference),
+        ],
+        rows,
+    }
+}

@@ -1,0 +1,31 @@
+//! A model's files in a folder.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+use patchlab::model::source::FileSource;
+use patchlab::{Files, TokenizerFiles};
+
+/// Finds `config.json`, `model.safetensors` and the tokenizer's files in `folder`.
+pub(super) fn files(folder: &Path) -> Result<Files<FileSource>> {
+    let read = |name: &str| {
+        let path = folder.join(name);
+        fs::read_to_string(&path).with_context(|| path.display().to_string())
+    };
+    let has = |name: &str| folder.join(name).exists();
+    let tokenizer = if has("tokenizer.json") {
+        TokenizerFiles::Json(read("tokenizer.json")?.into_bytes())
+    } else if has("vocab.json") && has("merges.txt") {
+        TokenizerFiles::VocabAndMerges(read("vocab.json")?, read("merges.txt")?)
+    } else {
+        TokenizerFiles::Gpt2
+    };
+    let name = folder.file_name().map(|name| name.to_string_lossy().into_owned());
+    Ok(Files {
+        name: name.unwrap_or_else(|| folder.display().to_string()),
+        config: read("config.json")?,
+        tokenizer,
+        weights: FileSource::open(&folder.join("model.safetensors"))?,
+    })
+}

@@ -1,0 +1,152 @@
+//! Every way Patchlab can refuse, in words that say what the user can do about it.
+//!
+//! Bad input is an [`Error`], never a panic. The page shows [`Error::code`] nowhere; it is there for tests
+//! and for JavaScript to branch on.
+
+use crate::experiment::Place;
+
+/// What went wrong and what to do about it. The `Display` text is the message a user reads.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A field of the experiment cannot be used as typed.
+    #[error("{message}")]
+    Field {
+        /// Where in the experiment the offending text stands.
+        place: Place,
+        /// A short name of the kind of fault: `empty-prompt`, `unequal-lengths`, ...
+        code: &'static str,
+        /// What is wrong and what to change.
+        message: String,
+    },
+    /// The experiment document is not JSON of the documented shape.
+    #[error("This is not an experiment document: {0}. The format is described in docs/experiment.md.")]
+    Document(String),
+    /// `config.json` does not describe a model of GPT-2's architecture.
+    #[error("config.json: {0}")]
+    Config(String),
+    /// The file is not a safetensors checkpoint, or only the beginning of one.
+    #[error("{name}: {reason}. Fetch or choose the file again.")]
+    Checkpoint {
+        /// The file's name.
+        name: String,
+        /// What the reader found.
+        reason: String,
+    },
+    /// A tensor that the configuration calls for is not in the checkpoint.
+    #[error(
+        "The checkpoint has no tensor `{0}`. Is it a GPT-2 checkpoint, and does config.json belong to it?"
+    )]
+    TensorMissing(String),
+    /// A tensor has another shape than the configuration calls for.
+    #[error(
+        "Tensor `{name}` has shape {found:?}, but config.json calls for {expected:?}. \
+         The two files do not belong together."
+    )]
+    TensorShape {
+        /// The tensor's name in the checkpoint.
+        name: String,
+        /// The shape that follows from `config.json`.
+        expected: Vec<usize>,
+        /// The shape in the checkpoint's header.
+        found: Vec<usize>,
+    },
+    /// A tensor is stored in a number format that Patchlab does not read.
+    #[error("Tensor `{name}` is stored as {dtype}. Save the checkpoint as F32, F16 or BF16.")]
+    TensorDtype {
+        /// The tensor's name in the checkpoint.
+        name: String,
+        /// The format found.
+        dtype: String,
+    },
+    /// A weight is NaN or infinite.
+    #[error(
+        "Tensor `{0}` holds values that are not finite numbers. The checkpoint is damaged or the training diverged."
+    )]
+    TensorNotFinite(String),
+    /// The tokenizer's files cannot be read.
+    #[error("The tokenizer cannot be read: {0}")]
+    Tokenizer(String),
+    /// A file or an address cannot be read.
+    #[error("{what} cannot be read: {reason}")]
+    Source {
+        /// The file or the address.
+        what: String,
+        /// What the system or the server said, and what to try.
+        reason: String,
+    },
+    /// The file at an address is not the one of which the first part was read.
+    #[error(
+        "{0} has changed at its host since the first part of it was read. Open it again: it will be fetched anew."
+    )]
+    SourceChanged(String),
+    /// No device of the wanted kind can be had.
+    #[error("{0}")]
+    Device(String),
+    /// The device failed while it was computing.
+    #[error("The device failed while computing ({0}). Open the model again, or choose the CPU as device.")]
+    Compute(String),
+    /// A setting of an analysis is outside what the model or the analysis allows.
+    #[error("Setting `{name}`: {message}")]
+    Setting {
+        /// The setting's name in the catalogue.
+        name: String,
+        /// What is wrong and what is allowed.
+        message: String,
+    },
+    /// There is no analysis of that name.
+    #[error("There is no analysis `{name}`. There are: {known}.")]
+    UnknownAnalysis {
+        /// The name asked for.
+        name: String,
+        /// The names in the catalogue.
+        known: String,
+    },
+    /// A site's name does not parse.
+    #[error(
+        "There is no site `{0}` in this model. Names are TransformerLens's, like `blocks.0.attn.hook_z`."
+    )]
+    UnknownSite(String),
+    /// A planned patch met no activation: the run would silently be an unpatched one.
+    #[error("The patch at {0} did not fire. It names a site or an index that this run does not have.")]
+    PatchUnfired(String),
+    /// The user cancelled.
+    #[error("Cancelled.")]
+    Cancelled,
+}
+
+impl Error {
+    /// A short stable name of the kind of error.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Error::Field { code, .. } => code,
+            Error::Document(_) => "document",
+            Error::Config(_) => "config",
+            Error::Checkpoint { .. } => "checkpoint",
+            Error::TensorMissing(_) => "tensor-missing",
+            Error::TensorShape { .. } => "tensor-shape",
+            Error::TensorDtype { .. } => "tensor-dtype",
+            Error::TensorNotFinite(_) => "tensor-not-finite",
+            Error::Tokenizer(_) => "tokenizer",
+            Error::Source { .. } => "source",
+            Error::SourceChanged(_) => "source-changed",
+            Error::Device(_) => "device",
+            Error::Compute(_) => "compute",
+            Error::Setting { .. } => "setting",
+            Error::UnknownAnalysis { .. } => "unknown-analysis",
+            Error::UnknownSite(_) => "unknown-site",
+            Error::PatchUnfired(_) => "patch-unfired",
+            Error::Cancelled => "cancelled",
+        }
+    }
+
+    /// The field of the experiment that the error concerns, if it concerns one.
+    pub fn place(&self) -> Option<Place> {
+        match self {
+            Error::Field { place, .. } => Some(*place),
+            _ => None,
+        }
+    }
+}
+
+/// The crate's result type.
+pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -1,0 +1,48 @@
+//! What a long call needs from whoever called it: someone to tell, and leave to go on.
+
+use std::future::{Future, ready};
+use std::pin::Pin;
+
+use crate::error::{Error, Result};
+use crate::report::{Progress, Unit};
+
+/// The caller of a long call. The browser's is in `web`; natively it prints, or is silent.
+pub trait Host {
+    /// Hears how far the call has come.
+    fn progress(&self, progress: Progress);
+
+    /// Whether the call should stop.
+    fn cancelled(&self) -> bool;
+
+    /// Lets other work in, so that a cancellation can arrive. Natively there is none to let in.
+    fn pause(&self) -> Pin<Box<dyn Future<Output = ()> + '_>> {
+        Box::pin(ready(()))
+    }
+}
+
+/// A host that hears nothing and never cancels.
+#[derive(Debug, Clone, Copy)]
+pub struct Quiet;
+
+impl Host for Quiet {
+    fn progress(&self, _: Progress) {}
+
+    fn cancelled(&self) -> bool {
+        false
+    }
+}
+
+/// Tells the host and asks whether to go on.
+///
+/// # Errors
+/// [`Error::Cancelled`] if not.
+pub async fn step(host: &dyn Host, stage: &str, done: usize, total: usize) -> Result<()> {
+    host.progress(Progress {
+        stage: stage.to_owned(),
+        done: done as f64,
+        total: total as f64,
+        unit: Unit::Prompts,
+    });
+    host.pause().await;
+    if host.cancelled() { Err(Error::Cancelled) } else { Ok(()) }
+}

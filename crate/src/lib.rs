@@ -1,0 +1,37 @@
+//! Patchlab's engine: GPT-2 with every intermediate in reach, and the analyses made of it.
+//!
+//! Data flows one way, and a module may use only what stands before it:
+//!
+//! [`error`], [`experiment`], [`report`], [`site`] -> [`tokens`], [`prompts`] -> [`model`] -> [`device`],
+//! [`readback`], [`metrics`], [`host`] -> [`analyses`] -> [`session`], [`presets`] -> [`types`], `web`.
+//!
+//! Nothing but `web` knows that JavaScript exists; nothing but [`device`] picks a device; nothing but
+//! [`readback`] waits for one.
+
+pub mod error;
+pub mod experiment;
+pub mod report;
+pub mod site;
+
+pub mod prompts;
+pub mod tokens;
+
+pub mod model;
+
+pub mod device;
+pub mod host;
+pub mod metrics;
+pub mod readback;
+
+pub mod analyses;
+
+pub mod presets;
+pub mod session;
+pub mod types;
+
+#[cfg(feature = "web")]
+pub mod web;
+
+pub use error::{Error, Result};
+pub use experiment::Experiment;
+pub use session::{Files, Request, Session, TokenizerFiles};

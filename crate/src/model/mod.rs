@@ -1,0 +1,18 @@
+//! GPT-2: its configuration, its checkpoint, its weights as TransformerLens prepares them, its forward pass.
+//!
+//! Read in this order: [`config`], [`source`], [`checkpoint`], [`process`], [`vocabulary`], [`weights`],
+//! [`tap`], [`forward`].
+
+pub mod checkpoint;
+pub mod config;
+pub mod forward;
+pub mod process;
+pub mod source;
+pub mod tap;
+pub mod vocabulary;
+pub mod weights;
+
+pub use config::Config;
+pub use forward::Batch;
+pub use tap::{Activation, Patch, Recording, Tap};
+pub use weights::Model;

@@ -1,0 +1,199 @@
+//! What may happen at a hook point: nothing, recording, patching. One forward pass serves all three, so a
+//! recorded run cannot drift from a plain one.
+
+use std::collections::HashMap;
+use std::ops::Range;
+
+use burn::tensor::Tensor;
+
+use crate::error::{Error, Result};
+use crate::site::Site;
+
+/// An activation, with the axes that [`Site::axes`] names.
+#[derive(Debug, Clone)]
+pub enum Activation {
+    /// Three axes.
+    Three(Tensor<3>),
+    /// Four axes.
+    Four(Tensor<4>),
+}
+
+impl Activation {
+    /// Its sizes, outermost first.
+    pub fn shape(&self) -> Vec<usize> {
+        match self {
+            Activation::Three(tensor) => tensor.dims().to_vec(),
+            Activation::Four(tensor) => tensor.dims().to_vec(),
+        }
+    }
+}
+
+/// A tensor rank that activations come in.
+pub trait Rank<const D: usize> {
+    /// Wraps a tensor of this rank.
+    fn wrap(tensor: Tensor<D>) -> Activation;
+    /// The tensor, if the activation is of this rank.
+    fn unwrap(activation: &Activation) -> Option<Tensor<D>>;
+}
+
+impl Rank<3> for Activation {
+    fn wrap(tensor: Tensor<3>) -> Activation {
+        Activation::Three(tensor)
+    }
+
+    fn unwrap(activation: &Activation) -> Option<Tensor<3>> {
+        match activation {
+            Activation::Three(tensor) => Some(tensor.clone()),
+            Activation::Four(_) => None,
+        }
+    }
+}
+
+impl Rank<4> for Activation {
+    fn wrap(tensor: Tensor<4>) -> Activation {
+        Activation::Four(tensor)
+    }
+
+    fn unwrap(activation: &Activation) -> Option<Tensor<4>> {
+        match activation {
+            Activation::Four(tensor) => Some(tensor.clone()),
+            Activation::Three(_) => None,
+        }
+    }
+}
+
+/// The activations of a recorded run, on the device.
+#[derive(Debug, Clone, Default)]
+pub struct Recording {
+    activations: HashMap<Site, Activation>,
+}
+
+impl Recording {
+    /// The activation recorded at `site`.
+    ///
+    /// # Errors
+    /// [`Error::UnknownSite`] if the run did not record it.
+    pub fn get(&self, site: Site) -> Result<&Activation> {
+        self.activations.get(&site).ok_or_else(|| Error::UnknownSite(site.to_string()))
+    }
+
+    /// The activation recorded at `site`, as a tensor of its rank.
+    ///
+    /// # Errors
+    /// [`Error::UnknownSite`] if the run did not record it, or not with this many axes.
+    pub fn tensor<const D: usize>(&self, site: Site) -> Result<Tensor<D>>
+    where
+        Activation: Rank<D>,
+    {
+        Activation::unwrap(self.get(site)?).ok_or_else(|| Error::UnknownSite(site.to_string()))
+    }
+
+    /// Every recorded site, in the order the forward pass meets them.
+    pub fn sites(&self) -> Vec<Site> {
+        let mut sites: Vec<Site> = self.activations.keys().copied().collect();
+        sites.sort();
+        sites
+    }
+}
+
+/// One intervention: at `site`, the part within `range` is replaced by the same part of `value`.
+#[derive(Debug, Clone)]
+pub struct Patch {
+    /// Where.
+    pub site: Site,
+    /// Which part, one range per axis of the site, outermost (prompts) first.
+    pub range: Vec<Range<usize>>,
+    /// What to put there: an activation of the same shape, e.g. the clean run's.
+    pub value: Activation,
+}
+
+/// What a forward pass does at its hook points.
+#[derive(Debug, Default)]
+pub struct Tap<'a> {
+    record: Option<&'a dyn Recorder>,
+    patches: &'a [Patch],
+    fired: Vec<bool>,
+    recording: Recording,
+}
+
+/// Says which sites to record.
+pub trait Recorder: std::fmt::Debug {
+    /// Whether to keep the activation at `site`.
+    fn wants(&self, site: Site) -> bool;
+}
+
+/// Records every site.
+#[derive(Debug)]
+pub struct Everything;
+
+impl Recorder for Everything {
+    fn wants(&self, _: Site) -> bool {
+        true
+    }
+}
+
+impl Recorder for Vec<Site> {
+    fn wants(&self, site: Site) -> bool {
+        self.contains(&site)
+    }
+}
+
+impl<'a> Tap<'a> {
+    /// A plain run.
+    pub fn none() -> Self {
+        Self::default()
+    }
+
+    /// Applies `patches`, then records what `record` wants: a recording sees patched values, as a
+    /// TransformerLens cache does.
+    pub fn new(record: Option<&'a dyn Recorder>, patches: &'a [Patch]) -> Self {
+        Self { record, patches, fired: vec![false; patches.len()], recording: Recording::default() }
+    }
+
+    /// Passes an activation by: patched if a patch is planned here, recorded if it is wanted.
+    ///
+    /// # Errors
+    /// [`Error::PatchUnfired`] if a patch planned here does not fit the activation.
+    pub(crate) fn visit<const D: usize>(&mut self, site: Site, mut tensor: Tensor<D>) -> Result<Tensor<D>>
+    where
+        Activation: Rank<D>,
+    {
+        for (patch, fired) in self.patches.iter().zip(&mut self.fired) {
+            if patch.site == site {
+                tensor = apply(patch, tensor)?;
+                *fired = true;
+            }
+        }
+        if self.record.is_some_and(|record| record.wants(site)) {
+            self.recording.activations.insert(site, Activation::wrap(tensor.clone()));
+        }
+        Ok(tensor)
+    }
+
+    /// Ends the run: what was recorded.
+    ///
+    /// # Errors
+    /// [`Error::PatchUnfired`] if a planned patch met no activation.
+    pub fn finish(self) -> Result<Recording> {
+        match self.patches.iter().zip(&self.fired).find(|(_, fired)| !**fired) {
+            Some((patch, _)) => Err(Error::PatchUnfired(patch.site.to_string())),
+            None => Ok(self.recording),
+        }
+    }
+}
+
+/// Replaces the patch's part of `tensor`.
+fn apply<const D: usize>(patch: &Patch, tensor: Tensor<D>) -> Result<Tensor<D>>
+where
+    Activation: Rank<D>,
+{
+    let misfit = || Error::PatchUnfired(format!("{} {:?}", patch.site, patch.range));
+    let value: Tensor<D> = Activation::unwrap(&patch.value).ok_or_else(misfit)?;
+    let range: [Range<usize>; D] = patch.range.clone().try_into().map_err(|_| misfit())?;
+    let (dims, found) = (tensor.dims(), value.dims());
+    let fits = |range: &Range<usize>, size: usize| range.start < range.end && range.end <= size;
+    if (0..D).any(|axis| !fits(&range[axis], dims[axis]) || !fits(&range[axis], found[axis])) {
+        return Err(misfit());
+    }
+    Ok(tensor.slice_assign(range.clone(), value.slice(range)))
+}

@@ -1,0 +1,120 @@
+//! The vocabulary's matrices: embedding in, unembedding out.
+//!
+//! GPT-2 ties the two, so the checkpoint's rows are held once, raw, and what TransformerLens does to them
+//! (centred `W_E`; `W_U` with the final LayerNorm folded in and centred over the vocabulary) is applied to
+//! the few vectors that pass through instead:
+//!
+//! `logits = rows . h - mean(rows) . h`, where `h = normalized * gain + bias` of the final LayerNorm.
+//!
+//! Rows are held in blocks, because GPT-2's are 154 MB and WebGPU promises bindings of 128 MiB only.
+
+use burn::tensor::{Device, Int, Tensor, TensorData};
+
+/// The most bytes in a block: well below the smallest binding limit a WebGPU device may have.
+pub const BLOCK_BYTES: usize = 32 << 20;
+
+/// A matrix of one row per token, in blocks.
+#[derive(Debug, Clone)]
+pub struct Rows {
+    /// Each `[block, d_model]`; all but the last have [`Self::block_rows`] rows.
+    blocks: Vec<Tensor<2>>,
+    block_rows: usize,
+    d_model: usize,
+}
+
+impl Rows {
+    /// How many rows of `d_model` numbers stand in a block.
+    pub fn rows_per_block(d_model: usize) -> usize {
+        (BLOCK_BYTES / (4 * d_model)).max(1)
+    }
+
+    /// Takes blocks of [`Self::rows_per_block`] rows each; the last may be shorter.
+    pub fn new(blocks: Vec<Tensor<2>>, d_model: usize) -> Self {
+        Self { blocks, block_rows: Self::rows_per_block(d_model), d_model }
+    }
+
+    /// The blocks, in order.
+    pub fn blocks(&self) -> &[Tensor<2>] {
+        &self.blocks
+    }
+
+    /// The rows of these tokens: `[ids, d_model]`.
+    pub fn select(&self, ids: &[u32]) -> Tensor<2> {
+        let device = self.blocks[0].device();
+        // Gather block by block, then put the rows back into the order asked for.
+        let mut order = vec![0; ids.len()];
+        let mut gathered = Vec::new();
+        let mut count = 0;
+        for (index, block) in self.blocks.iter().enumerate() {
+            let mut here = Vec::new();
+            for (place, &id) in ids.iter().enumerate() {
+                if id as usize / self.block_rows == index {
+                    order[place] = count + here.len() as i32;
+                    here.push((id as usize % self.block_rows) as i32);
+                }
+            }
+            if !here.is_empty() {
+                count += here.len() as i32;
+                gathered.push(block.clone().select(0, indices(here, &device))); // [here, d_model]
+            }
+        }
+        if gathered.len() == 1 {
+            return gathered.remove(0); // already in order: every id was in this block
+        }
+        Tensor::cat(gathered, 0).select(0, indices(order, &device)) // [ids, d_model]
+    }
+
+    /// Width of a row.
+    pub fn d_model(&self) -> usize {
+        self.d_model
+    }
+}
+
+/// A one-dimensional index tensor.
+pub fn indices(numbers: Vec<i32>, device: &Device) -> Tensor<1, Int> {
+    let len = numbers.len();
+    Tensor::from_data(TensorData::new(numbers, [len]), device)
+}
+
+/// The map from the final LayerNorm's output to logits.
+#[derive(Debug, Clone)]
+pub struct Unembedding {
+    /// Raw rows: `wte`, or `lm_head` where the checkpoint has one.
+    pub rows: Rows,
+    /// The mean row, `[1, d_model]`: subtracting its product centres the unembedding (`center_unembed`).
+    pub mean: Tensor<2>,
+    /// The final LayerNorm's gain, `[1, d_model]`.
+    pub gain: Tensor<2>,
+    /// The final LayerNorm's bias, `[1, d_model]`.
+    pub bias: Tensor<2>,
+}
+
+impl Unembedding {
+    /// Logits of every token, in blocks of the vocabulary: `normalized [n, d_model] -> [n, block]` each.
+    pub fn logits(&self, normalized: Tensor<2>) -> Vec<Tensor<2>> {
+        let (h, common) = self.prepare(normalized); // [n, d_model], [n, 1]
+        self.rows
+            .blocks()
+            .iter()
+            .map(|block| h.clone().matmul(block.clone().transpose()) - common.clone()) // [n, block]
+            .collect()
+    }
+
+    /// Logits of chosen tokens, `ids[i]` for row `i`: `normalized [n, d_model] -> [n, k]`.
+    /// Every `ids[i]` has `k` tokens.
+    pub fn logits_of(&self, normalized: Tensor<2>, ids: &[Vec<u32>]) -> Tensor<2> {
+        let [n, d_model] = normalized.dims();
+        let k = ids.first().map_or(0, Vec::len);
+        let (h, common) = self.prepare(normalized); // [n, d_model], [n, 1]
+        let rows = self.rows.select(&ids.concat()).reshape([n, k, d_model]); // [n, k, d_model]
+        let product: Tensor<3> = rows * h.reshape([n, 1, d_model]); // [n, k, d_model]
+        product.sum_dim(2).reshape([n, k]) - common // [n, k]
+    }
+
+    /// The vector that meets the raw rows, `[n, d_model]`, and the vocabulary's mean logit, `[n, 1]`.
+    fn prepare(&self, normalized: Tensor<2>) -> (Tensor<2>, Tensor<2>) {
+        let h = normalized * self.gain.clone() + self.bias.clone(); // [n, d_model]
+        let common = (h.clone() * self.mean.clone()).sum_dim(1); // [n, 1]
+        (h, common)
+    }
+}

@@ -1,0 +1,238 @@
+//! The weights on the device, loaded tensor by tensor from a checkpoint.
+
+use std::collections::HashMap;
+
+use burn::tensor::{Device, Tensor, TensorData};
+
+use crate::error::Result;
+use crate::model::checkpoint::Checkpoint;
+use crate::model::config::Config;
+use crate::model::process::{Affine, center, fold_value_biases};
+use crate::model::source::Source;
+use crate::model::vocabulary::{Rows, Unembedding};
+
+/// GPT-2, processed as TransformerLens processes it (see [`super::process`]).
+#[derive(Debug, Clone)]
+pub struct Model {
+    /// The sizes.
+    pub config: Config,
+    /// Token embeddings, raw: [`super::forward`] centres the rows it takes.
+    pub embedding: Rows,
+    /// Position embeddings, centred: `[n_ctx, d_model]`.
+    pub positions: Tensor<2>,
+    /// The layers, first to last.
+    pub blocks: Vec<Block>,
+    /// The way to logits.
+    pub unembedding: Unembedding,
+    /// Where all of this is.
+    pub device: Device,
+}
+
+/// The weights of one layer. LayerNorms have no weights of their own: they are folded into what follows.
+#[derive(Debug, Clone)]
+pub struct Block {
+    /// To queries, keys and values, `[d_model, 3 d_model]`; the value biases are zero.
+    pub qkv: Linear,
+    /// From the heads' z to `attn_out`, `[d_model, d_model]`.
+    pub output: Linear,
+    /// To the neurons, `[d_model, d_mlp]`.
+    pub mlp_in: Linear,
+    /// From the neurons to `mlp_out`, `[d_mlp, d_model]`.
+    pub mlp_out: Linear,
+}
+
+/// An affine map on the device.
+#[derive(Debug, Clone)]
+pub struct Linear {
+    /// `[inputs, outputs]`.
+    pub weight: Tensor<2>,
+    /// `[1, outputs]`.
+    pub bias: Tensor<2>,
+}
+
+impl Linear {
+    fn upload(map: Affine, device: &Device) -> Self {
+        let (inputs, outputs) = (map.weight.len() / map.outputs(), map.outputs());
+        Self {
+            weight: upload(map.weight, [inputs, outputs], device),
+            bias: upload(map.bias, [1, outputs], device),
+        }
+    }
+}
+
+/// Bytes of weights read so far, and in all.
+pub type Arrived<'a> = &'a mut dyn FnMut(u64, u64) -> Result<()>;
+
+/// A tensor that the configuration calls for: name and shape in the checkpoint.
+type Wanted = (String, Vec<usize>);
+
+impl Config {
+    /// Every tensor of the checkpoint that is used. The causal masks (`h.N.attn.bias`) are not.
+    pub fn tensors(&self) -> Vec<Wanted> {
+        let d = self.d_model;
+        let mut wanted = vec![
+            ("wte.weight".to_owned(), vec![self.d_vocab, d]),
+            ("wpe.weight".to_owned(), vec![self.n_ctx, d]),
+        ];
+        for layer in 0..self.n_layers {
+            let parts = self.block_tensors().into_iter();
+            wanted.extend(parts.map(|(part, shape)| (block_name(layer, part), shape)));
+        }
+        wanted.push(("ln_f.weight".to_owned(), vec![d]));
+        wanted.push(("ln_f.bias".to_owned(), vec![d]));
+        if !self.tied {
+            wanted.push(("lm_head.weight".to_owned(), vec![self.d_vocab, d]));
+        }
+        wanted
+    }
+
+    /// The tensors of one layer, by the part of their names after the layer's.
+    fn block_tensors(&self) -> Vec<(&'static str, Vec<usize>)> {
+        let (d, m) = (self.d_model, self.d_mlp);
+        vec![
+            ("ln_1.weight", vec![d]),
+            ("ln_1.bias", vec![d]),
+            ("attn.c_attn.weight", vec![d, 3 * d]),
+            ("attn.c_attn.bias", vec![3 * d]),
+            ("attn.c_proj.weight", vec![d, d]),
+            ("attn.c_proj.bias", vec![d]),
+            ("ln_2.weight", vec![d]),
+            ("ln_2.bias", vec![d]),
+            ("mlp.c_fc.weight", vec![d, m]),
+            ("mlp.c_fc.bias", vec![m]),
+            ("mlp.c_proj.weight", vec![m, d]),
+            ("mlp.c_proj.bias", vec![d]),
+        ]
+    }
+
+    /// Numbers in the checkpoint that are used.
+    pub fn parameters(&self) -> usize {
+        self.tensors().iter().map(|(_, shape)| shape.iter().product::<usize>()).sum()
+    }
+}
+
+/// The full name of a layer's tensor.
+fn block_name(layer: usize, part: &str) -> String {
+    format!("h.{layer}.{part}")
+}
+
+impl Model {
+    /// Loads a checkpoint. Names and shapes are all checked before the first weight is read.
+    /// `arrived` is told of every piece and may end the loading with an error.
+    ///
+    /// # Errors
+    /// Everything that [`Checkpoint`] refuses, and what `arrived` returns.
+    pub async fn load<S: Source>(
+        config: Config,
+        checkpoint: &mut Checkpoint<S>,
+        device: &Device,
+        arrived: Arrived<'_>,
+    ) -> Result<Self> {
+        let total = checkpoint.plan(&config.tensors())?;
+        let mut done = 0;
+        let mut piece = |bytes: u64| {
+            done += bytes;
+            arrived(done, total)
+        };
+        let d = config.d_model;
+
+        let (embedding, mean) = load_rows(checkpoint, "wte.weight", &config, device, &mut piece).await?;
+        let mut positions = checkpoint.read("wpe.weight", 0, config.n_ctx * d, &mut piece).await?;
+        positions.chunks_exact_mut(d).for_each(center);
+        let positions = upload(positions, [config.n_ctx, d], device);
+
+        let mut blocks = Vec::with_capacity(config.n_layers);
+        for layer in 0..config.n_layers {
+            blocks.push(load_block(checkpoint, layer, &config, device, &mut piece).await?);
+        }
+
+        let gain = checkpoint.read("ln_f.weight", 0, d, &mut piece).await?;
+        let bias = checkpoint.read("ln_f.bias", 0, d, &mut piece).await?;
+        let (rows, mean) = if config.tied {
+            (embedding.clone(), mean)
+        } else {
+            load_rows(checkpoint, "lm_head.weight", &config, device, &mut piece).await?
+        };
+        let unembedding = Unembedding {
+            rows,
+            mean: upload(mean, [1, d], device),
+            gain: upload(gain, [1, d], device),
+            bias: upload(bias, [1, d], device),
+        };
+        Ok(Self { config, embedding, positions, blocks, unembedding, device: device.clone() })
+    }
+}
+
+/// Loads a `[d_vocab, d_model]` matrix block by block; also returns its mean row.
+async fn load_rows<S: Source>(
+    checkpoint: &mut Checkpoint<S>,
+    name: &str,
+    config: &Config,
+    device: &Device,
+    piece: &mut dyn FnMut(u64) -> Result<()>,
+) -> Result<(Rows, Vec<f32>)> {
+    let d = config.d_model;
+    let mut sum = vec![0.0f64; d];
+    let mut blocks = Vec::new();
+    let mut row = 0;
+    while row < config.d_vocab {
+        let rows = Rows::rows_per_block(d).min(config.d_vocab - row);
+        let numbers = checkpoint.read(name, row * d, rows * d, piece).await?;
+        for (index, &number) in numbers.iter().enumerate() {
+            sum[index % d] += f64::from(number);
+        }
+        blocks.push(upload(numbers, [rows, d], device));
+        row += rows;
+    }
+    let mean = sum.into_iter().map(|sum| (sum / config.d_vocab as f64) as f32).collect();
+    Ok((Rows::new(blocks, d), mean))
+}
+
+/// Loads and processes one layer.
+async fn load_block<S: Source>(
+    checkpoint: &mut Checkpoint<S>,
+    layer: usize,
+    config: &Config,
+    device: &Device,
+    piece: &mut dyn FnMut(u64) -> Result<()>,
+) -> Result<Block> {
+    let mut parts = config.block_tensors();
+    parts.sort_by_key(|(part, _)| checkpoint.place(&block_name(layer, part)));
+    let mut read = HashMap::new();
+    for (part, shape) in parts {
+        let count = shape.iter().product();
+        let numbers = checkpoint.read(&block_name(layer, part), 0, count, piece).await?;
+        read.insert(part, numbers);
+    }
+    let mut take = |part: &str| read.remove(part).unwrap_or_default();
+
+    let (gain, bias) = (take("ln_1.weight"), take("ln_1.bias"));
+    let mut qkv = Affine { weight: take("attn.c_attn.weight"), bias: take("attn.c_attn.bias") };
+    qkv.fold_layer_norm(&gain, &bias);
+    let mut output = Affine { weight: take("attn.c_proj.weight"), bias: take("attn.c_proj.bias") };
+    output.center_outputs();
+    fold_value_biases(&mut qkv, &mut output);
+
+    let (gain, bias) = (take("ln_2.weight"), take("ln_2.bias"));
+    let mut mlp_in = Affine { weight: take("mlp.c_fc.weight"), bias: take("mlp.c_fc.bias") };
+    mlp_in.fold_layer_norm(&gain, &bias);
+    let mut mlp_out = Affine { weight: take("mlp.c_proj.weight"), bias: take("mlp.c_proj.bias") };
+    mlp_out.center_outputs();
+
+    let [qkv, output, mlp_in, mlp_out] =
+        [qkv, output, mlp_in, mlp_out].map(|map| Linear::upload(map, device));
+    Ok(Block { qkv, output, mlp_in, mlp_out })
+}
+
+/// Puts a matrix on the device for good.
+pub fn upload(numbers: Vec<f32>, shape: [usize; 2], device: &Device) -> Tensor<2> {
+    let tensor = device.memory_persistent_allocations(TensorData::new(numbers, shape), |data| {
+        Tensor::from_data(data, device)
+    });
+    // An upload owns its host copy until the queue has run: without this, dozens pile up. A device that
+    // cannot flush says so again, and as an error, at the first read.
+    if let Err(error) = device.flush() {
+        log::warn!("flush after an upload: {error:?}");
+    }
+    tensor
+}

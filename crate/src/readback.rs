@@ -1,0 +1,44 @@
+//! The one place where numbers come back from the device. Everything here is async, because nothing may wait
+//! for a GPU in a browser.
+
+use burn::tensor::{Tensor, Transaction};
+
+use crate::error::{Error, Result};
+
+/// Tensors to be read together, with one submission to the device.
+#[derive(Default)]
+pub struct Reads {
+    transaction: Transaction,
+}
+
+impl Reads {
+    /// Adds a tensor; its numbers come back in the order of adding.
+    #[must_use]
+    pub fn add<const D: usize>(self, tensor: Tensor<D>) -> Self {
+        Self { transaction: self.transaction.register(tensor) }
+    }
+
+    /// Runs what is queued and fetches the numbers of each tensor, row-major.
+    ///
+    /// # Errors
+    /// [`Error::Compute`] if the device failed since it was last read.
+    pub async fn fetch(self) -> Result<Vec<Vec<f32>>> {
+        let data = self.transaction.execute_async().await.map_err(failed)?;
+        data.into_iter().map(|data| data.try_into_vec().map_err(failed)).collect()
+    }
+}
+
+/// The numbers of one tensor, row-major.
+///
+/// # Errors
+/// [`Error::Compute`] if the device failed since it was last read.
+pub async fn read<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>> {
+    let mut all = Reads::default().add(tensor).fetch().await?;
+    Ok(all.pop().unwrap_or_default())
+}
+
+fn failed(error: impl std::fmt::Debug) -> Error {
+    // The backend's errors carry backtraces; their first line says what happened.
+    let text = format!("{error:?}");
+    Error::Compute(text.lines().next().unwrap_or_default().to_owned())
+}

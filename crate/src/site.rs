@@ -1,0 +1,215 @@
+//! Where in the model an activation stands: TransformerLens's hook points, as a type.
+//!
+//! A [`Site`] prints and parses TransformerLens's name (`blocks.7.attn.hook_z`) and knows the axes of what
+//! is found there, so that recording and patching never handle dotted strings.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::error::Error;
+
+/// One hook point of the model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Site {
+    /// `hook_embed`: token embeddings.
+    Embed,
+    /// `hook_pos_embed`: position embeddings.
+    PosEmbed,
+    /// A hook point of one layer.
+    Block(usize, BlockSite),
+    /// `ln_final.hook_scale`: the final LayerNorm's divisor.
+    FinalScale,
+    /// `ln_final.hook_normalized`: what is unembedded.
+    FinalNormalized,
+}
+
+/// One hook point within a layer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum BlockSite {
+    /// `hook_resid_pre`: the residual stream before the layer.
+    ResidPre,
+    /// `ln1.hook_scale`: the divisor of the LayerNorm before attention.
+    Ln1Scale,
+    /// `ln1.hook_normalized`: what attention reads.
+    Ln1Normalized,
+    /// `attn.hook_q`: queries.
+    Q,
+    /// `attn.hook_k`: keys.
+    K,
+    /// `attn.hook_v`: values.
+    V,
+    /// `attn.hook_attn_scores`: scaled and masked scores before the softmax.
+    AttnScores,
+    /// `attn.hook_pattern`: attention weights.
+    Pattern,
+    /// `attn.hook_z`: mixed values, each head's output before `W_O`.
+    Z,
+    /// `hook_attn_out`: what attention adds to the residual stream.
+    AttnOut,
+    /// `hook_resid_mid`: the residual stream between attention and MLP.
+    ResidMid,
+    /// `ln2.hook_scale`: the divisor of the LayerNorm before the MLP.
+    Ln2Scale,
+    /// `ln2.hook_normalized`: what the MLP reads.
+    Ln2Normalized,
+    /// `mlp.hook_pre`: neurons before the activation function.
+    MlpPre,
+    /// `mlp.hook_post`: neurons after it.
+    MlpPost,
+    /// `hook_mlp_out`: what the MLP adds to the residual stream.
+    MlpOut,
+    /// `hook_resid_post`: the residual stream after the layer.
+    ResidPost,
+}
+
+/// What an axis of an activation counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Axis {
+    /// Prompts.
+    Batch,
+    /// Token positions; for attention, the destination (query).
+    Position,
+    /// The source (key) position of attention.
+    Source,
+    /// Attention heads.
+    Head,
+    /// Components of the residual stream.
+    DModel,
+    /// Components of a head's query, key or value.
+    DHead,
+    /// Neurons.
+    Neuron,
+    /// A single number.
+    One,
+}
+
+impl BlockSite {
+    /// Every hook point of a layer, in the order the forward pass meets them.
+    pub const ALL: [BlockSite; 17] = [
+        BlockSite::ResidPre,
+        BlockSite::Ln1Scale,
+        BlockSite::Ln1Normalized,
+        BlockSite::Q,
+        BlockSite::K,
+        BlockSite::V,
+        BlockSite::AttnScores,
+        BlockSite::Pattern,
+        BlockSite::Z,
+        BlockSite::AttnOut,
+        BlockSite::ResidMid,
+        BlockSite::Ln2Scale,
+        BlockSite::Ln2Normalized,
+        BlockSite::MlpPre,
+        BlockSite::MlpPost,
+        BlockSite::MlpOut,
+        BlockSite::ResidPost,
+    ];
+
+    /// TransformerLens's name within the layer.
+    pub fn name(self) -> &'static str {
+        match self {
+            BlockSite::ResidPre => "hook_resid_pre",
+            BlockSite::Ln1Scale => "ln1.hook_scale",
+            BlockSite::Ln1Normalized => "ln1.hook_normalized",
+            BlockSite::Q => "attn.hook_q",
+            BlockSite::K => "attn.hook_k",
+            BlockSite::V => "attn.hook_v",
+            BlockSite::AttnScores => "attn.hook_attn_scores",
+            BlockSite::Pattern => "attn.hook_pattern",
+            BlockSite::Z => "attn.hook_z",
+            BlockSite::AttnOut => "hook_attn_out",
+            BlockSite::ResidMid => "hook_resid_mid",
+            BlockSite::Ln2Scale => "ln2.hook_scale",
+            BlockSite::Ln2Normalized => "ln2.hook_normalized",
+            BlockSite::MlpPre => "mlp.hook_pre",
+            BlockSite::MlpPost => "mlp.hook_post",
+            BlockSite::MlpOut => "hook_mlp_out",
+            BlockSite::ResidPost => "hook_resid_post",
+        }
+    }
+}
+
+impl Site {
+    /// Every site of a model of `n_layers` layers, in the order the forward pass meets them.
+    pub fn all(n_layers: usize) -> impl Iterator<Item = Site> {
+        let blocks = (0..n_layers).flat_map(|layer| BlockSite::ALL.map(|site| Site::Block(layer, site)));
+        [Site::Embed, Site::PosEmbed]
+            .into_iter()
+            .chain(blocks)
+            .chain([Site::FinalScale, Site::FinalNormalized])
+    }
+
+    /// The axes of the activation found here, outermost first.
+    pub fn axes(self) -> &'static [Axis] {
+        use Axis::{Batch, DHead, DModel, Head, Neuron, One, Position, Source};
+        match self {
+            Site::Embed | Site::PosEmbed | Site::FinalNormalized => &[Batch, Position, DModel],
+            Site::FinalScale => &[Batch, Position, One],
+            Site::Block(_, site) => match site {
+                BlockSite::ResidPre
+                | BlockSite::Ln1Normalized
+                | BlockSite::AttnOut
+                | BlockSite::ResidMid
+                | BlockSite::Ln2Normalized
+                | BlockSite::MlpOut
+                | BlockSite::ResidPost => &[Batch, Position, DModel],
+                BlockSite::Ln1Scale | BlockSite::Ln2Scale => &[Batch, Position, One],
+                BlockSite::Q | BlockSite::K | BlockSite::V | BlockSite::Z => &[Batch, Position, Head, DHead],
+                BlockSite::AttnScores | BlockSite::Pattern => &[Batch, Head, Position, Source],
+                BlockSite::MlpPre | BlockSite::MlpPost => &[Batch, Position, Neuron],
+            },
+        }
+    }
+}
+
+impl fmt::Display for Site {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Site::Embed => f.write_str("hook_embed"),
+            Site::PosEmbed => f.write_str("hook_pos_embed"),
+            Site::FinalScale => f.write_str("ln_final.hook_scale"),
+            Site::FinalNormalized => f.write_str("ln_final.hook_normalized"),
+            Site::Block(layer, site) => write!(f, "blocks.{layer}.{}", site.name()),
+        }
+    }
+}
+
+impl FromStr for Site {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self, Error> {
+        let unknown = || Error::UnknownSite(name.to_owned());
+        match name {
+            "hook_embed" => return Ok(Site::Embed),
+            "hook_pos_embed" => return Ok(Site::PosEmbed),
+            "ln_final.hook_scale" => return Ok(Site::FinalScale),
+            "ln_final.hook_normalized" => return Ok(Site::FinalNormalized),
+            _ => {}
+        }
+        let (layer, rest) =
+            name.strip_prefix("blocks.").and_then(|rest| rest.split_once('.')).ok_or_else(unknown)?;
+        let layer = layer.parse().map_err(|_| unknown())?;
+        let site = BlockSite::ALL.into_iter().find(|site| site.name() == rest).ok_or_else(unknown)?;
+        Ok(Site::Block(layer, site))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_parses_back() {
+        for site in Site::all(3) {
+            assert_eq!(site.to_string().parse::<Site>().ok(), Some(site));
+        }
+        assert_eq!(Site::Block(7, BlockSite::Z).to_string(), "blocks.7.attn.hook_z");
+    }
+
+    #[test]
+    fn foreign_names_are_refused() {
+        for name in ["", "blocks.x.attn.hook_z", "blocks.1.attn.hook_zz", "blocks.1", "attn.hook_z"] {
+            assert!(name.parse::<Site>().is_err(), "{name}");
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! Values across the border: plain data in, plain data out, errors as objects.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use wasm_bindgen::JsValue;
+
+use crate::error::{Error, Result};
+use crate::experiment::Place;
+
+/// What JavaScript catches.
+#[derive(Serialize)]
+struct Thrown<'a> {
+    code: &'a str,
+    message: String,
+    place: Option<Place>,
+}
+
+/// Plain data for JavaScript: objects, arrays, strings and numbers, as JSON would have them.
+pub(super) fn give<T: Serialize>(value: &T) -> Result<JsValue, JsValue> {
+    let serializer = serde_wasm_bindgen::Serializer::json_compatible();
+    value.serialize(&serializer).map_err(JsValue::from)
+}
+
+/// Plain data from JavaScript.
+pub(super) fn take<T: DeserializeOwned>(value: JsValue) -> Result<T> {
+    serde_wasm_bindgen::from_value(value).map_err(|error| Error::Document(error.to_string()))
+}
+
+/// An error for JavaScript to catch.
+pub(super) fn thrown(error: Error) -> JsValue {
+    object(error.code(), error.to_string(), error.place())
+}
+
+/// The error of a run without a model.
+pub(super) fn no_model() -> JsValue {
+    object("no-model", "No model is open. Choose one above.".to_owned(), None)
+}
+
+fn object(code: &str, message: String, place: Option<Place>) -> JsValue {
+    give(&Thrown { code, message: message.clone(), place }).unwrap_or_else(|_| JsValue::from(message))
+}
+
+/// What a caught JavaScript value says.
+pub(super) fn say(error: &JsValue) -> String {
+    js_sys::Reflect::get(error, &JsValue::from("message"))
+        .ok()
+        .and_then(|message| message.as_string())
+        .or_else(|| error.as_string())
+        .unwrap_or_else(|| format!("{error:?}"))
+}

@@ -1,0 +1,181 @@
+//! The only place that knows JavaScript: the engine's three calls for the worker, and the browser's sources.
+//!
+//! `www/engine/worker.js` calls what is exported here; `docs/protocol.md` is the contract.
+
+mod adapter;
+mod choice;
+mod http;
+mod js;
+mod logger;
+mod stored;
+
+use std::cell::{Cell, RefCell};
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+
+use gloo_timers::future::TimeoutFuture;
+use js_sys::Function;
+use wasm_bindgen::prelude::*;
+
+use crate::device::{Adapter, Wanted};
+use crate::error::{Error, Result};
+use crate::experiment::Experiment;
+use crate::host::Host;
+use crate::prompts;
+use crate::report::{Opened, Progress, WeightBytes};
+use crate::session::{Request, Session};
+use crate::tokens::Tokenizer;
+use choice::Choice;
+
+/// Runs once, when the module is loaded.
+#[wasm_bindgen(start)]
+pub fn start() {
+    console_error_panic_hook::set_once();
+    logger::install();
+}
+
+/// The analyses that there are: `AnalysisInfo[]`.
+///
+/// # Errors
+/// As a JavaScript object `{ code, message, place }`, like every call here.
+#[wasm_bindgen]
+pub fn catalogue() -> Result<JsValue, JsValue> {
+    js::give(&crate::analyses::catalogue())
+}
+
+/// The experiments that come with Patchlab: `Preset[]`.
+///
+/// # Errors
+/// As [`catalogue`].
+#[wasm_bindgen]
+pub fn presets() -> Result<JsValue, JsValue> {
+    js::give(&crate::presets::presets().map_err(js::thrown)?)
+}
+
+/// The worker's engine: at most one open model.
+#[wasm_bindgen]
+#[derive(Default)]
+pub struct Engine {
+    session: RefCell<Option<Rc<Session>>>,
+    cancelled: Rc<Cell<bool>>,
+}
+
+#[wasm_bindgen]
+impl Engine {
+    /// An engine without a model.
+    #[wasm_bindgen(constructor)]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Opens a model in place of the one that is open; the old one stays if this fails.
+    /// `choice` is a `ModelChoice`, `device` a `Wanted`; answers `Opened`.
+    ///
+    /// # Errors
+    /// As [`catalogue`].
+    pub async fn open(
+        &self,
+        choice: JsValue,
+        device: JsValue,
+        progress: Function,
+    ) -> Result<JsValue, JsValue> {
+        let host = self.host(progress);
+        let wanted: Wanted = js::take(device).map_err(js::thrown)?;
+        let opened = self.open_choice(&choice, wanted, &host).await.map_err(js::thrown)?;
+        js::give(&opened)
+    }
+
+    /// Tokens and problems of an `Experiment`; answers `Checked`. Works without a model, too.
+    ///
+    /// # Errors
+    /// As [`catalogue`].
+    pub fn check(&self, experiment: JsValue) -> Result<JsValue, JsValue> {
+        let experiment: Experiment = js::take(experiment).map_err(js::thrown)?;
+        let checked = match self.session.borrow().as_ref() {
+            Some(session) => session.check(&experiment),
+            None => Tokenizer::gpt2().and_then(|gpt2| prompts::check(&experiment, &gpt2, usize::MAX)),
+        };
+        js::give(&checked.map_err(js::thrown)?)
+    }
+
+    /// Runs a `Request`; answers a `Report`.
+    ///
+    /// # Errors
+    /// As [`catalogue`]; code `no-model` if none is open.
+    pub async fn run(&self, request: JsValue, progress: Function) -> Result<JsValue, JsValue> {
+        let host = self.host(progress);
+        let request: Request = js::take(request).map_err(js::thrown)?;
+        let session = self.session.borrow().clone();
+        let session = session.ok_or_else(js::no_model)?;
+        let report = session.run(&request, &host).await;
+        logger::fatal().map_err(js::thrown)?;
+        js::give(&report.map_err(js::thrown)?)
+    }
+
+    /// Stops the call that is running; it then ends with code `cancelled`.
+    pub fn cancel(&self) {
+        self.cancelled.set(true);
+    }
+}
+
+impl Engine {
+    /// The host of a new call.
+    fn host(&self, progress: Function) -> Page {
+        self.cancelled.set(false);
+        Page { progress, cancelled: self.cancelled.clone() }
+    }
+
+    async fn open_choice(&self, choice: &JsValue, wanted: Wanted, host: &Page) -> Result<Opened> {
+        let adapter = match wanted {
+            Wanted::Cpu => Adapter::None("not asked for".to_owned()),
+            _ => adapter::find().await,
+        };
+        let (session, bytes) = match Choice::from_js(choice)? {
+            Choice::Address(address) => {
+                let (files, counted) = address.files().await?;
+                let session = Session::open(files, wanted, &adapter, host).await?;
+                (session, counted.get())
+            }
+            Choice::Files(chosen) => {
+                let files = chosen.files().await?;
+                let bytes = WeightBytes { total: files.weights.size(), ..WeightBytes::default() };
+                (Session::open(files, wanted, &adapter, host).await?, bytes)
+            }
+        };
+        logger::fatal()?;
+        let model = session.info().clone();
+        *self.session.borrow_mut() = Some(Rc::new(session));
+        Ok(Opened { model, bytes })
+    }
+}
+
+/// The page as the host of a call.
+struct Page {
+    progress: Function,
+    cancelled: Rc<Cell<bool>>,
+}
+
+impl Host for Page {
+    fn progress(&self, progress: Progress) {
+        let told = js::give(&progress).and_then(|value| self.progress.call1(&JsValue::NULL, &value));
+        if let Err(error) = told {
+            // The page's own fault: the computation goes on, the developer is told.
+            web_sys::console::error_1(&error);
+        }
+    }
+
+    fn cancelled(&self) -> bool {
+        self.cancelled.get()
+    }
+
+    fn pause(&self) -> Pin<Box<dyn Future<Output = ()> + '_>> {
+        // A macrotask: only between macrotasks can the worker hear a message.
+        Box::pin(TimeoutFuture::new(0))
+    }
+}
+
+/// An error of the browser's, as a [`Error::Source`].
+fn unreadable(what: &str, reason: impl Into<String>) -> Error {
+    Error::Source { what: what.to_owned(), reason: reason.into() }
+}

@@ -1,0 +1,151 @@
+// Chromium, and a page in it that is watched: errors in the console and requests to other hosts fail the test.
+
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { chromium } from 'playwright-core';
+
+/** @import { BrowserContext, BrowserContextOptions, Page } from 'playwright-core' */
+
+const executablePath = process.env.PATCHLAB_CHROMIUM ?? '/usr/bin/chromium';
+const args = [
+  '--no-sandbox', '--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader', '--disable-quic', '--no-first-run',
+  '--disable-background-networking', '--disable-component-update', '--disable-sync',
+];
+
+/**
+ * A browser with a fresh profile, closed and removed when the test ends.
+ *
+ * @param {import('node:test').TestContext} t
+ * @param {BrowserContextOptions} [options]
+ * @returns {Promise<BrowserContext>}
+ */
+export async function freshBrowser(t, options = {}) {
+  const profile = mkdtempSync(join(tmpdir(), 'patchlab-profile-'));
+  const context = await browserWithProfile(profile, options);
+  t.after(async () => {
+    await context.close();
+    rmSync(profile, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
+  });
+  return context;
+}
+
+/** @param {string} profile @param {BrowserContextOptions} [options] */
+export function browserWithProfile(profile, options = {}) {
+  return chromium.launchPersistentContext(profile, { executablePath, args, viewport: { width: 1280, height: 900 }, ...options });
+}
+
+/**
+ * @typedef {object} Watched
+ * @property {string[]} errors what went wrong, as far as it was not expected
+ * @property {string[]} requests addresses asked for
+ */
+
+/**
+ * A new page whose misbehaviour is collected.
+ *
+ * @param {BrowserContext} context
+ * @param {{ hosts: string[], expected?: RegExp[] }} options origins that may be asked, and console messages that belong to the test
+ */
+export async function watchedPage(context, { hosts, expected = [] }) {
+  const page = await context.newPage();
+  /** @type {Watched} */
+  const watched = { errors: [], requests: [] };
+  const complain = (/** @type {string} */ text) => {
+    if (!expected.some((pattern) => pattern.test(text))) watched.errors.push(text);
+  };
+  page.on('console', (message) => {
+    if (['error', 'warning'].includes(message.type())) complain(`${message.type()}: ${message.text()} (${message.location().url})`);
+  });
+  page.on('pageerror', (error) => complain(`uncaught: ${error.stack}`));
+  context.on('request', (request) => {
+    watched.requests.push(request.url());
+    if (request.url().startsWith('data:') || request.url().startsWith('blob:')) return;
+    if (!hosts.includes(new URL(request.url()).origin)) complain(`request to another host: ${request.url()}`);
+  });
+  return { page, watched };
+}
+
+/** @param {Watched} watched */
+export function assertClean(watched) {
+  assert.deepEqual(watched.errors, []);
+}
+
+/** Waits until a model is open. @param {Page} page @param {number} [timeout] */
+export async function whenOpen(page, timeout = 60_000) {
+  await page.waitForSelector('#opening[data-state="open"]', { timeout });
+}
+
+/**
+ * Waits until a figure shows what its inputs give.
+ *
+ * @param {Page} page
+ * @param {'logit-diff' | 'test-prompt'} figure
+ * @param {{ after?: number, timeout?: number }} [options] `after`: a count from `runsOf`, of which a newer one is wanted
+ */
+export async function whenFresh(page, figure, { after = 0, timeout = 60_000 } = {}) {
+  await page.waitForFunction(
+    ({ figure, after }) => {
+      const element = document.getElementById(figure);
+      return element?.dataset.state === 'fresh' && Number(element.dataset.run) > after;
+    },
+    { figure, after },
+    { timeout },
+  );
+}
+
+/** How many results a figure has shown. @param {Page} page @param {'logit-diff' | 'test-prompt'} figure */
+export async function runsOf(page, figure) {
+  return Number(await page.locator(`#${figure}`).getAttribute('data-run'));
+}
+
+/**
+ * Does something and waits for the new results that it leads to.
+ *
+ * @param {Page} page
+ * @param {'logit-diff' | 'test-prompt'} figure
+ * @param {() => Promise<unknown>} act
+ * @param {number} [timeout]
+ */
+export async function andThenFresh(page, figure, act, timeout) {
+  const after = await runsOf(page, figure);
+  await act();
+  await whenFresh(page, figure, { after, timeout });
+}
+
+/** The dots on the page, in full precision. @param {Page} page */
+export function dotsOf(page) {
+  return page.$$eval('#logit-diff .dots-row', (rows) => rows.map((row) => ({
+    name: /** @type {HTMLElement} */ (row).dataset.name ?? '',
+    mean: Number(/** @type {HTMLElement} */ (row).dataset.mean),
+    values: [...row.querySelectorAll('.dot')].map((dot) => Number(/** @type {HTMLElement} */ (dot).dataset.value)),
+  })));
+}
+
+/** The rows of the test-prompt table, in full precision. @param {Page} page */
+export function topTokens(page) {
+  return page.$$eval('#test-prompt tbody tr', (rows) => rows.map((row) => {
+    const [rank, token, logit, probability, logProbability] = /** @type {HTMLElement[]} */ ([...row.querySelectorAll('td')]);
+    return {
+      rank: Number(rank.dataset.value),
+      id: Number(token.dataset.id),
+      text: token.querySelector('.token-text')?.textContent ?? '',
+      logit: Number(logit.dataset.value),
+      probability: Number(probability.dataset.value),
+      logProbability: Number(logProbability.dataset.value),
+      mark: /** @type {HTMLElement} */ (row).dataset.mark ?? '',
+    };
+  }));
+}
+
+/** Opens a group of the editor. @param {Page} page @param {number} group */
+export async function openGroup(page, group) {
+  const fold = page.locator(`details.group[data-group="${group}"]`);
+  if ((await fold.getAttribute('open')) === null) await fold.locator('> summary').click();
+}
+
+/** @param {number} group @param {number} pair @param {string} field */
+export function fieldId(group, pair, field) {
+  return `#field-${group}-${pair}-${field}`;
+}

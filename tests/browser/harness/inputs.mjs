@@ -1,0 +1,84 @@
+// What the tests are given: the built site, the native reports, and experiments.
+
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { deflateRawSync } from 'node:zlib';
+
+/** @import { Dots, Experiment, Report, Table, TokenRows } from '../../../www/types/engine.js' */
+
+/** The built site. */
+export const dist = environment('PATCHLAB_DIST', 'the folder of the built site');
+
+/** @param {string} name @param {string} what */
+function environment(name, what) {
+  const value = process.env[name];
+  assert.ok(value, `${name} is not set: ${what}. "cargo xtask test" sets it.`);
+  return value;
+}
+
+/** A report that the native command made with the demo model on the CPU. @param {'logit-diff' | 'test-prompt'} name @returns {Report} */
+export function nativeReport(name) {
+  const folder = environment('PATCHLAB_NATIVE', 'a folder with reports of the native command');
+  return JSON.parse(readFileSync(join(folder, `${name}.json`), 'utf8'));
+}
+
+/** @param {Report} report @returns {Dots} */
+export function dotsPart(report) {
+  const part = report.parts.find((candidate) => candidate.kind === 'dots');
+  assert.ok(part, 'the report has no dots');
+  return part;
+}
+
+/** @param {Report} report @returns {Table} */
+export function tablePart(report) {
+  const part = report.parts.find((candidate) => candidate.kind === 'table');
+  assert.ok(part, 'the report has no table');
+  return part;
+}
+
+/** @param {Report} report @returns {TokenRows} */
+export function tokensPart(report) {
+  const part = report.parts.find((candidate) => candidate.kind === 'tokens');
+  assert.ok(part, 'the report has no tokens');
+  return part;
+}
+
+/** The demo checkpoint's file. @param {'config.json' | 'model.safetensors'} name */
+export function demoFile(name) {
+  return join(dist, 'www/models/demo', name);
+}
+
+/** Files for a file input. @param {Record<string, Buffer | string>} files */
+export function chosenFiles(files) {
+  return Object.entries(files).map(([name, content]) => ({ name, mimeType: 'application/octet-stream', buffer: Buffer.from(content) }));
+}
+
+/** The fragment of a link, as the page writes it. @param {Experiment} experiment */
+export function linkTo(experiment) {
+  return `#e=${deflateRawSync(JSON.stringify({ experiment })).toString('base64url')}`;
+}
+
+/** A small experiment: the notebook's first pair. @type {Experiment} */
+export const onePair = {
+  groups: [
+    {
+      name: "'re they",
+      symmetric: true,
+      pairs: [
+        { clean: "We're helping our friend when they", corrupted: 'We are helping our friend when they', answer: "'re", distractor: ' are' },
+      ],
+    },
+  ],
+  prepend_bos: true,
+};
+
+/** @param {number[]} found @param {number[]} expected @param {number} tolerance @param {string} what */
+export function assertClose(found, expected, tolerance, what) {
+  assert.equal(found.length, expected.length, `${what}: another number of values`);
+  found.forEach((value, index) => {
+    const error = Math.abs(value - expected[index]);
+    // Written this way round, NaN fails too.
+    assert.ok(error <= tolerance, `${what}[${index}]: ${value} is not ${expected[index]} within ${tolerance}`);
+  });
+}

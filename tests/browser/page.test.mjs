@@ -1,0 +1,118 @@
+// The page as a page: accessible in both themes, at home in any folder of a host, and safe.
+
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { test } from 'node:test';
+import { andThenFresh, assertClean, fieldId, freshBrowser, watchedPage, whenFresh } from './harness/browser.mjs';
+import { dist } from './harness/inputs.mjs';
+import { serveSite } from './harness/server.mjs';
+
+/** @import { Page } from 'playwright-core' */
+
+const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+
+/** Violations of weight, one line each. @param {Page} page @returns {Promise<string[]>} */
+async function violations(page) {
+  await page.evaluate(axe);
+  return page.evaluate(async () => {
+    const { violations: found } = await /** @type {any} */ (window).axe.run();
+    return found
+      .filter((/** @type {any} */ violation) => ['serious', 'critical'].includes(violation.impact))
+      .flatMap((/** @type {any} */ violation) => violation.nodes.map((/** @type {any} */ node) => `${violation.id}: ${node.target.join(' ')}: ${node.failureSummary}`));
+  });
+}
+
+for (const colorScheme of /** @type {const} */ (['light', 'dark'])) {
+  for (const width of [1280, 390]) {
+    test(`no serious barrier: ${colorScheme}, ${width} pixels wide`, async (t) => {
+      const site = await serveSite(dist);
+      t.after(site.close);
+      const context = await freshBrowser(t, { colorScheme, viewport: { width, height: 844 }, reducedMotion: 'reduce' });
+      const { page, watched } = await watchedPage(context, { hosts: [site.origin] });
+      await page.goto(`${site.url}?device=cpu`);
+      await whenFresh(page, 'logit-diff');
+      await whenFresh(page, 'test-prompt');
+      await page.locator('.fold > summary').first().click();
+      assert.deepEqual(await violations(page), [], 'with results');
+
+      const overflow = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
+      assert.ok(overflow <= 0, `the page is ${overflow} pixels wider than the window`);
+
+      // Results that belong to older inputs are dimmed on purpose, so none are looked at here.
+      await andThenFresh(page, 'test-prompt', () => page.fill('#test-prompt-text', 'A prompt of its own'));
+      if (width === 390) await page.click('#sheet-open');
+      await andThenFresh(page, 'logit-diff', () => page.fill(fieldId(0, 0, 'answer'), ' contractions of'));
+      await page.locator('#problem-0-0-answer').waitFor({ state: 'visible' });
+      assert.deepEqual(await violations(page), [], 'with the editor and a problem');
+      await page.click('#presets');
+      assert.deepEqual(await violations(page), [], 'with the menu');
+      assertClean(watched);
+    });
+  }
+}
+
+test('the sheet of a phone takes the focus and gives it back', async (t) => {
+  const site = await serveSite(dist);
+  t.after(site.close);
+  const context = await freshBrowser(t, { viewport: { width: 390, height: 844 } });
+  const { page, watched } = await watchedPage(context, { hosts: [site.origin] });
+  await page.goto(`${site.url}?device=cpu`);
+  await whenFresh(page, 'logit-diff');
+  assert.equal(await page.locator('#rail').isVisible(), false);
+  await page.click('#sheet-open');
+  assert.equal(await page.evaluate(() => document.activeElement?.id), 'rail-title');
+  assert.equal(await page.locator('#article').getAttribute('inert'), '');
+  await page.keyboard.press('Escape');
+  assert.equal(await page.evaluate(() => document.activeElement?.id), 'sheet-open');
+  assert.equal(await page.locator('#article').getAttribute('inert'), null);
+  assertClean(watched);
+});
+
+test('the theme is switched, and kept', async (t) => {
+  const site = await serveSite(dist);
+  t.after(site.close);
+  const context = await freshBrowser(t, { colorScheme: 'light' });
+  const { page, watched } = await watchedPage(context, { hosts: [site.origin] });
+  const ground = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+  await page.goto(`${site.url}?device=cpu`);
+  await whenFresh(page, 'logit-diff');
+  const light = await ground();
+  await page.click('#theme');
+  const dark = await ground();
+  assert.notEqual(dark, light);
+  await page.reload();
+  assert.equal(await ground(), dark);
+  await whenFresh(page, 'logit-diff');
+  assertClean(watched);
+});
+
+test('the site works at the root of a host, too', async (t) => {
+  const site = await serveSite(dist, { path: '/' });
+  t.after(site.close);
+  const context = await freshBrowser(t);
+  const { page, watched } = await watchedPage(context, { hosts: [site.origin] });
+  await page.goto(`${site.url}?device=cpu`);
+  await whenFresh(page, 'logit-diff');
+  assertClean(watched);
+});
+
+test('prompts and names are text, never code', async (t) => {
+  const site = await serveSite(dist);
+  t.after(site.close);
+  const context = await freshBrowser(t);
+  const { page, watched } = await watchedPage(context, { hosts: [site.origin] });
+  await page.goto(`${site.url}?device=cpu`);
+  await whenFresh(page, 'logit-diff');
+  const markup = '<img src=x onerror="window.broken = true">';
+  await page.fill(fieldId(0, 0, 'clean'), markup);
+  await page.fill('[data-hook="group-name"]', markup);
+  await page.fill('#test-prompt-text', markup);
+  await page.waitForFunction((text) => document.querySelector('.group-title')?.textContent === text, markup);
+  await whenFresh(page, 'test-prompt');
+  assert.equal(await page.evaluate(() => document.querySelectorAll('img').length), 0);
+  assert.equal(await page.evaluate(() => 'broken' in window), false);
+  const policy = await page.getAttribute('meta[http-equiv="Content-Security-Policy"]', 'content');
+  assert.match(policy ?? '', /default-src 'none'/);
+  assertClean(watched);
+});

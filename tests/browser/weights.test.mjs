@@ -1,0 +1,118 @@
+// Where weights come from: the network by ranges, the browser's storage the next time, files from disk.
+
+import assert from 'node:assert/strict';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { assertClean, browserWithProfile, dotsOf, freshBrowser, watchedPage, whenFresh, whenOpen, andThenFresh } from './harness/browser.mjs';
+import { assertClose, chosenFiles, demoFile, dist, dotsPart, nativeReport } from './harness/inputs.mjs';
+import { serveFiles, serveSite } from './harness/server.mjs';
+
+const demo = { 'config.json': demoFile('config.json'), 'model.safetensors': demoFile('model.safetensors') };
+const means = dotsPart(nativeReport('logit-diff')).series.map((series) => series.mean);
+
+/** What was asked of the weights' server. @param {import('./harness/server.mjs').Seen[]} seen */
+function weightRequests(seen) {
+  return seen.filter((request) => request.path.endsWith('model.safetensors') && request.method === 'GET');
+}
+
+test('weights come by ranges, and from storage on the second visit', async (t) => {
+  const site = await serveSite(dist);
+  const hub = await serveFiles(demo);
+  const profile = mkdtempSync(join(tmpdir(), 'patchlab-profile-'));
+  t.after(() => rmSync(profile, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 }));
+  t.after(site.close);
+  t.after(hub.close);
+  const address = `${site.url}?model=gpt2&device=cpu&weights=${hub.url}`;
+
+  const visit = async () => {
+    const context = await browserWithProfile(profile);
+    try {
+      const { page, watched } = await watchedPage(context, { hosts: [site.origin, hub.origin] });
+      await page.goto(address);
+      await whenOpen(page);
+      await whenFresh(page, 'logit-diff');
+      const dots = await dotsOf(page);
+      const source = page.locator('[data-hook="source"]');
+      const bytes = { network: Number(await source.getAttribute('data-network')), storage: Number(await source.getAttribute('data-storage')) };
+      assert.equal(await page.locator('[data-hook="model-name"]').innerText(), 'GPT-2 small');
+      assert.equal(await page.getAttribute('[data-model="gpt2"]', 'aria-pressed'), 'true');
+      assertClean(watched);
+      return { dots, bytes, text: await source.innerText() };
+    } finally {
+      await context.close();
+    }
+  };
+
+  const first = await visit();
+  assertClose(first.dots.map((row) => row.mean), means, 1e-3, 'means');
+  const requests = weightRequests(hub.seen);
+  assert.ok(requests.length > 0);
+  assert.ok(requests.every((request) => request.range !== null), 'the file was asked for as a whole');
+  const fetched = requests.reduce((sum, request) => sum + request.bytes, 0);
+  assert.equal(first.bytes.storage, 0);
+  assert.ok(first.bytes.network > 0 && first.bytes.network <= fetched);
+  assert.match(first.text, /from the network/);
+
+  hub.seen.length = 0;
+  const second = await visit();
+  assert.deepEqual(weightRequests(hub.seen), []);
+  assert.equal(second.bytes.network, 0);
+  assert.equal(second.bytes.storage, first.bytes.network);
+  assert.match(second.text, /from this browser\u2019s storage/);
+  assert.deepEqual(second.dots, first.dots);
+});
+
+test('progress is shown in bytes, and an opening can be cancelled', async (t) => {
+  const site = await serveSite(dist);
+  const hub = await serveFiles(demo, { delay: 400 });
+  t.after(site.close);
+  t.after(hub.close);
+  const context = await freshBrowser(t);
+  const { page, watched } = await watchedPage(context, { hosts: [site.origin, hub.origin], expected: [/ERR_ABORTED/] });
+  await page.goto(`${site.url}?device=cpu&weights=${hub.url}`);
+  await whenFresh(page, 'logit-diff');
+  const before = await dotsOf(page);
+  await page.click('[data-model="gpt2"]');
+  await page.waitForFunction(() => Number(/** @type {HTMLElement | null} */ (document.querySelector('.work-text[data-done]'))?.dataset.done) > 0);
+  assert.match(await page.locator('.work-text').innerText(), /MB|kB/);
+  assert.ok(await page.locator('.work progress').evaluate((bar) => bar instanceof HTMLProgressElement && bar.value > 0 && bar.value < bar.max));
+  await page.click('#cancel-opening');
+  await whenOpen(page);
+  assert.match(await page.locator('[data-hook="model-name"]').innerText(), /demo model/);
+  assert.deepEqual(await dotsOf(page), before);
+  await andThenFresh(page, 'logit-diff', () => page.getByRole('button', { name: 'Remove pair 3' }).click());
+  assertClean(watched);
+});
+
+test('a checkpoint from disk', async (t) => {
+  const site = await serveSite(dist);
+  t.after(site.close);
+  const context = await freshBrowser(t);
+  const { page, watched } = await watchedPage(context, { hosts: [site.origin] });
+  await page.goto(`${site.url}?device=cpu`);
+  await whenFresh(page, 'logit-diff');
+  const files = chosenFiles({ 'config.json': readFileSync(demo['config.json']), 'model.safetensors': readFileSync(demo['model.safetensors']) });
+  await andThenFresh(page, 'logit-diff', () => page.setInputFiles('#model-files', files));
+  await whenOpen(page);
+  assert.equal(await page.getAttribute('[data-model="files"]', 'aria-pressed'), 'true');
+  assert.match(await page.locator('[data-hook="source"]').innerText(), /from disk/);
+  assertClose((await dotsOf(page)).map((row) => row.mean), means, 1e-3, 'means');
+
+  await andThenFresh(page, 'logit-diff', () => page.click('[data-model="demo"]'));
+  await andThenFresh(page, 'logit-diff', () => dropFiles(page, files));
+  assert.equal(await page.getAttribute('[data-model="files"]', 'aria-pressed'), 'true');
+  assertClean(watched);
+});
+
+/** @param {import('playwright-core').Page} page @param {{ name: string, buffer: Buffer }[]} files */
+function dropFiles(page, files) {
+  return page.evaluate(async (list) => {
+    const data = new DataTransfer();
+    for (const { name, base64 } of list) {
+      data.items.add(new File([Uint8Array.from(atob(base64), (c) => c.charCodeAt(0))], name));
+    }
+    document.body.dispatchEvent(new DragEvent('drop', { dataTransfer: data, bubbles: true, cancelable: true }));
+  }, files.map(({ name, buffer }) => ({ name, base64: buffer.toString('base64') })));
+}

@@ -1,0 +1,156 @@
+//! Checkpoints in every form that is read, and those that are refused with a message that helps.
+
+use patchlab::device::Wanted;
+use patchlab::host::Quiet;
+use patchlab::model::Config;
+use patchlab::report::Part;
+use patchlab::{Error, Request, Session};
+use patchlab_tests::fixture::{DEVICES, Fixture, assert_close, folder, open};
+use patchlab_tests::weights::{Tensors, checkpoint};
+use pollster::block_on;
+use safetensors::tensor::Dtype;
+use serde_json::Value;
+
+/// The fixture's logit differences, one per group.
+fn means(session: &Session, fixture: &Fixture) -> Vec<f64> {
+    let request = Request {
+        analysis: "logit-diff".to_owned(),
+        experiment: fixture.experiment.clone(),
+        settings: serde_json::Map::new(),
+    };
+    let report = block_on(session.run(&request, &Quiet)).expect("a report");
+    let Part::Dots(dots) = &report.parts[0] else { panic!("the first figure is the dots") };
+    dots.series.iter().map(|series| series.mean).collect()
+}
+
+fn tensors(fixture: &Fixture) -> Tensors {
+    let config = Config::from_json(&fixture.config).expect("a good config");
+    Tensors::generate(fixture.expected["seed"].as_str().expect("a seed"), &config)
+}
+
+#[test]
+fn formats_prefixes_masks_and_heads_give_the_same_model() {
+    let fixture = Fixture::read("tiny-a");
+    for dtype in [Dtype::F32, Dtype::F16, Dtype::BF16] {
+        let mut tensors = tensors(&fixture);
+        tensors.round(dtype);
+        let plain = tensors.safetensors(Dtype::F32, "");
+        let reference = means(&open(&fixture.config, plain, Wanted::Cpu).expect("a good model"), &fixture);
+
+        // The causal masks that GPT-2's files carry are not used; this one would spoil everything.
+        tensors.insert("h.0.attn.bias", vec![1, 1, 2, 2], vec![f32::NAN; 4]);
+        let other = tensors.safetensors(dtype, "transformer.");
+        let found = means(&open(&fixture.config, other, Wanted::Cpu).expect("a good model"), &fixture);
+        assert_close(&format!("{dtype:?}"), &found, &reference, 0.0);
+    }
+}
+
+#[test]
+fn an_untied_unembedding_is_used() {
+    let fixture = Fixture::read("tiny-a");
+    let mut tensors = tensors(&fixture);
+    let tied = means(&fixture.session(Wanted::Cpu), &fixture);
+    let untied = fixture.config.replace("\"tie_word_embeddings\": true", "\"tie_word_embeddings\": false");
+    assert_ne!(untied, fixture.config);
+
+    let missing = open(&untied, tensors.safetensors(Dtype::F32, ""), Wanted::Cpu);
+    assert!(matches!(missing, Err(Error::TensorMissing(name)) if name == "lm_head.weight"));
+
+    // A head of twice the embedding doubles every logit difference.
+    let double: Vec<f32> = tensors.numbers("wte.weight").iter().map(|x| 2.0 * x).collect();
+    let config = Config::from_json(&fixture.config).expect("a good config");
+    tensors.insert("lm_head.weight", vec![config.d_vocab, config.d_model], double);
+    let session = open(&untied, tensors.safetensors(Dtype::F32, ""), Wanted::Cpu).expect("a good model");
+    let expected: Vec<f64> = tied.iter().map(|x| 2.0 * x).collect();
+    assert_close("untied", &means(&session, &fixture), &expected, 1e-5);
+}
+
+/// The message of a refusal; a checkpoint that is accepted fails the test.
+fn refusal(config: &str, weights: Vec<u8>) -> String {
+    match open(config, weights, Wanted::Cpu) {
+        Err(error) => error.to_string(),
+        Ok(_) => panic!("this should have been refused"),
+    }
+}
+
+#[test]
+fn damaged_and_foreign_files_are_refused_with_a_reason() {
+    let fixture = Fixture::read("tiny-a");
+    let good = fixture.checkpoint();
+
+    for cut in [0, 4, 100, good.len() / 2, good.len() - 1] {
+        let message = refusal(&fixture.config, good[..cut].to_vec());
+        assert!(message.contains("model.safetensors"), "cut at {cut}: {message}");
+    }
+    for foreign in [b"PK\x03\x04 a zip file, as PyTorch writes them".to_vec(), vec![0xff; 4096], {
+        let mut lying = good.clone();
+        lying[..8].copy_from_slice(&u64::MAX.to_le_bytes());
+        lying
+    }] {
+        assert!(refusal(&fixture.config, foreign).contains("not a safetensors file"));
+    }
+}
+
+#[test]
+fn tensors_that_do_not_fit_are_named() {
+    let fixture = Fixture::read("tiny-a");
+
+    let wider = fixture.config.replace("\"n_embd\": 32", "\"n_embd\": 64");
+    assert_ne!(wider, fixture.config);
+    let message = refusal(&wider, fixture.checkpoint());
+    assert!(
+        message.contains("`wte.weight`")
+            && message.contains("[50257, 32]")
+            && message.contains("[50257, 64]"),
+        "{message}"
+    );
+
+    let mut missing = tensors(&fixture);
+    missing.remove("h.1.mlp.c_fc.bias");
+    assert!(refusal(&fixture.config, missing.safetensors(Dtype::F32, "")).contains("`h.1.mlp.c_fc.bias`"));
+
+    let mut spoilt = tensors(&fixture);
+    spoilt.numbers("h.2.attn.c_attn.weight")[5] = f32::NAN;
+    assert!(
+        refusal(&fixture.config, spoilt.safetensors(Dtype::F32, "")).contains("`h.2.attn.c_attn.weight`")
+    );
+
+    let smaller = fixture.config.replace("50257", "50000");
+    assert!(refusal(&smaller, fixture.checkpoint()).contains("vocab_size"));
+}
+
+/// GPT-2 small's own shape: 498 MB of weights, and an embedding larger than any one binding may be.
+#[test]
+fn the_full_shape_agrees_with_pytorch() {
+    let read = |file: &str| std::fs::read_to_string(folder().join("full").join(file)).expect(file);
+    let config = read("config.json");
+    let expected: Value = serde_json::from_str(&read("expected.json")).expect("JSON");
+    let seed = expected["seed"].as_str().expect("a seed");
+    let weights = checkpoint(seed, &Config::from_json(&config).expect("a good config"));
+    for device in DEVICES {
+        let session = open(&config, weights.clone(), device).expect("a good model");
+        for prompt in expected["prompts"].as_array().expect("prompts") {
+            let request = Request {
+                analysis: "test-prompt".to_owned(),
+                experiment: patchlab::Experiment { groups: Vec::new(), prepend_bos: true },
+                settings: serde_json::json!({ "prompt": prompt["text"], "top_k": 20 })
+                    .as_object()
+                    .cloned()
+                    .expect("an object"),
+            };
+            let report = block_on(session.run(&request, &Quiet)).expect("a report");
+            let Part::Table(table) = &report.parts[1] else { panic!("the second figure is the table") };
+            for (row, top) in table.rows.iter().zip(prompt["top"].as_array().expect("the top tokens")) {
+                let patchlab::report::Cell::Token(token) = &row.cells[1] else { panic!("a token") };
+                assert_eq!(u64::from(token.id), top["id"].as_u64().expect("an id"));
+                let patchlab::report::Cell::Number(log_prob) = row.cells[4] else { panic!("a number") };
+                assert_close(
+                    &format!("{device:?}"),
+                    &[log_prob],
+                    &[top["log_prob"].as_f64().expect("a number")],
+                    1e-3,
+                );
+            }
+        }
+    }
+}

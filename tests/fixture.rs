@@ -1,0 +1,121 @@
+//! The recorded reference values, and sessions with the models they were recorded on.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use patchlab::device::{Adapter, Wanted, native_adapter};
+use patchlab::host::Quiet;
+use patchlab::model::Config;
+use patchlab::model::source::MemorySource;
+use patchlab::{Error, Experiment, Files, Session, TokenizerFiles};
+use safetensors::SafeTensors;
+use serde_json::Value;
+
+use crate::weights::checkpoint;
+
+/// The folder of all fixtures.
+pub fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures")
+}
+
+/// A model with its recorded values.
+pub struct Fixture {
+    /// The folder's name.
+    pub name: &'static str,
+    /// `config.json`.
+    pub config: String,
+    /// `expected.json`: tokens, seeds, names of axes.
+    pub expected: Value,
+    /// `groups.json`.
+    pub experiment: Experiment,
+    values: Vec<u8>,
+}
+
+/// The small models.
+pub const TINY: [&str; 2] = ["tiny-a", "tiny-b"];
+
+/// Both devices that every native test runs on.
+pub const DEVICES: [Wanted; 2] = [Wanted::Cpu, Wanted::Wgpu];
+
+impl Fixture {
+    /// Reads a small model's folder.
+    pub fn read(name: &'static str) -> Self {
+        let folder = folder().join(name);
+        let text = |file: &str| fs::read_to_string(folder.join(file)).expect(file);
+        Self {
+            name,
+            config: text("config.json"),
+            expected: serde_json::from_str(&text("expected.json")).expect("JSON"),
+            experiment: Experiment::from_json(&text("groups.json")).expect("an experiment"),
+            values: fs::read(folder.join("expected.safetensors")).expect("expected.safetensors"),
+        }
+    }
+
+    /// The generated checkpoint.
+    pub fn checkpoint(&self) -> Vec<u8> {
+        let config = Config::from_json(&self.config).expect("a good config");
+        checkpoint(self.expected["seed"].as_str().expect("a seed"), &config)
+    }
+
+    /// The model, open on a device.
+    pub fn session(&self, wanted: Wanted) -> Session {
+        open(&self.config, self.checkpoint(), wanted).expect("a good model")
+    }
+
+    /// Recorded numbers: shape and values, row-major.
+    pub fn values(&self, name: &str) -> (Vec<usize>, Vec<f64>) {
+        let file = SafeTensors::deserialize(&self.values).expect("safetensors");
+        let tensor = file.tensor(name).unwrap_or_else(|_| panic!("no recorded values {name}"));
+        let four = |bytes: &[u8]| [bytes[0], bytes[1], bytes[2], bytes[3]];
+        let numbers = tensor.data().chunks_exact(4);
+        let numbers = match tensor.dtype() {
+            safetensors::Dtype::F32 => numbers.map(|b| f64::from(f32::from_le_bytes(four(b)))).collect(),
+            safetensors::Dtype::I32 => numbers.map(|b| f64::from(i32::from_le_bytes(four(b)))).collect(),
+            other => panic!("{name} is stored as {other:?}"),
+        };
+        (tensor.shape().to_vec(), numbers)
+    }
+
+    /// The names of all recorded numbers.
+    pub fn names(&self) -> Vec<String> {
+        let file = SafeTensors::deserialize(&self.values).expect("safetensors");
+        file.names().into_iter().map(str::to_owned).collect()
+    }
+}
+
+/// Opens a model from memory with GPT-2's tokenizer.
+pub fn open(config: &str, weights: Vec<u8>, wanted: Wanted) -> Result<Session, Error> {
+    let files = Files {
+        name: "generated".to_owned(),
+        config: config.to_owned(),
+        tokenizer: TokenizerFiles::Gpt2,
+        weights: MemorySource::new("model.safetensors", weights),
+    };
+    pollster::block_on(async {
+        let adapter = match wanted {
+            Wanted::Cpu => Adapter::None("not asked for".to_owned()),
+            _ => native_adapter().await,
+        };
+        Session::open(files, wanted, &adapter, &Quiet).await
+    })
+}
+
+/// Fails unless every number is within `tolerance` of the recorded one.
+pub fn assert_close(what: &str, found: &[f64], expected: &[f64], tolerance: f64) {
+    assert_eq!(found.len(), expected.len(), "{what}: another number of values");
+    let worst = found
+        .iter()
+        .zip(expected)
+        .enumerate()
+        .map(|(index, (found, expected))| (index, (found - expected).abs()))
+        // NaN is worse than everything.
+        .max_by(|(_, a), (_, b)| a.total_cmp(b));
+    if let Some((index, error)) = worst
+        && (error.is_nan() || error > tolerance)
+    {
+        panic!(
+            "{what}[{index}]: {} is not {} (off by {error:.2e}, allowed {tolerance:.0e})",
+            found[index], expected[index]
+        );
+    }
+}

@@ -1,0 +1,105 @@
+// The experiment editor. Typing changes only the state; the elements are made anew when groups or pairs come and go.
+
+import { h, icon, iconButton } from '../dom.js';
+import { emptyGroup } from '../experiment.js';
+import { GroupView } from './group.js';
+
+/** @import { State } from '../state.js' */
+/** @import { Checked, Dots, Field, Place } from '../types/engine.js' */
+import { formatQuantity } from '../numbers.js';
+
+export class Editor {
+  #state;
+  #root;
+  #onEnter;
+  /** @type {GroupView[]} */
+  #groups = [];
+  /** @type {{ group: number, pair: number | null, field: Field | null } | null} */
+  #focusNext = null;
+  /** @type {Checked | null} */
+  #checked = null;
+  #undo = iconButton('undo', 'Undo', () => this.#state.undo());
+  #redo = iconButton('redo', 'Redo', () => this.#state.redo());
+
+  /**
+   * @param {State} state
+   * @param {{ root: HTMLElement, tools: HTMLElement, presets: HTMLElement, onEnter: () => void }} options
+   */
+  constructor(state, { root, tools, presets, onEnter }) {
+    this.#state = state;
+    this.#root = root;
+    this.#onEnter = onEnter;
+    tools.append(presets, this.#undo, this.#redo);
+    state.onChange(({ kind }) => {
+      if (kind === 'structure') this.#draw();
+      this.#drawTools();
+    });
+    document.addEventListener('keydown', (event) => this.#shortcut(event));
+    this.#drawTools();
+  }
+
+  /** Undo and redo outside text fields, which have their own. @param {KeyboardEvent} event */
+  #shortcut(event) {
+    if (!(event.ctrlKey || event.metaKey) || event.altKey) return;
+    if (event.target instanceof Element && event.target.closest('input:not([type=checkbox]), textarea')) return;
+    const key = event.key.toLowerCase();
+    if (key === 'z' && !event.shiftKey) this.#state.undo();
+    else if (key === 'y' || (key === 'z' && event.shiftKey)) this.#state.redo();
+    else return;
+    event.preventDefault();
+  }
+
+  #drawTools() {
+    this.#undo.disabled = !this.#state.canUndo;
+    this.#redo.disabled = !this.#state.canRedo;
+  }
+
+  #draw() {
+    const { experiment } = this.#state;
+    const opened = this.#groups.map((group) => group.element.open);
+    const scroll = this.#root.scrollTop;
+    const first = this.#groups.length === 0;
+    this.#groups = experiment.groups.map((_, g) =>
+      new GroupView(this.#state, g, first ? g === 0 : (opened[g] ?? false), {
+        focusNext: (place) => { this.#focusNext = place; },
+        onEnter: this.#onEnter,
+      }));
+    const bos = h('input', { type: 'checkbox', id: 'prepend-bos', on: { change: () => this.#state.edit((own) => { own.prepend_bos = bos.checked; }) } });
+    bos.checked = experiment.prepend_bos;
+    this.#root.replaceChildren(
+      h('label', { class: 'check check-bos', tip: 'TransformerLens\u2019s prepend_bos: GPT-2 behaves oddly without it.' }, bos, h('span', {}, 'prepend ', h('code', {}, '<|endoftext|>'))),
+      ...this.#groups.map((group) => group.element),
+      h('button', { type: 'button', class: 'add add-group', on: { click: () => this.#addGroup() } }, icon('plus'), 'Add a group'),
+      h('p', { class: 'hint' }, 'Rows of a spreadsheet (clean, corrupted, answer, distractor) can be pasted into any field. Enter runs at once; Shift+Enter makes a line end.'),
+    );
+    this.#root.scrollTop = scroll;
+    if (this.#checked) this.showCheck(this.#checked);
+    const next = this.#focusNext;
+    this.#focusNext = null;
+    if (next) this.#groups[next.group]?.focus(next.pair, next.field);
+  }
+
+  #addGroup() {
+    this.#focusNext = { group: this.#state.experiment.groups.length, pair: 0, field: 'clean' };
+    this.#state.edit((experiment) => { experiment.groups.push(emptyGroup(experiment)); });
+  }
+
+  /** @param {Checked} checked */
+  showCheck(checked) {
+    this.#checked = checked;
+    this.#groups.forEach((group, g) => group.showCheck(checked.groups[g] ?? [], checked.problems.filter((problem) => problem.place?.group === g)));
+  }
+
+  /** Writes each group's mean beside its name. @param {Dots | null} dots */
+  showResults(dots) {
+    this.#groups.forEach((group, g) => {
+      const series = dots?.series.find((candidate) => candidate.group === g);
+      group.showResult(dots && series ? { text: formatQuantity(series.mean, dots.quantity), sign: Math.sign(series.mean), value: series.mean } : null);
+    });
+  }
+
+  /** Opens the group and puts the focus on a field. @param {Place} place */
+  goTo(place) {
+    this.#groups[place.group]?.focus(place.pair ?? 0, place.field ?? 'clean');
+  }
+}

@@ -1,0 +1,159 @@
+// One group of the editor: a fold with its name, its switch and its pairs. The pairs are made when it is first opened,
+// so that fifty groups cost nothing.
+
+import { h, icon, iconButton } from '../dom.js';
+import { emptyPair, isEmptyPair } from '../experiment.js';
+import { plural } from '../numbers.js';
+import { PairView } from './pair.js';
+
+/** @import { FullGroup } from '../experiment.js' */
+/** @import { State } from '../state.js' */
+/** @import { Field, PairTokens, Problem } from '../types/engine.js' */
+
+/**
+ * @typedef {object} GroupActions
+ * @property {(focus: { group: number, pair: number | null, field: Field | null }) => void} focusNext where the focus goes once the change is drawn
+ * @property {() => void} onEnter
+ */
+
+export class GroupView {
+  /** @type {HTMLDetailsElement} */
+  element;
+  #state;
+  #index;
+  #actions;
+  /** @type {PairView[] | null} */
+  #pairs = null;
+  #title = h('span', { class: 'group-title' });
+  #count = h('span', { class: 'group-count' });
+  #result = h('span', { class: 'group-result' });
+  #problem = h('p', { class: 'field-error', hidden: true });
+  #body = h('div', { class: 'group-body' });
+  /** @type {{ tokens: PairTokens[], problems: Problem[] }} */
+  #checked = { tokens: [], problems: [] };
+
+  /** @param {State} state @param {number} index @param {boolean} open @param {GroupActions} actions */
+  constructor(state, index, open, actions) {
+    this.#state = state;
+    this.#index = index;
+    this.#actions = actions;
+    this.element = h('details', { class: 'group', open, data: { group: index } },
+      h('summary', {}, icon('chevron'), this.#title, this.#count, this.#result),
+      this.#body);
+    this.refreshHead();
+    if (open) this.#fill();
+    this.element.addEventListener('toggle', () => this.element.open && this.#fill());
+  }
+
+  /** @returns {FullGroup} */
+  get #group() {
+    return this.#state.experiment.groups[this.#index];
+  }
+
+  refreshHead() {
+    this.#title.textContent = this.#group.name || 'unnamed group';
+    this.#count.textContent = plural(this.#group.pairs.length, 'pair');
+  }
+
+  #fill() {
+    if (this.#pairs) return;
+    const group = this.#group;
+    const name = h('input', { type: 'text', id: `group-name-${this.#index}`, autocomplete: 'off', data: { hook: 'group-name' }, on: { input: () => this.#edit('name', (own) => { own.name = name.value; }) } });
+    name.value = group.name;
+    const symmetric = h('input', { type: 'checkbox', on: { change: () => this.#edit('', (own) => { own.symmetric = symmetric.checked; }) } });
+    symmetric.checked = group.symmetric;
+    this.#pairs = group.pairs.map((_, p) => this.#makePair(p));
+    this.#body.append(
+      h('div', { class: 'group-head' },
+        h('div', { class: 'field field-name' }, h('label', { for: name.id }, 'name'), name),
+        iconButton('copy', `Duplicate group ${group.name}`, () => this.#duplicate()),
+        iconButton('cross', `Remove group ${group.name}`, () => this.#remove())),
+      h('label', { class: 'check', tip: 'Each pair is used in both directions: its two prompts corrupt each other.' }, symmetric, 'symmetric pairs'),
+      this.#problem,
+      ...this.#pairs.map((pair) => pair.element),
+      h('button', { type: 'button', class: 'add', on: { click: () => this.#addPairs(group.pairs.length, [emptyPair()]) } }, icon('plus'), 'Add a pair'),
+    );
+    this.#drawCheck();
+  }
+
+  /** @param {number} p */
+  #makePair(p) {
+    const group = this.#group;
+    return new PairView(group.pairs[p], { group: this.#index, index: p, symmetric: group.symmetric }, {
+      onInput: (field, text) => this.#edit(`${p} ${field}`, (own) => { own.pairs[p][field] = text; }),
+      onPaste: (pairs) => {
+        const replace = isEmptyPair(this.#group.pairs[p]);
+        this.#addPairs(replace ? p : p + 1, pairs, replace ? 1 : 0);
+      },
+      onDuplicate: () => this.#addPairs(p + 1, [{ ...this.#group.pairs[p] }]),
+      onRemove: () => {
+        this.#actions.focusNext({ group: this.#index, pair: Math.min(p, group.pairs.length - 2), field: 'clean' });
+        this.#edit('', (own) => { own.pairs.splice(p, 1); });
+      },
+      onEnter: this.#actions.onEnter,
+    });
+  }
+
+  /** @param {number} at @param {import('../types/engine.js').Pair[]} pairs @param {number} [replace] */
+  #addPairs(at, pairs, replace = 0) {
+    this.#actions.focusNext({ group: this.#index, pair: at, field: 'clean' });
+    this.#edit('', (own) => { own.pairs.splice(at, replace, ...pairs); });
+  }
+
+  #duplicate() {
+    this.#actions.focusNext({ group: this.#index + 1, pair: null, field: null });
+    this.#state.edit((experiment) => {
+      const copy = structuredClone(experiment.groups[this.#index]);
+      copy.name = `${copy.name} (copy)`;
+      experiment.groups.splice(this.#index + 1, 0, copy);
+    });
+  }
+
+  #remove() {
+    this.#actions.focusNext({ group: Math.max(0, this.#index - 1), pair: null, field: null });
+    this.#state.edit((experiment) => { experiment.groups.splice(this.#index, 1); });
+  }
+
+  /** @param {string} field the text field that is being typed in, or '' @param {(group: FullGroup) => void} edit */
+  #edit(field, edit) {
+    this.#state.edit((experiment) => edit(experiment.groups[this.#index]), field ? { kind: 'field', key: `${this.#index} ${field}` } : {});
+    if (field) this.refreshHead();
+  }
+
+  /** @param {PairTokens[]} tokens @param {Problem[]} problems those of this group */
+  showCheck(tokens, problems) {
+    this.#checked = { tokens, problems };
+    this.#drawCheck();
+  }
+
+  #drawCheck() {
+    const { tokens, problems } = this.#checked;
+    const own = problems.filter((problem) => (problem.place?.pair ?? null) === null);
+    this.#problem.hidden = own.length === 0;
+    this.#problem.textContent = own.map((problem) => problem.message).join(' ');
+    this.element.classList.toggle('has-problems', problems.length > 0);
+    this.#count.textContent = problems.length > 0
+      ? plural(problems.length, 'problem')
+      : plural(this.#group.pairs.length, 'pair');
+    this.#pairs?.forEach((pair, p) => pair.showCheck(tokens[p], problems.filter((problem) => problem.place?.pair === p)));
+  }
+
+  /** Shows the group's figure beside its name. @param {{ text: string, sign: number, value: number } | null} result */
+  showResult(result) {
+    this.#result.textContent = result?.text ?? '';
+    this.#result.dataset.sign = String(result?.sign ?? 0);
+  }
+
+  /** @param {number | null} pair @param {Field | null} field */
+  focus(pair, field) {
+    if (pair === null && field === null) {
+      this.element.querySelector('summary')?.focus();
+      return;
+    }
+    this.element.open = true;
+    this.#fill();
+    const view = this.#pairs?.[pair ?? 0];
+    if (view) view.focus(field);
+    else this.element.querySelector('summary')?.focus();
+  }
+}

@@ -1,0 +1,117 @@
+// One pair of the editor: four fields, their messages, and the tokens they become.
+
+import { FIELDS, pairsFromText } from '../experiment.js';
+import { h, iconButton } from '../dom.js';
+import { actOnEnter, growWithText } from './field.js';
+import { drawAnswerTokens, drawPairTokens } from './pair-tokens.js';
+
+/** @import { Field, Pair, PairTokens, Problem } from '../types/engine.js' */
+
+/**
+ * @typedef {object} PairActions
+ * @property {(field: Field, text: string) => void} onInput
+ * @property {(pairs: Pair[]) => void} onPaste several pairs were pasted into a field
+ * @property {() => void} onDuplicate
+ * @property {() => void} onRemove
+ * @property {() => void} onEnter run now
+ */
+
+const LABELS = { clean: 'clean', corrupted: 'corrupted', answer: 'answer', distractor: 'distractor' };
+
+export class PairView {
+  /** @type {HTMLElement} */
+  element;
+  /** @type {Record<Field, HTMLTextAreaElement | HTMLInputElement>} */
+  #inputs;
+  /** @type {Record<Field, HTMLElement>} */
+  #errors;
+  #tokens = h('div', { class: 'pair-tokens' });
+  #chips = { answer: h('span', { class: 'answer-tokens' }), distractor: h('span', { class: 'answer-tokens' }) };
+  #pairError = h('p', { class: 'field-error', hidden: true });
+  #symmetric;
+
+  /** @param {Pair} pair @param {{ group: number, index: number, symmetric: boolean }} place @param {PairActions} actions */
+  constructor(pair, { group, index, symmetric }, actions) {
+    this.#symmetric = symmetric;
+    const errorId = (/** @type {Field} */ field) => `problem-${group}-${index}-${field}`;
+    this.#errors = mapFields((field) => h('p', { class: 'field-error', id: errorId(field), hidden: true }));
+    this.#inputs = mapFields((field) => {
+      const shared = {
+        id: `field-${group}-${index}-${field}`,
+        spellcheck: 'false',
+        autocomplete: 'off',
+        autocapitalize: 'off',
+        'aria-describedby': errorId(field),
+        data: { group, pair: index, field },
+      };
+      const isPrompt = field === 'clean' || field === 'corrupted';
+      const input = isPrompt ? h('textarea', { rows: 1, ...shared }) : h('input', { type: 'text', ...shared });
+      input.value = pair[field];
+      if (input instanceof HTMLTextAreaElement) growWithText(input);
+      this.#listen(input, field, actions);
+      return input;
+    });
+    const row = (/** @type {Field} */ field, /** @type {HTMLElement} */ after) =>
+      h('div', { class: `field field-${field}` }, h('label', { for: this.#inputs[field].id }, LABELS[field]), this.#inputs[field], after);
+    this.element = h(
+      'div',
+      { class: 'pair', role: 'group', 'aria-label': `pair ${index}` },
+      h('div', { class: 'pair-head' }, h('span', { class: 'pair-name' }, `pair ${index}`),
+        iconButton('copy', `Duplicate pair ${index}`, actions.onDuplicate), iconButton('cross', `Remove pair ${index}`, actions.onRemove)),
+      row('clean', this.#errors.clean), row('corrupted', this.#errors.corrupted),
+      h('div', { class: 'answers' }, row('answer', this.#chips.answer), row('distractor', this.#chips.distractor)),
+      this.#errors.answer, this.#errors.distractor,
+      this.#pairError,
+      this.#tokens,
+    );
+  }
+
+  /** @param {HTMLTextAreaElement | HTMLInputElement} input @param {Field} field @param {PairActions} actions */
+  #listen(input, field, actions) {
+    input.addEventListener('input', () => actions.onInput(field, input.value));
+    actOnEnter(input, actions.onEnter);
+    /** @type {HTMLElement} */ (input).addEventListener('paste', (event) => {
+      const like = mapFields((name) => this.#inputs[name].value);
+      const pairs = pairsFromText(event.clipboardData?.getData('text/plain') ?? '', like);
+      if (!pairs) return;
+      event.preventDefault();
+      actions.onPaste(pairs);
+    });
+  }
+
+  /** Shows what the engine made of the fields. @param {PairTokens | undefined} tokens @param {Problem[]} problems those of this pair */
+  showCheck(tokens, problems) {
+    this.#tokens.replaceChildren(...(tokens ? drawPairTokens(tokens, this.#symmetric) : []));
+    this.#chips.answer.replaceChildren(...(tokens ? drawAnswerTokens(tokens.answer) : []));
+    this.#chips.distractor.replaceChildren(...(tokens ? drawAnswerTokens(tokens.distractor) : []));
+    for (const field of FIELDS) {
+      const mine = problems.filter((problem) => problem.place?.field === field);
+      this.#inputs[field].setAttribute('aria-invalid', String(mine.length > 0));
+      write(this.#errors[field], mine);
+    }
+    write(this.#pairError, problems.filter((problem) => !problem.place?.field));
+  }
+
+  /** @param {Field | null} field */
+  focus(field) {
+    this.#inputs[field ?? 'clean'].focus();
+    this.element.scrollIntoView({ block: 'nearest' });
+  }
+}
+
+/** @param {HTMLElement} element @param {Problem[]} problems */
+function write(element, problems) {
+  element.hidden = problems.length === 0;
+  element.textContent = problems.map((problem) => problem.message).join(' ');
+  if (problems.length > 0) element.dataset.problem = problems.map((problem) => problem.code).join(' ');
+  else delete element.dataset.problem;
+}
+
+/**
+ * @template T
+ * @param {(field: Field) => T} make
+ * @returns {Record<Field, T>}
+ */
+function mapFields(make) {
+  return { clean: make('clean'), corrupted: make('corrupted'), answer: make('answer'), distractor: make('distractor') };
+}

@@ -1,0 +1,42 @@
+// The menu of presets: each replaces the experiment, or is added to it.
+
+import { h } from '../dom.js';
+import { withDefaults } from '../experiment.js';
+import { plural } from '../numbers.js';
+
+/** @import { FullExperiment } from '../experiment.js' */
+/** @import { Preset } from '../types/engine.js' */
+
+/**
+ * @param {{ onReplace: (name: string, experiment: FullExperiment) => void, onAdd: (name: string, experiment: FullExperiment) => void }} actions
+ */
+export function presetMenu({ onReplace, onAdd }) {
+  const list = h('ul', { class: 'menu-list' });
+  const menu = h('div', { class: 'menu', id: 'preset-menu', popover: 'auto' }, list);
+  const button = h('button', { type: 'button', class: 'quiet', popovertarget: 'preset-menu', id: 'presets' }, 'Presets');
+  // Anchored by hand: CSS anchor positioning is not everywhere yet.
+  menu.addEventListener('beforetoggle', () => {
+    const box = button.getBoundingClientRect();
+    menu.style.setProperty('--menu-top', `${box.bottom + 4}px`);
+    menu.style.setProperty('--menu-left', `${Math.max(8, Math.min(box.left, innerWidth - 368))}px`);
+  });
+  /** @param {() => void} act */
+  const choose = (act) => () => {
+    menu.hidePopover();
+    act();
+  };
+  return {
+    element: h('span', {}, button, menu),
+    /** @param {Preset[]} presets */
+    fill(presets) {
+      list.replaceChildren(...presets.map((preset) => {
+        const experiment = withDefaults(preset.experiment);
+        return h('li', { class: 'menu-item' },
+          h('button', { type: 'button', class: 'menu-main', data: { preset: preset.name }, on: { click: choose(() => onReplace(preset.name, experiment)) } },
+            h('span', { class: 'menu-name' }, preset.name, h('span', { class: 'menu-count' }, plural(experiment.groups.length, 'group'))),
+            h('span', { class: 'menu-note' }, preset.note)),
+          h('button', { type: 'button', class: 'link', 'aria-label': `Add the groups of ${preset.name} to the experiment`, on: { click: choose(() => onAdd(preset.name, experiment)) } }, 'Add'));
+      }));
+    },
+  };
+}

@@ -1,0 +1,92 @@
+// The page's only door to the engine: calls go to the worker, answers come back as promises.
+
+/** @import { ModelChoice } from '../opening/choices.js' */
+/** @import { Checked, Experiment, Opened, Place, Preset, Progress, Report, AnalysisInfo, Wanted } from '../types/engine.js' */
+
+/**
+ * @typedef {object} Calls
+ * @property {{ args: { model: ModelChoice, device: Wanted }, result: Opened }} open
+ * @property {{ args: { experiment: Experiment }, result: Checked }} check
+ * @property {{ args: { analysis: string, experiment: Experiment, settings: object }, result: Report }} run
+ * @property {{ args: {}, result: AnalysisInfo[] }} catalogue
+ * @property {{ args: {}, result: Preset[] }} presets
+ */
+
+/** What the engine refuses, in words for the user. */
+export class EngineError extends Error {
+  /** @param {{ code: string, message: string, place?: Place | null }} failure */
+  constructor({ code, message, place }) {
+    super(message);
+    this.name = 'EngineError';
+    this.code = code;
+    this.place = place ?? null;
+  }
+}
+
+/** @typedef {{ resolve: (result: any) => void, reject: (error: EngineError) => void, onProgress?: (progress: Progress) => void }} Pending */
+
+export class Engine {
+  /** @type {Worker} */
+  #worker;
+  /** @type {Map<number, Pending>} */
+  #pending = new Map();
+  #next = 1;
+
+  constructor() {
+    this.#worker = this.#start();
+  }
+
+  #start() {
+    const worker = new Worker(new URL('./worker.js', import.meta.url), { type: 'module', name: 'engine' });
+    worker.addEventListener('message', (event) => this.#hear(event.data));
+    // Only a worker script that cannot be loaded ends here; what goes wrong inside it is answered by itself.
+    worker.addEventListener('error', () => this.#failAll('The engine could not be loaded. Reload the page.'));
+    return worker;
+  }
+
+  /** A new worker in place of one that crashed. Nothing is open in it. */
+  restart() {
+    this.#worker.terminate();
+    this.#failAll('The engine was restarted.');
+    this.#worker = this.#start();
+  }
+
+  /**
+   * @template {keyof Calls} K
+   * @param {K} call
+   * @param {Calls[K]['args']} args
+   * @param {{ onProgress?: (progress: Progress) => void, signal?: AbortSignal }} [options]
+   * @returns {Promise<Calls[K]['result']>} rejected with an `EngineError`
+   */
+  call(call, args, { onProgress, signal } = {}) {
+    const id = this.#next++;
+    return new Promise((resolve, reject) => {
+      this.#pending.set(id, { resolve, reject, onProgress });
+      this.#worker.postMessage({ id, call, args });
+      const cancel = () => {
+        if (this.#pending.has(id)) this.#worker.postMessage({ id: this.#next++, call: 'cancel', args: { id } });
+      };
+      if (signal?.aborted) cancel();
+      else signal?.addEventListener('abort', cancel, { once: true });
+    });
+  }
+
+  /** @param {any} message */
+  #hear({ id, progress, result, error }) {
+    const pending = this.#pending.get(id);
+    if (!pending) return;
+    if (progress) {
+      pending.onProgress?.(progress);
+      return;
+    }
+    this.#pending.delete(id);
+    if (error) pending.reject(new EngineError(error));
+    else pending.resolve(result);
+  }
+
+  /** @param {string} message */
+  #failAll(message) {
+    for (const { reject } of this.#pending.values()) reject(new EngineError({ code: 'engine', message }));
+    this.#pending.clear();
+  }
+}

@@ -1,0 +1,129 @@
+// The engine's worker: loads the WebAssembly module and serves docs/protocol.md with it.
+
+/** @import { ModelChoice } from '../opening/choices.js' */
+/** @import { Checked, Experiment, Opened, Preset, Progress, Report, AnalysisInfo, Wanted } from '../types/engine.js' */
+
+/**
+ * The module's exports.
+ * @typedef {object} Wasm
+ * @property {() => Promise<unknown>} default fetches and compiles the module
+ * @property {() => AnalysisInfo[]} catalogue
+ * @property {() => Preset[]} presets
+ * @property {{ new (): WasmEngine }} Engine
+ *
+ * @typedef {object} WasmEngine
+ * @property {(choice: ModelChoice, device: Wanted, progress: (progress: Progress) => void) => Promise<Opened>} open
+ * @property {(experiment: Experiment) => Checked} check
+ * @property {(request: unknown, progress: (progress: Progress) => void) => Promise<Report>} run
+ * @property {() => void} cancel
+ */
+
+/** @typedef {{ code: string, message: string, place?: unknown }} Failure */
+/** @typedef {{ id: number, call: string, args: any }} Request */
+
+// Everything below survives a module that cannot be loaded, so that the page gets words instead of silence.
+/** @type {Promise<{ module: Wasm, engine: WasmEngine }>} */
+const loaded = (async () => {
+  /** @type {Wasm} */
+  const module = await import(new URL('../../patchlab.js', import.meta.url).href);
+  await module.default();
+  return { module, engine: new module.Engine() };
+})();
+loaded.catch(() => {});
+
+/** Calls that have not been answered, so that a crash can answer them all. @type {Set<number>} */
+const open = new Set();
+/** Calls that were cancelled before their turn came. @type {Set<number>} */
+const dropped = new Set();
+/** The call that holds the model now. */
+let running = 0;
+/** Calls that use the model take turns. @type {Promise<unknown>} */
+let turn = Promise.resolve();
+/** After a crash the module's memory cannot be trusted. @type {Failure | null} */
+let broken = null;
+/** The last thing written to the console as an error: a Rust panic says there where and why. */
+let lastPanic = '';
+
+const consoleError = console.error;
+console.error = (...words) => {
+  lastPanic = String(words[0]).split('\n\nStack:')[0];
+  consoleError(...words);
+};
+
+self.addEventListener('message', (event) => serve(event.data));
+// A panic inside an asynchronous call settles no promise: it arrives here.
+self.addEventListener('error', (event) => crash(event.error ?? event.message));
+self.addEventListener('unhandledrejection', (event) => crash(event.reason));
+
+/** @param {Request} request */
+async function serve({ id, call, args }) {
+  open.add(id);
+  try {
+    if (broken) throw broken;
+    answer(id, { result: await perform(id, call, args) });
+  } catch (error) {
+    if (isFailure(error)) answer(id, { error });
+    else crash(error);
+  } finally {
+    dropped.delete(id);
+  }
+}
+
+/** @param {number} id @param {string} call @param {any} args @returns {Promise<unknown>} */
+async function perform(id, call, args) {
+  if (call === 'cancel') {
+    if (args.id === running) (await loaded).engine.cancel();
+    else if (open.has(args.id)) dropped.add(args.id);
+    return null;
+  }
+  const { module, engine } = await loaded;
+  /** @param {Progress} progress */
+  const report = (progress) => self.postMessage({ id, progress });
+  switch (call) {
+    case 'catalogue':
+      return module.catalogue();
+    case 'presets':
+      return module.presets();
+    case 'check':
+      return engine.check(args.experiment);
+    case 'open':
+      return inTurn(id, () => engine.open(args.model, args.device, report));
+    case 'run':
+      return inTurn(id, () => engine.run(args, report));
+    default:
+      throw { code: 'engine', message: `The engine has no call "${call}".` };
+  }
+}
+
+/** @param {number} id @param {() => Promise<unknown>} work */
+function inTurn(id, work) {
+  const mine = turn.then(async () => {
+    if (dropped.has(id)) throw { code: 'cancelled', message: 'Cancelled.' };
+    if (broken) throw broken;
+    running = id;
+    try {
+      return await work();
+    } finally {
+      running = 0;
+    }
+  });
+  turn = mine.catch(() => {});
+  return mine;
+}
+
+/** @param {number} id @param {{ result: unknown } | { error: Failure }} outcome */
+function answer(id, outcome) {
+  if (open.delete(id)) self.postMessage({ id, ...outcome });
+}
+
+/** @param {unknown} error */
+function crash(error) {
+  const what = lastPanic || (error instanceof Error ? error.message : String(error));
+  broken ??= { code: 'engine', message: `The engine stopped: ${what} Restart it or reload the page.` };
+  for (const id of [...open]) answer(id, { error: broken });
+}
+
+/** @param {unknown} error @returns {error is Failure} */
+function isFailure(error) {
+  return typeof error === 'object' && error !== null && 'code' in error && typeof error.code === 'string' && 'message' in error;
+}

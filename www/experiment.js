@@ -1,0 +1,116 @@
+// What the page knows about the experiment document: its shape, its defaults, and the prompts that it lists.
+// Whether a pair can be run is the engine's to say.
+
+/** @import { Experiment, Group, Pair, Field } from './types/engine.js' */
+
+/**
+ * An experiment with its defaults written out.
+ * @typedef {Group & { symmetric: boolean }} FullGroup
+ * @typedef {{ groups: FullGroup[], prepend_bos: boolean }} FullExperiment
+ */
+
+/** @type {Field[]} */
+export const FIELDS = ['clean', 'corrupted', 'answer', 'distractor'];
+
+/** @returns {Pair} */
+export function emptyPair() {
+  return { clean: '', corrupted: '', answer: '', distractor: '' };
+}
+
+/** @param {Pair} pair */
+export function isEmptyPair(pair) {
+  return FIELDS.every((field) => pair[field] === '');
+}
+
+/** @param {FullExperiment} experiment @returns {FullGroup} */
+export function emptyGroup(experiment) {
+  return { name: freeName(experiment, 'New group'), symmetric: true, pairs: [emptyPair()] };
+}
+
+/** A name that no group has yet. @param {FullExperiment} experiment @param {string} wish */
+export function freeName(experiment, wish) {
+  const taken = new Set(experiment.groups.map((group) => group.name));
+  let name = wish;
+  for (let n = 2; taken.has(name); n += 1) name = `${wish} ${n}`;
+  return name;
+}
+
+/** @param {Experiment} experiment @returns {FullExperiment} */
+export function withDefaults(experiment) {
+  return {
+    groups: experiment.groups.map((group) => ({
+      name: group.name,
+      symmetric: group.symmetric ?? true,
+      pairs: group.pairs.map(({ clean, corrupted, answer, distractor }) => ({ clean, corrupted, answer, distractor })),
+    })),
+    prepend_bos: experiment.prepend_bos ?? true,
+  };
+}
+
+/**
+ * Checks the shape of a document that came from a link, a file or the browser's storage.
+ *
+ * @param {unknown} value
+ * @returns {FullExperiment}
+ * @throws {Error} in words, if it is no experiment
+ */
+export function readExperiment(value) {
+  const document = record(value, 'the document');
+  if (!Array.isArray(document.groups)) throw new Error('it has no list "groups"');
+  if (!['undefined', 'boolean'].includes(typeof document.prepend_bos)) throw new Error('"prepend_bos" is neither true nor false');
+  document.groups.forEach((item, g) => {
+    const group = record(item, `group ${g}`);
+    if (typeof group.name !== 'string') throw new Error(`group ${g} has no "name"`);
+    if (!['undefined', 'boolean'].includes(typeof group.symmetric)) throw new Error(`"symmetric" of group ${g} is neither true nor false`);
+    if (!Array.isArray(group.pairs)) throw new Error(`group ${g} has no list "pairs"`);
+    group.pairs.forEach((pair, p) => {
+      for (const field of FIELDS) {
+        if (typeof record(pair, `pair ${p} of group ${g}`)[field] !== 'string') throw new Error(`pair ${p} of group ${g} has no text "${field}"`);
+      }
+    });
+  });
+  return withDefaults(/** @type {Experiment} */ (value));
+}
+
+/** @param {unknown} value @param {string} what @returns {Record<string, unknown>} */
+function record(value, what) {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new Error(`${what} is not an object`);
+  return /** @type {Record<string, unknown>} */ (value);
+}
+
+/**
+ * A prompt of the experiment: one of a pair's two, as the clean one.
+ * @typedef {{ group: number, pair: number, swapped: boolean, prompt: string, answer: string }} Case
+ */
+
+/**
+ * The prompts that are run, in the engine's order: with symmetric pairs each pair yields two.
+ *
+ * @param {FullExperiment} experiment
+ * @returns {Case[]}
+ */
+export function casesOf(experiment) {
+  return experiment.groups.flatMap((group, g) =>
+    group.pairs.flatMap((pair, p) => {
+      const as = { group: g, pair: p, swapped: false, prompt: pair.clean, answer: pair.answer };
+      return group.symmetric ? [as, { ...as, swapped: true, prompt: pair.corrupted, answer: pair.distractor }] : [as];
+    }),
+  );
+}
+
+/**
+ * Pairs from pasted text: one a line, the fields separated by tabs, in the order clean, corrupted, answer, distractor.
+ * Spaces are kept. Answer and distractor, when left out, are those of `like`.
+ *
+ * @param {string} text
+ * @param {Pair} like
+ * @returns {Pair[] | null} null if the text is no such list
+ */
+export function pairsFromText(text, like) {
+  if (!text.includes('\t')) return null;
+  const lines = text.split(/\r?\n/).filter((line) => line.trim() !== '');
+  return lines.map((line) => {
+    const [clean = '', corrupted = '', answer = like.answer, distractor = like.distractor] = line.split('\t');
+    return { clean, corrupted, answer, distractor };
+  });
+}

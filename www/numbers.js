@@ -1,0 +1,77 @@
+// Numbers as text. Every figure writes its numbers through here, so that one quantity looks the same everywhere.
+
+/** @import { Quantity } from './types/engine.js' */
+
+const MINUS = '\u2212';
+
+/**
+ * A number in the digits of its quantity: four decimals for logits, per cent with two for probabilities.
+ *
+ * @param {number} value
+ * @param {Quantity} quantity
+ * @returns {string}
+ */
+export function formatQuantity(value, quantity) {
+  if (!Number.isFinite(value)) return String(value).replace('-', MINUS);
+  switch (quantity) {
+    case 'probability':
+      // "0.00%" would say that it cannot happen.
+      if (value > 0 && value < 0.00005) return '<0.01%';
+      return `${(100 * value).toFixed(2)}%`;
+    case 'logit-difference':
+      return signed(value, 4);
+    case 'logit':
+    case 'log-probability':
+      return fixed(value, 4);
+    default:
+      return fixed(value, 0);
+  }
+}
+
+/** @param {number} value @param {number} digits */
+export function fixed(value, digits) {
+  const text = Math.abs(value).toFixed(digits);
+  return value < 0 && Number(text) !== 0 ? MINUS + text : text;
+}
+
+/** @param {number} value @param {number} digits */
+export function signed(value, digits) {
+  const text = fixed(value, digits);
+  return value > 0 && Number(text) !== 0 ? `+${text}` : text;
+}
+
+/** Every digit the engine gave, for the tooltip. @param {number} value */
+export function full(value) {
+  return String(value).replace('-', MINUS);
+}
+
+/** Bytes in decimal units, as hosts and file managers count them. @param {number} bytes */
+export function formatBytes(bytes) {
+  if (bytes < 1000) return `${Math.round(bytes)} B`;
+  if (bytes < 1e6) return `${(bytes / 1e3).toFixed(0)} kB`;
+  if (bytes < 1e9) return `${(bytes / 1e6).toFixed(bytes < 1e7 ? 1 : 0)} MB`;
+  return `${(bytes / 1e9).toFixed(2)} GB`;
+}
+
+/** @param {number} count */
+export function formatCount(count) {
+  if (count < 1e6) return String(Math.round(count));
+  return `${(count / 1e6).toFixed(count < 1e7 ? 2 : 1)} M`;
+}
+
+/** A stretch of time, rounded to what one needs to know while waiting. @param {number} seconds */
+export function formatSeconds(seconds) {
+  if (seconds < 60) return `${Math.max(1, Math.ceil(seconds))} s`;
+  const minutes = Math.round(seconds / 60);
+  return minutes < 60 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+}
+
+/** How long something took. @param {number} milliseconds */
+export function formatDuration(milliseconds) {
+  return milliseconds < 999.5 ? `${Math.max(1, Math.round(milliseconds))} ms` : `${(milliseconds / 1000).toFixed(milliseconds < 9950 ? 2 : 1)} s`;
+}
+
+/** @param {number} count @param {string} one @param {string} [many] */
+export function plural(count, one, many = `${one}s`) {
+  return `${count} ${count === 1 ? one : many}`;
+}

@@ -1,0 +1,110 @@
+// The models one can open, and how the address bar names them: `?model=`, `?weights=`, `?device=`.
+
+/** @import { Wanted } from '../types/engine.js' */
+
+/**
+ * What the user chose. `gpt2` and `demo` have fixed names; the other two say what they are.
+ * @typedef {{ kind: 'demo' } | { kind: 'gpt2' } | { kind: 'address', base: string } | { kind: 'files', files: File[] }} Choice
+ */
+
+/**
+ * A choice as the engine understands it; docs/protocol.md.
+ * @typedef {{ from: 'address', name: string, base: string, tokenizer?: 'gpt2' } | { from: 'files', name: string, files: File[] }} ModelChoice
+ */
+
+/** The demo model's name says what it is wherever it stands, in reports and in exported files too. */
+export const DEMO_NAME = 'demo model, trained on synthetic sentences, not GPT-2';
+/** What is fetched of GPT-2 small: the file without its causal-mask buffers. */
+export const GPT2_SIZE = '498 MB';
+
+/** @param {URLSearchParams} query @returns {Choice} */
+export function choiceFromQuery(query) {
+  const model = query.get('model') ?? 'demo';
+  if (model === 'demo' || model === 'gpt2') return { kind: model };
+  return { kind: 'address', base: model };
+}
+
+/** @param {URLSearchParams} query @returns {Wanted} */
+export function deviceFromQuery(query) {
+  const device = query.get('device');
+  return device === 'cpu' || device === 'wgpu' ? device : 'auto';
+}
+
+/**
+ * The address bar's query for a choice. Files cannot be part of a link.
+ *
+ * @param {URLSearchParams} query the present one, whose other parameters stay
+ * @param {Choice} choice
+ * @param {Wanted} device
+ */
+export function queryFor(query, choice, device) {
+  const next = new URLSearchParams(query);
+  if (choice.kind === 'address') next.set('model', choice.base);
+  else if (choice.kind === 'gpt2') next.set('model', 'gpt2');
+  else next.delete('model');
+  if (device === 'auto') next.delete('device');
+  else next.set('device', device);
+  const text = next.toString();
+  return text ? `?${text}` : '';
+}
+
+/**
+ * The choice as the engine understands it.
+ *
+ * @param {Choice} choice
+ * @param {URLSearchParams} query
+ * @returns {ModelChoice}
+ * @throws {Error} in words, if an address is none
+ */
+export function toModelChoice(choice, query) {
+  switch (choice.kind) {
+    case 'demo':
+      return { from: 'address', name: DEMO_NAME, base: new URL('www/models/demo/', document.baseURI).href, tokenizer: 'gpt2' };
+    case 'gpt2': {
+      const configured = document.querySelector('meta[name="patchlab-weights"]')?.getAttribute('content');
+      return { from: 'address', name: 'GPT-2 small', base: folder(query.get('weights') ?? configured ?? ''), tokenizer: 'gpt2' };
+    }
+    case 'address': {
+      const base = folder(choice.base);
+      return { from: 'address', name: nameOf(base), base };
+    }
+    case 'files':
+      return { from: 'files', name: 'checkpoint from disk', files: choice.files };
+  }
+}
+
+/** The address of a folder: absolute, with a slash at its end. @param {string} text */
+function folder(text) {
+  let url;
+  try {
+    url = new URL(text.trim(), document.baseURI);
+  } catch {
+    throw new Error(`"${text}" is not an address. It should look like https://example.org/models/gpt2/.`);
+  }
+  if (!/^https?:$/.test(url.protocol)) throw new Error(`"${text}" is not an http or https address.`);
+  // The folder's files are asked for, so an address that names one of them means the folder.
+  url.pathname = url.pathname.replace(/(model\.safetensors|config\.json)$/, '');
+  if (!url.pathname.endsWith('/')) url.pathname += '/';
+  return url.href;
+}
+
+/** A short name for a base address: the repository on a hub, else host and path. @param {string} base */
+function nameOf(base) {
+  const url = new URL(base);
+  const hub = /^\/([^/]+\/[^/]+)\/resolve\//.exec(url.pathname);
+  return hub ? hub[1] : `${url.host}${url.pathname.replace(/\/$/, '')}`;
+}
+
+/** How a choice is called while it is being opened. @param {Choice} choice */
+export function label(choice) {
+  switch (choice.kind) {
+    case 'demo':
+      return DEMO_NAME;
+    case 'gpt2':
+      return 'GPT-2 small';
+    case 'address':
+      return choice.base;
+    case 'files':
+      return choice.files.map((file) => file.name).join(', ');
+  }
+}

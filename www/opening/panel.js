@@ -1,0 +1,121 @@
+// The strip under the header: what is open and on which device, how far an opening has come, or why it failed.
+
+import { h, icon } from '../dom.js';
+import { formatBytes, formatCount, formatSeconds } from '../numbers.js';
+import { Rate } from './rate.js';
+
+/** @import { Opened, Progress } from '../types/engine.js' */
+
+export class OpeningPanel {
+  #root;
+  #facts = h('div', { class: 'facts' });
+  #work = h('div', { class: 'work', hidden: true });
+  #failure = h('div', { class: 'failure', hidden: true, role: 'alert' });
+  #rate = new Rate();
+  /** @type {{ text: HTMLElement, bar: HTMLProgressElement } | null} */
+  #shown = null;
+
+  /** @param {HTMLElement} root */
+  constructor(root) {
+    this.#root = root;
+    root.append(this.#facts, this.#work, this.#failure);
+    this.#state('none');
+    this.#facts.append(h('span', { class: 'fact' }, 'No model is open yet.'));
+  }
+
+  /** @param {'none' | 'opening' | 'open' | 'failed'} state */
+  #state(state) {
+    this.#root.dataset.state = state;
+  }
+
+  /** @param {string} name @param {() => void} onCancel */
+  opening(name, onCancel) {
+    // The strip keeps its height, whatever stands in it, so that the page below stays where it is.
+    this.#root.style.setProperty('min-height', `${this.#root.offsetHeight}px`);
+    this.#state('opening');
+    this.#rate = new Rate();
+    this.#failure.hidden = true;
+    const bar = h('progress', { 'aria-label': `Opening ${name}` });
+    const text = h('span', { class: 'work-text' }, 'starting\u2026');
+    this.#shown = { text, bar };
+    this.#work.replaceChildren(
+      h('div', { class: 'work-line' }, h('span', { class: 'work-name' }, `Opening ${name}`), bar),
+      h('div', { class: 'work-line' }, text, h('button', { type: 'button', class: 'link', id: 'cancel-opening', on: { click: onCancel } }, 'Cancel')));
+    this.#work.hidden = false;
+  }
+
+  /** @param {Progress} progress */
+  progress({ stage, done, total, unit }) {
+    if (!this.#shown) return;
+    const { bar, text } = this.#shown;
+    if (total > 0) {
+      bar.max = total;
+      bar.value = done;
+    }
+    if (unit !== 'bytes') {
+      text.textContent = stage;
+      return;
+    }
+    this.#rate.add(done);
+    const speed = this.#rate.perSecond;
+    const left = this.#rate.secondsFor(total - done);
+    const words = [stage, `${formatBytes(done)} of ${formatBytes(total)}`];
+    if (speed) words.push(`${formatBytes(speed)}/s`);
+    if (left !== null && done < total) words.push(`${formatSeconds(left)} left`);
+    text.textContent = words.filter(Boolean).join(' \u00b7 ');
+    Object.assign(text.dataset, { done: String(done), total: String(total) });
+  }
+
+  /** @param {Opened} opened @param {{ demo: boolean }} about */
+  opened({ model, bytes }, { demo }) {
+    this.#state('open');
+    this.#root.style.removeProperty('min-height');
+    this.#work.hidden = true;
+    this.#failure.hidden = true;
+    const size = [
+      `${model.n_layers} layers`, `${model.n_heads} heads`, `d_model ${model.d_model}`, `d_mlp ${model.d_mlp}`, `n_ctx ${model.n_ctx}`,
+      `${formatCount(model.parameters)} parameters`,
+    ];
+    this.#facts.replaceChildren(
+      h('span', { class: demo ? 'fact fact-name fact-demo' : 'fact fact-name', data: { hook: 'model-name' } }, model.name),
+      h('span', { class: 'fact fact-size' }, size.join(' \u00b7 ')),
+      h('span', { class: 'fact-break' }),
+      h('span', { class: 'fact', data: { hook: 'device', device: model.device.kind } }, h('strong', {}, model.device.name), `: ${model.device.reason}`),
+      h('span', { class: 'fact', data: { hook: 'source', network: bytes.network, storage: bytes.storage, total: bytes.total } }, sourceOf(bytes)),
+    );
+  }
+
+  /**
+   * @param {string} message
+   * @param {{ code: string, kept: string | null, retry: { label: string, click: () => void } | null }} about `kept` is the model that goes on working
+   */
+  failed(message, { code, kept, retry }) {
+    this.#state('failed');
+    this.#work.hidden = true;
+    this.#failure.dataset.code = code;
+    this.#failure.replaceChildren(
+      icon('alert'),
+      h('div', { class: 'failure-text' }, h('p', {}, message), h('p', { class: 'failure-kept' }, kept ? `Still open: ${kept}.` : 'No model is open.')),
+      ...(retry ? [h('button', { type: 'button', class: 'quiet', id: 'retry-opening', on: { click: retry.click } }, retry.label)] : []),
+      h('button', { type: 'button', class: 'link', on: { click: () => this.dismiss(kept !== null) } }, 'Dismiss'),
+    );
+    this.#failure.hidden = false;
+    if (kept === null) this.#facts.replaceChildren(h('span', { class: 'fact' }, 'No model is open. Choose one above.'));
+  }
+
+  /** Back to what was there before. @param {boolean} open whether a model is open */
+  dismiss(open) {
+    this.#work.hidden = true;
+    this.#failure.hidden = true;
+    this.#state(open ? 'open' : 'none');
+    if (!open) this.#facts.replaceChildren(h('span', { class: 'fact' }, 'No model is open. Choose one above.'));
+  }
+}
+
+/** @param {Opened['bytes']} bytes */
+function sourceOf({ total, network, storage }) {
+  if (network > 0 && storage > 0) return `${formatBytes(storage)} from this browser\u2019s storage, ${formatBytes(network)} from the network`;
+  if (storage > 0) return `${formatBytes(storage)} from this browser\u2019s storage`;
+  if (network > 0) return `${formatBytes(network)} from the network`;
+  return `${formatBytes(total)} from disk`;
+}

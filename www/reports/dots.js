@@ -1,0 +1,136 @@
+// Draws the `dots` part: one dot per prompt and the mean, a row for each group, on one axis.
+
+import { diverging } from '../colour.js';
+import { h } from '../dom.js';
+import { formatQuantity, full, plural } from '../numbers.js';
+
+/** @import { Dot, Dots, DotSeries, Quantity } from '../types/engine.js' */
+
+/**
+ * @typedef {object} DotActions
+ * @property {(group: number, label: string) => void} [onDot] a dot was clicked
+ * @property {(group: number, name: string) => void} [onSeries] a group's name was clicked
+ */
+
+/**
+ * @param {Dots} part
+ * @param {DotActions} [actions]
+ */
+export function drawDots(part, actions = {}) {
+  const axis = axisOf(part);
+  return h(
+    'figure',
+    { class: 'part part-dots', data: { quantity: part.quantity } },
+    part.title && h('figcaption', {}, h('span', { class: 'part-title' }, part.title)),
+    part.note && h('p', { class: 'note' }, part.note),
+    h(
+      'div',
+      { class: 'dots' },
+      h('div', { class: 'dots-head', 'aria-hidden': 'true' }, h('span', {}, 'group'), h('span', { class: 'dots-axis-name' }, part.axis), h('span', { class: 'dots-mean' }, 'mean')),
+      ...part.series.map((series) => drawSeries(series, part.quantity, axis, actions)),
+      h('div', { class: 'dots-axis', 'aria-hidden': 'true' }, h('span', {}), h('div', { class: 'dots-ticks' }, ...axis.ticks.map((tick) => drawTick(tick, axis))), h('span', {})),
+    ),
+  );
+}
+
+/** @typedef {{ low: number, high: number, ticks: number[], digits: number }} Axis */
+
+/** An axis with round ticks that holds 0 and every value. @param {Dots} part @returns {Axis} */
+function axisOf(part) {
+  const values = part.series.flatMap((series) => [series.mean, ...series.points.map((point) => point.value)]).filter(Number.isFinite);
+  const low = Math.min(0, ...values);
+  const high = Math.max(0, ...values);
+  const span = high - low || 1;
+  const magnitude = 10 ** Math.floor(Math.log10(span / 5));
+  const step = [1, 2, 5, 10].map((factor) => factor * magnitude).find((candidate) => span / candidate <= 7) ?? span;
+  const first = Math.floor((low - 0.02 * span) / step);
+  const last = Math.ceil((high + 0.02 * span) / step);
+  const ticks = Array.from({ length: last - first + 1 }, (_, i) => (first + i) * step || 0);
+  return { low: first * step, high: last * step, ticks, digits: Math.max(0, -Math.floor(Math.log10(step))) };
+}
+
+/** @param {number} value @param {Axis} axis */
+function placeOf(value, axis) {
+  return `${(100 * (value - axis.low)) / (axis.high - axis.low)}%`;
+}
+
+/** @param {number} tick @param {Axis} axis */
+function drawTick(tick, axis) {
+  const text = tick === 0 ? '0' : Math.abs(tick).toFixed(axis.digits);
+  return h('span', { class: tick === 0 ? 'tick tick-zero' : 'tick', style: { left: placeOf(tick, axis) } }, tick < 0 ? `\u2212${text}` : text);
+}
+
+/** @param {DotSeries} series @param {Quantity} quantity @param {Axis} axis @param {DotActions} actions */
+function drawSeries(series, quantity, axis, actions) {
+  const mean = formatQuantity(series.mean, quantity);
+  const name = actions.onSeries
+    ? h('button', { type: 'button', class: 'dots-name', on: { click: () => actions.onSeries?.(series.group, series.name) } }, series.name)
+    : h('span', { class: 'dots-name' }, series.name);
+  const limit = Math.max(Math.abs(axis.low), Math.abs(axis.high));
+  const [from, to] = series.mean < 0 ? [series.mean, 0] : [0, series.mean];
+  const strip = h(
+    'div',
+    { class: 'dots-strip', role: 'group', 'aria-label': `${series.name}: ${plural(series.points.length, 'prompt')}, mean ${mean}` },
+    ...axis.ticks.map((tick) => h('span', { class: tick === 0 ? 'grid-line grid-zero' : 'grid-line', style: { left: placeOf(tick, axis) } })),
+    h('span', { class: 'dots-bar', style: { left: placeOf(from, axis), width: `calc(${placeOf(to, axis)} - ${placeOf(from, axis)})` } }),
+    ...drawPoints(series, quantity, axis, limit, actions),
+    h('span', { class: 'dots-mark', style: { left: placeOf(series.mean, axis) }, tip: `mean of ${series.name}\n${full(series.mean)}` }),
+  );
+  roveFocus(strip);
+  return h(
+    'div',
+    { class: 'dots-row', data: { group: series.group, name: series.name, mean: series.mean } },
+    name,
+    strip,
+    h('span', { class: 'dots-mean', tip: `mean of ${series.name}\n${full(series.mean)}` }, mean),
+  );
+}
+
+/** @param {DotSeries} series @param {Quantity} quantity @param {Axis} axis @param {number} limit @param {DotActions} actions */
+function drawPoints(series, quantity, axis, limit, actions) {
+  const lanes = lanesOf(series.points, axis);
+  return series.points.map((point, index) =>
+    h('button', {
+      type: 'button',
+      class: 'dot',
+      tabindex: index === 0 ? 0 : -1,
+      data: { value: point.value },
+      style: { left: placeOf(point.value, axis), '--lane': String(lanes[index]), background: diverging(softened(point.value, limit), 1) },
+      'aria-label': `${point.label}: ${formatQuantity(point.value, quantity)}`,
+      tip: `${point.label}\n${full(point.value)}`,
+      on: { click: () => actions.onDot?.(series.group, point.label) },
+    }),
+  );
+}
+
+/** Small values keep enough colour to tell their sign by. @param {number} value @param {number} limit */
+function softened(value, limit) {
+  return limit > 0 ? Math.sign(value) * (0.35 + 0.55 * Math.min(1, Math.abs(value) / limit)) : 0;
+}
+
+/** A lane above or below the line for dots that would cover one another. @param {Dot[]} points @param {Axis} axis */
+function lanesOf(points, axis) {
+  const near = 0.014 * (axis.high - axis.low);
+  /** @type {number[]} */
+  const lanes = new Array(points.length).fill(0);
+  const order = points.map((_, index) => index).sort((a, b) => points[a].value - points[b].value);
+  order.forEach((index, place) => {
+    const taken = new Set(order.slice(0, place).filter((other) => points[index].value - points[other].value < near).map((other) => lanes[other]));
+    lanes[index] = [0, -1, 1].find((lane) => !taken.has(lane)) ?? 0;
+  });
+  return lanes;
+}
+
+/** One tab stop for a row of dots; the arrow keys move along the axis. @param {HTMLElement} strip */
+function roveFocus(strip) {
+  strip.addEventListener('keydown', (event) => {
+    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+    if (!step) return;
+    const dots = [...strip.querySelectorAll('button')].sort((a, b) => Number(a.dataset.value) - Number(b.dataset.value));
+    const current = dots.findIndex((dot) => dot === document.activeElement);
+    const next = dots[Math.max(0, Math.min(dots.length - 1, current + step))];
+    dots.forEach((dot) => dot.setAttribute('tabindex', dot === next ? '0' : '-1'));
+    next?.focus();
+    event.preventDefault();
+  });
+}

@@ -1,0 +1,77 @@
+// Draws the `table` part. What a column stands for decides how its cells look.
+
+import { diverging } from '../colour.js';
+import { h } from '../dom.js';
+import { formatQuantity, full } from '../numbers.js';
+import { tokenChip, visibleText } from './token.js';
+
+/** @import { Cell, Column, Quantity, Row, Table } from '../types/engine.js' */
+
+/** Words a screen reader gets for a mark that the eye gets as a line or a tint. */
+const MARKS = { answer: 'answer', distractor: 'distractor', mean: 'mean' };
+
+/**
+ * @param {Table} part
+ * @param {{ caption?: boolean }} [options] whether to write the title; left out where it stands elsewhere
+ */
+export function drawTable(part, { caption = true } = {}) {
+  const limits = part.columns.map((_, c) => limitOf(part, c));
+  const table = h(
+    'table',
+    { class: 'data-table', data: { title: part.title } },
+    h('caption', { class: 'visually-hidden' }, part.title),
+    h('thead', {}, h('tr', {}, ...part.columns.map((column) => h('th', { scope: 'col', class: `q-${column.quantity}` }, column.name)))),
+    h('tbody', {}, ...part.rows.map((row) => drawRow(row, part.columns, limits))),
+  );
+  return h(
+    'figure',
+    { class: 'part part-table' },
+    caption && part.title && h('figcaption', {}, h('span', { class: 'part-title' }, part.title)),
+    part.note && h('p', { class: 'note' }, part.note),
+    // Focusable, because a table wider than a phone scrolls and the keyboard must be able to.
+    h('div', { class: 'table-scroll', tabindex: 0, role: 'region', 'aria-label': part.title || 'Table' }, table),
+  );
+}
+
+/** The largest magnitude in a column, which its bars are drawn against. @param {Table} table @param {number} column */
+function limitOf(table, column) {
+  const numbers = table.rows.map((row) => row.cells[column]).filter((cell) => typeof cell === 'number');
+  return Math.max(0, ...numbers.map(Math.abs));
+}
+
+/** @param {Row} row @param {Column[]} columns @param {number[]} limits */
+function drawRow(row, columns, limits) {
+  return h(
+    'tr',
+    { data: { mark: row.mark }, class: row.mark ? `mark-${row.mark}` : '' },
+    ...columns.map((column, c) => drawCell(row.cells[c], column.quantity, limits[c], c === 0 && row.mark ? MARKS[row.mark] : '')),
+  );
+}
+
+/** @param {Cell} cell @param {Quantity} quantity @param {number} limit @param {string} mark */
+function drawCell(cell, quantity, limit, mark) {
+  const spoken = mark && h('span', { class: 'visually-hidden' }, `${mark}: `);
+  if (typeof cell === 'number') {
+    return h(
+      'td',
+      { class: `number q-${quantity}`, data: { quantity, value: cell }, tip: full(cell) },
+      h('span', { class: 'cell' }, spoken, bar(cell, quantity, limit), h('span', { class: 'digits' }, formatQuantity(cell, quantity))),
+    );
+  }
+  if (typeof cell === 'string') return h('td', { class: `q-${quantity}`, data: { quantity } }, spoken, h('span', { class: 'prose-cell' }, ...(quantity === 'text' ? [cell] : visibleText(cell))));
+  if (cell && typeof cell === 'object') return h('td', { class: `q-${quantity}`, data: { quantity, id: cell.id } }, spoken, tokenChip(cell));
+  return h('td', { class: `q-${quantity}` }, spoken);
+}
+
+/** @param {number} value @param {Quantity} quantity @param {number} limit */
+function bar(value, quantity, limit) {
+  if (quantity === 'probability') {
+    return h('span', { class: 'bar-track', 'aria-hidden': 'true' }, h('span', { class: 'bar-fill', style: { width: `${100 * Math.min(1, Math.max(0, value))}%` } }));
+  }
+  if (quantity === 'logit-difference') {
+    const half = limit > 0 ? Math.min(50, (50 * Math.abs(value)) / limit) : 0;
+    return h('span', { class: 'bar-track bar-centred', 'aria-hidden': 'true' },
+      h('span', { class: 'bar-fill', style: { left: `${value < 0 ? 50 - half : 50}%`, width: `${half}%`, background: diverging(Math.sign(value) * 0.8, 1) } }));
+  }
+  return null;
+}

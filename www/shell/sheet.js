@@ -1,0 +1,47 @@
+// On a narrow screen the editor is a sheet that comes up from the bottom.
+
+import { byId, icon } from '../dom.js';
+import { plural } from '../numbers.js';
+
+/** @import { FullExperiment } from '../experiment.js' */
+
+export function startSheet() {
+  const rail = byId('rail', HTMLElement);
+  const openButton = byId('sheet-open', HTMLButtonElement);
+  const closeButton = byId('sheet-close', HTMLButtonElement);
+  closeButton.append(icon('cross'));
+  closeButton.setAttribute('aria-label', 'Close the editor');
+
+  /** @param {boolean} open */
+  const set = (open) => {
+    rail.classList.toggle('sheet-opened', open);
+    document.body.classList.toggle('has-sheet', open);
+    openButton.setAttribute('aria-expanded', String(open));
+    // The sheet is modal: what it covers takes neither focus nor clicks.
+    for (const covered of document.querySelectorAll('.bar, .opening, .article, .sheet-bar')) covered.toggleAttribute('inert', open);
+  };
+  set(false);
+  openButton.addEventListener('click', () => {
+    set(true);
+    byId('rail-title', HTMLElement).focus();
+  });
+  const close = () => {
+    set(false);
+    openButton.focus();
+  };
+  closeButton.addEventListener('click', close);
+  rail.addEventListener('keydown', (event) => {
+    if (event.key === 'Escape' && rail.classList.contains('sheet-opened')) close();
+  });
+  const narrow = matchMedia('(max-width: 900px)');
+  narrow.addEventListener('change', () => set(false));
+  return {
+    /** Brings the editor into view, where it is not already. */
+    open: () => narrow.matches && set(true),
+    /** @param {FullExperiment} experiment */
+    summarise(experiment) {
+      const pairs = experiment.groups.reduce((sum, group) => sum + group.pairs.length, 0);
+      byId('sheet-summary', HTMLElement).textContent = `${plural(experiment.groups.length, 'group')}, ${plural(pairs, 'pair')}`;
+    },
+  };
+}

@@ -1,0 +1,179 @@
+// What the page holds of its own: the experiment and the prompt under test, with undo, kept in the browser's storage
+// at every change so that nothing typed is lost.
+
+import { readExperiment } from './experiment.js';
+
+/** @import { FullExperiment } from './experiment.js' */
+
+/**
+ * The prompt under test: one of the experiment's, followed as it is edited, or one typed freely.
+ * @typedef {{ group: number, pair: number, swapped: boolean } | { prompt: string, answer: string }} TestPrompt
+ */
+
+/**
+ * @typedef {object} Change
+ * @property {'field' | 'structure'} kind whether only a text field changed, or groups and pairs themselves
+ */
+
+const KEY = 'patchlab.draft';
+/** Typing in one field within this time is undone as one step. */
+const COALESCE_MS = 1500;
+const UNDO_STEPS = 200;
+
+export class State {
+  /** @type {FullExperiment} */
+  experiment = { groups: [], prepend_bos: true };
+  /** @type {TestPrompt} */
+  test = { group: 0, pair: 0, swapped: false };
+
+  /** Whether there is an experiment yet: the link's, the draft's or a preset's. */
+  isStarted = false;
+
+  /** @type {FullExperiment[]} */
+  #past = [];
+  /** @type {FullExperiment[]} */
+  #future = [];
+  #lastKey = '';
+  #lastTime = 0;
+  /** @type {((change: Change) => void)[]} */
+  #listeners = [];
+  /** The fragment of the address bar that the stored draft was written under. */
+  #link = '';
+
+  /** @param {(change: Change) => void} listener */
+  onChange(listener) {
+    this.#listeners.push(listener);
+  }
+
+  /**
+   * Puts the first experiment in place. `before`, if given, is one undo step away.
+   *
+   * @param {FullExperiment} experiment
+   * @param {TestPrompt | null} test
+   * @param {FullExperiment | null} [before]
+   */
+  start(experiment, test, before = null) {
+    this.isStarted = true;
+    this.experiment = experiment;
+    if (test) this.test = test;
+    if (before && JSON.stringify(before) !== JSON.stringify(experiment)) this.#past.push(before);
+    this.#announce('structure');
+  }
+
+  /**
+   * Changes the experiment. Steps with the same `key` that follow each other quickly are one undo step.
+   *
+   * @param {(experiment: FullExperiment) => void} edit works on a copy
+   * @param {{ kind?: 'field' | 'structure', key?: string }} [options]
+   */
+  edit(edit, { kind = 'structure', key = '' } = {}) {
+    const now = performance.now();
+    if (!key || key !== this.#lastKey || now - this.#lastTime > COALESCE_MS) {
+      this.#past.push(this.experiment);
+      if (this.#past.length > UNDO_STEPS) this.#past.shift();
+    }
+    this.#lastKey = key;
+    this.#lastTime = now;
+    this.#future = [];
+    const next = structuredClone(this.experiment);
+    edit(next);
+    this.experiment = next;
+    this.#announce(kind);
+  }
+
+  get canUndo() {
+    return this.#past.length > 0;
+  }
+
+  get canRedo() {
+    return this.#future.length > 0;
+  }
+
+  undo() {
+    const previous = this.#past.pop();
+    if (!previous) return;
+    this.#future.push(this.experiment);
+    this.#step(previous);
+  }
+
+  redo() {
+    const next = this.#future.pop();
+    if (!next) return;
+    this.#past.push(this.experiment);
+    this.#step(next);
+  }
+
+  /** @param {FullExperiment} experiment */
+  #step(experiment) {
+    this.#lastKey = '';
+    this.experiment = experiment;
+    this.#announce('structure');
+  }
+
+  /** @param {TestPrompt} test */
+  setTest(test) {
+    this.test = test;
+    this.#announce('field');
+  }
+
+  /** The prompt under test and its answer, as text. */
+  testText() {
+    if ('prompt' in this.test) return this.test;
+    const pair = this.experiment.groups[this.test.group]?.pairs[this.test.pair];
+    if (!pair) return { prompt: '', answer: '' };
+    return this.test.swapped
+      ? { prompt: pair.corrupted, answer: pair.distractor }
+      : { prompt: pair.clean, answer: pair.answer };
+  }
+
+  /** @param {Change['kind']} kind */
+  #announce(kind) {
+    // The pair under test may have been removed; its text must not be lost with a dangling reference.
+    if (!('prompt' in this.test) && !this.experiment.groups[this.test.group]?.pairs[this.test.pair]) {
+      this.test = { group: 0, pair: 0, swapped: false };
+    }
+    this.save();
+    for (const listener of this.#listeners) listener({ kind });
+  }
+
+  /** Remembers under which link the draft is to be found again. @param {string} link */
+  savedAs(link) {
+    this.#link = link;
+    this.save();
+  }
+
+  save() {
+    if (!this.isStarted) return;
+    try {
+      localStorage.setItem(KEY, JSON.stringify({ experiment: this.experiment, test: this.test, link: this.#link }));
+    } catch {
+      // Storage is full or switched off: the address bar still holds the experiment.
+    }
+  }
+}
+
+/**
+ * What was typed on an earlier visit, and the link it was saved under.
+ *
+ * @returns {{ experiment: FullExperiment, test: TestPrompt | null, link: string } | null}
+ */
+export function readDraft() {
+  try {
+    const draft = JSON.parse(localStorage.getItem(KEY) ?? 'null');
+    if (!draft) return null;
+    return { experiment: readExperiment(draft.experiment), test: readTest(draft.test), link: String(draft.link ?? '') };
+  } catch {
+    return null;
+  }
+}
+
+/** @param {unknown} value @returns {TestPrompt | null} */
+export function readTest(value) {
+  if (typeof value !== 'object' || value === null) return null;
+  const test = /** @type {Record<string, unknown>} */ (value);
+  if (typeof test.prompt === 'string' && typeof test.answer === 'string') return { prompt: test.prompt, answer: test.answer };
+  if (Number.isInteger(test.group) && Number.isInteger(test.pair)) {
+    return { group: Number(test.group), pair: Number(test.pair), swapped: test.swapped === true };
+  }
+  return null;
+}

@@ -1,0 +1,162 @@
+//! `cargo xtask build`: the optimised site, kept by the hash of everything that it is made from.
+//!
+//! The module takes minutes to build, so the last few sites stay in the cache: a clone whose inputs were built
+//! before, here or in another clone, copies the site instead.
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::Path;
+use std::time::SystemTime;
+
+use anyhow::{Context, Result, bail};
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use sha2::{Digest, Sha256};
+use walkdir::WalkDir;
+
+use crate::cargo_cache;
+use crate::module;
+use crate::paths::Paths;
+use crate::run::say;
+use crate::setup::{self, Compiler};
+
+/// What the site is made from, besides the compiler. `crate/examples` is not part of the module.
+const INPUTS: [&str; 9] = [
+    "Cargo.toml",
+    "Cargo.lock",
+    ".cargo/config.toml",
+    "Trunk.toml",
+    "index.html",
+    "www",
+    "crate",
+    "xtask/src/build.rs",
+    "xtask/src/module.rs",
+];
+const NOT_INPUTS: [&str; 1] = ["crate/examples"];
+/// The module in the built site.
+const WASM: &str = "patchlab_bg.wasm";
+/// How many built sites stay in the cache.
+const KEPT: usize = 4;
+
+/// Leaves the site in `out`, building it if it was not built before.
+pub(crate) fn build(paths: &Paths, out: &Path) -> Result<()> {
+    let compiler = setup::for_building(paths)?;
+    let name = key(paths, compiler)?;
+    let mut site = paths.sites.join(&name);
+    if !site.is_dir() {
+        // The name carries the process, because other clones may be building too.
+        let unfinished = site.with_extension(format!("unfinished-{}", std::process::id()));
+        trunk(paths, compiler, &unfinished)?;
+        if key(paths, compiler)? == name {
+            fs::rename(&unfinished, &site)?;
+        } else {
+            say("build: files changed meanwhile, so this site is not kept for other builds");
+            site = unfinished;
+        }
+    }
+    replace(&site, out)?;
+    forget_old_sites(paths, &site)?;
+    report(out)
+}
+
+/// The name of the site that these inputs give.
+fn key(paths: &Paths, compiler: Compiler) -> Result<String> {
+    let mut hash = Sha256::new();
+    hash.update(compiler.version(paths)?);
+    for input in INPUTS {
+        let excluded = NOT_INPUTS.map(|path| paths.root.join(path));
+        let files = WalkDir::new(paths.root.join(input))
+            .sort_by_file_name()
+            .into_iter()
+            .filter_entry(|entry| !excluded.iter().any(|path| path == entry.path()));
+        for file in files {
+            let file = file.with_context(|| format!("{input} is missing: the site is made from it"))?;
+            if file.file_type().is_file() {
+                let name = file.path().strip_prefix(&paths.root)?.to_string_lossy().replace('\\', "/");
+                let content = fs::read(file.path())?;
+                // Lengths keep a name's end from being taken for the content's beginning.
+                hash.update(format!("{} {name} {} ", name.len(), content.len()));
+                hash.update(content);
+            }
+        }
+    }
+    let digest = hash.finalize();
+    Ok(digest.iter().take(12).map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// Has Trunk build the site into `folder`.
+fn trunk(paths: &Paths, compiler: Compiler, folder: &Path) -> Result<()> {
+    say("build: the optimised site (10 minutes the first time, about 1 minute after a change in crate/)");
+    cargo_cache::claim_web(paths)?;
+    let dist = folder.to_string_lossy().into_owned();
+    fs::create_dir_all(folder)?;
+    let command = paths
+        .command("trunk", ["build", "--config", "Trunk.toml", "--dist", &dist])
+        .env("CARGO_TARGET_DIR", &paths.target_web)
+        .env("RUST_BACKTRACE", "0")
+        // Trunk reads NO_COLOR as a boolean and stops at the usual "1".
+        .env_remove("NO_COLOR");
+    compiler.apply(&command).run().context("Trunk could not build the site; its messages stand above")?;
+    let wasm = folder.join(WASM);
+    fs::write(&wasm, module::without_names(&fs::read(&wasm)?)?)?;
+    Ok(())
+}
+
+/// Keeps the site just used and the few before it.
+fn forget_old_sites(paths: &Paths, used: &Path) -> Result<()> {
+    // The folder's own time tells when it was used last. Where a system cannot set it, the time of building does.
+    fs::File::open(used).and_then(|folder| folder.set_modified(SystemTime::now())).ok();
+    let mut sites = Vec::new();
+    for entry in fs::read_dir(&paths.sites)? {
+        let entry = entry?;
+        sites.push((entry.metadata()?.modified()?, entry.path()));
+    }
+    sites.sort();
+    for (_, old) in sites.iter().rev().skip(KEPT) {
+        fs::remove_dir_all(old)?;
+    }
+    Ok(())
+}
+
+/// Makes `out` a copy of `site`.
+fn replace(site: &Path, out: &Path) -> Result<()> {
+    if out.exists() {
+        let ours = out.join("index.html").is_file() || fs::read_dir(out)?.next().is_none();
+        if !ours {
+            bail!("{} is not a built site; it would be overwritten. Choose another folder.", out.display());
+        }
+        fs::remove_dir_all(out)?;
+    }
+    for entry in WalkDir::new(site) {
+        let entry = entry?;
+        let copy = out.join(entry.path().strip_prefix(site)?);
+        if entry.file_type().is_dir() {
+            fs::create_dir_all(&copy)?;
+        } else {
+            fs::copy(entry.path(), &copy)?;
+        }
+    }
+    Ok(())
+}
+
+/// Prints what a visitor has to fetch before the page does anything.
+fn report(out: &Path) -> Result<()> {
+    say(format_args!("build: {} is ready for any static host", out.display()));
+    for name in [WASM, "patchlab.js"] {
+        let content = fs::read(out.join(name)).with_context(|| format!("the site lacks {name}"))?;
+        let gzipped = gzipped_size(&content)?;
+        let megabytes = |bytes: usize| bytes as f64 / 1e6;
+        say(format_args!(
+            "  {name:16} {:6.2} MB, gzipped {:5.2} MB",
+            megabytes(content.len()),
+            megabytes(gzipped)
+        ));
+    }
+    Ok(())
+}
+
+fn gzipped_size(content: &[u8]) -> io::Result<usize> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(content)?;
+    Ok(encoder.finish()?.len())
+}

@@ -1,0 +1,96 @@
+//! Everything a person types: `cargo xtask serve`, `cargo xtask test` and their parts.
+//!
+//! Each command sets up what it needs by itself and can be repeated at any time. `docs/development.md` says what each
+//! does and how long it takes.
+
+mod build;
+mod cargo_cache;
+mod module;
+mod paths;
+mod run;
+mod serve;
+mod setup;
+mod test;
+mod types;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+use paths::Paths;
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "Builds, serves and tests Patchlab")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Build the site and serve it on this machine
+    Serve {
+        /// The port on 127.0.0.1
+        #[arg(long, default_value_t = 8080)]
+        port: u16,
+    },
+    /// Run every check and test there is
+    Test {
+        /// Also run what takes long: a checkpoint of GPT-2 small's full shape in the browser
+        #[arg(long)]
+        full: bool,
+    },
+    /// Build the optimised site, ready for any static host
+    Build {
+        /// The folder to leave it in
+        #[arg(long, default_value = "dist")]
+        out: PathBuf,
+    },
+    /// Install what the other commands need, and nothing else
+    Setup,
+    /// Regenerate www/types/engine.d.ts from the engine's types
+    Types,
+    /// Take pictures of the page in all its states, into target/results/shots
+    Shots,
+    /// Train the demo model (half an hour)
+    TrainDemo {
+        /// Passed on to the training program
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
+}
+
+fn main() -> ExitCode {
+    match run(Arguments::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Without a backtrace: these errors are about the machine and the repository, not about this program.
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> Result<()> {
+    let paths = Paths::find()?;
+    match command {
+        Command::Serve { port } => serve::serve(&paths, &paths.dist(), port),
+        Command::Test { full } => test::test(&paths, full),
+        Command::Build { out } => build::build(&paths, &std::path::absolute(out)?),
+        Command::Setup => {
+            setup::for_testing(&paths)?;
+            setup::for_building(&paths)?;
+            Ok(())
+        }
+        Command::Shots => test::shots(&paths),
+        Command::Types => types::write(&paths),
+        Command::TrainDemo { args } => {
+            cargo_cache::claim_native(&paths)?;
+            let cargo = ["run", "--release", "--package", "patchlab", "--example", "train-demo", "--"];
+            paths.cargo(cargo.into_iter().map(str::to_owned).chain(args)).run()?;
+            Ok(())
+        }
+    }
+}

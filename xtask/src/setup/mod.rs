@@ -1,0 +1,155 @@
+//! Puts everything in place that a build or a test run needs, and says what it does and how long that takes.
+//!
+//! Every step first looks whether its work is done already, so that all of them together cost a fresh run
+//! minutes and a repeated one a fraction of a second. Times are those of a machine with two cores.
+
+mod apt;
+mod wasm;
+
+use std::fs;
+
+use anyhow::{Context, Result, bail};
+
+use crate::paths::Paths;
+use crate::run::{answer, say, succeeds};
+pub(crate) use wasm::Compiler;
+
+/// The last Trunk that Rust 1.95 compiles; 0.22.1 asks for 1.96.1.
+const TRUNK: &str = "0.22.0-beta.1";
+/// The oldest Node that the page's tools run on.
+const NODE: u32 = 20;
+
+/// What building the site needs. Returns the compiler to build it with.
+pub(crate) fn for_building(paths: &Paths) -> Result<Compiler> {
+    let compiler = wasm::compiler(paths)?;
+    // wasm-bindgen's command and crate speak a private format: the versions must be the same.
+    let wasm_bindgen = locked_version(paths, "wasm-bindgen")?;
+    install(paths, "wasm-bindgen-cli", "wasm-bindgen", &wasm_bindgen, &["--bin", "wasm-bindgen"], 2)?;
+    install(paths, "trunk", "trunk", TRUNK, &["--locked"], 8)?;
+    Ok(compiler)
+}
+
+/// What serving the site and checking its JavaScript needs.
+pub(crate) fn for_node(paths: &Paths) -> Result<()> {
+    let node = answer(&paths.command("node", ["--version"]))
+        .and_then(|version| version.strip_prefix('v')?.split('.').next()?.parse::<u32>().ok());
+    if node.is_none_or(|version| version < NODE) {
+        bail!("Node {NODE} or newer is needed, with npm. Install it, and see that `node` is on the PATH.");
+    }
+    let lock = paths.browser.join("package-lock.json");
+    let wanted = fs::read(&lock).with_context(|| format!("{} is missing", lock.display()))?;
+    let installed = paths.browser.join("node_modules/.patchlab-installed");
+    if fs::read(&installed).is_ok_and(|lock| lock == wanted) {
+        return Ok(());
+    }
+    say("setup: the page's npm packages (half a minute)");
+    paths
+        .npm(["ci", "--no-audit", "--no-fund", "--loglevel=error"])
+        .run()
+        .context("`npm ci` failed in tests/browser")?;
+    fs::write(installed, wanted)?;
+    Ok(())
+}
+
+/// What the tests need beyond the site: a browser and a Vulkan driver.
+pub(crate) fn for_testing(paths: &Paths) -> Result<()> {
+    for component in ["fmt", "clippy"] {
+        if !succeeds(&paths.cargo([component, "--version"])) {
+            let name = if component == "fmt" { "rustfmt" } else { component };
+            say(format_args!("setup: {name} (a few seconds)"));
+            paths.command("rustup", ["component", "add", name]).run()?;
+        }
+    }
+    for_node(paths)?;
+    if browser(paths).is_none() {
+        apt::install(paths, "Chromium", &["chromium", "fonts-dejavu-core"], 1).context(
+            "The browser tests need Chromium or Chrome. If it is installed, set PATCHLAB_CHROMIUM to its program.",
+        )?;
+    }
+    if cfg!(target_os = "linux") && !has_vulkan_driver() {
+        apt::install(paths, "a Vulkan driver", &["mesa-vulkan-drivers"], 1)
+            .context("The tests on wgpu need a Vulkan driver; Mesa's needs no GPU.")?;
+    }
+    Ok(())
+}
+
+/// The Chromium or Chrome that the browser tests drive.
+pub(crate) fn browser(paths: &Paths) -> Option<String> {
+    if let Ok(browser) = std::env::var("PATCHLAB_CHROMIUM") {
+        return Some(browser);
+    }
+    let known = [
+        "/usr/bin/chromium",
+        "/usr/bin/chromium-browser",
+        "/usr/bin/google-chrome",
+        "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+        "/Applications/Chromium.app/Contents/MacOS/Chromium",
+    ];
+    // Running it tells a browser from Ubuntu's placeholder that only says to install one.
+    known.into_iter().find(|browser| succeeds(&paths.command(browser, ["--version"]))).map(str::to_owned)
+}
+
+/// Whether the Vulkan loader has at least one driver to load, of whatever kind.
+fn has_vulkan_driver() -> bool {
+    let asked_for = ["VK_DRIVER_FILES", "VK_ICD_FILENAMES"];
+    let folders = ["/usr/share/vulkan/icd.d", "/etc/vulkan/icd.d", "/usr/local/share/vulkan/icd.d"];
+    asked_for.iter().any(|name| std::env::var_os(name).is_some())
+        || folders.iter().any(|folder| fs::read_dir(folder).is_ok_and(|mut files| files.next().is_some()))
+}
+
+/// Installs a command from crates.io into the cache, unless this very version is there.
+fn install(
+    paths: &Paths,
+    package: &str,
+    program: &str,
+    version: &str,
+    options: &[&str],
+    minutes: u32,
+) -> Result<()> {
+    // All of these answer "name version", perhaps with more after it.
+    let installed = answer(&paths.command(&tool(paths, program), ["--version"]));
+    if installed.is_some_and(|answer| answer.split_whitespace().nth(1) == Some(version)) {
+        return Ok(());
+    }
+    say(format_args!("setup: {package} {version} (about {minutes} minutes)"));
+    let build = paths.cache.join("target-tools");
+    let root = paths.tools.to_string_lossy().into_owned();
+    let args = ["install", package, "--version", version, "--root", &root, "--quiet"];
+    paths
+        .command("cargo", args.iter().chain(options))
+        .env("CARGO_TARGET_DIR", &build)
+        .run()
+        .with_context(|| format!("{package} {version} cannot be installed from crates.io"))?;
+    fs::remove_dir_all(build).ok();
+    Ok(())
+}
+
+/// The path of a program that [`install`] put in place.
+fn tool(paths: &Paths, program: &str) -> String {
+    let file = format!("{program}{}", std::env::consts::EXE_SUFFIX);
+    paths.tools.join("bin").join(file).to_string_lossy().into_owned()
+}
+
+/// The version of a package in Cargo.lock.
+fn locked_version(paths: &Paths, package: &str) -> Result<String> {
+    let lock = fs::read_to_string(paths.root.join("Cargo.lock")).context("Cargo.lock cannot be read")?;
+    version_in(&lock, package).with_context(|| format!("Cargo.lock has no package {package}"))
+}
+
+fn version_in(lock: &str, package: &str) -> Option<String> {
+    let (_, rest) = lock.split_once(&format!("name = \"{package}\"\nversion = \""))?;
+    Some(rest.split('"').next()?.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::version_in;
+
+    #[test]
+    fn a_version_is_found_by_the_whole_name() {
+        let lock = "[[package]]\nname = \"wasm-bindgen-macro\"\nversion = \"1.0.0\"\n\n\
+                    [[package]]\nname = \"wasm-bindgen\"\nversion = \"0.2.130\"\n";
+        assert_eq!(version_in(lock, "wasm-bindgen").as_deref(), Some("0.2.130"));
+        assert_eq!(version_in(lock, "wasm"), None);
+    }
+}

@@ -1,0 +1,133 @@
+//! `cargo xtask test`: every check there is, cheap ones first.
+
+use std::fs;
+use std::time::Instant;
+
+use anyhow::{Context, Result};
+use duct::Expression;
+
+use crate::paths::Paths;
+use crate::run::say;
+use crate::{build, cargo_cache, setup, types};
+
+/// The packages of every native build. Naming the same ones each time gives the dependencies the same features each
+/// time, and so compiles them once.
+const PACKAGES: [&str; 5] = ["--release", "--package", "patchlab", "--package", "patchlab-tests"];
+
+/// Runs all checks; with `full` also those that take long.
+pub(crate) fn test(paths: &Paths, full: bool) -> Result<()> {
+    let mut steps = Steps::default();
+    let result = all(paths, full, &mut steps);
+    steps.summarise();
+    result
+}
+
+fn all(paths: &Paths, full: bool, steps: &mut Steps) -> Result<()> {
+    let cargo = |command: &str, args: &[&str]| -> Result<()> {
+        let words = [command].into_iter().chain(PACKAGES).chain(args.iter().copied());
+        asking_for(full, paths.cargo(words)).run()?;
+        Ok(())
+    };
+    steps.run("setup", || {
+        setup::for_testing(paths)?;
+        cargo_cache::claim_native(paths)
+    })?;
+    steps.run("formatting", || {
+        paths.cargo(["fmt", "--all", "--check"]).run().context("Run: cargo fmt --all")?;
+        Ok(())
+    })?;
+    steps.run("clippy", || {
+        cargo(
+            "clippy",
+            &["--package", "xtask", "--all-targets", "--all-features", "--", "--deny", "warnings"],
+        )
+    })?;
+    steps.run("generated types", || types::check(paths))?;
+    steps.run("native tests", || cargo("test", &[]))?;
+    steps.run("the page's types", || {
+        paths.npm(["run", "--silent", "check"]).run()?;
+        Ok(())
+    })?;
+    steps.run("site", || build::build(paths, &paths.dist()))?;
+    steps.run("native reports", || native_reports(paths))?;
+    steps.run("browser tests", || {
+        let npm = with_browser_inputs(paths, paths.npm(["test", "--silent"]));
+        asking_for(full, npm).run()?;
+        Ok(())
+    })
+}
+
+/// Takes pictures of every state of the page, for a person to look at.
+pub(crate) fn shots(paths: &Paths) -> Result<()> {
+    setup::for_testing(paths)?;
+    build::build(paths, &paths.dist())?;
+    with_browser_inputs(paths, paths.npm(["run", "--silent", "shots"])).run()?;
+    say(format_args!("shots: the pictures are in {}", paths.results.join("shots").display()));
+    Ok(())
+}
+
+/// Builds the native command.
+pub(crate) fn native_command(paths: &Paths) -> Result<()> {
+    cargo_cache::claim_native(paths)?;
+    let args = ["build", "--bins"].into_iter().chain(PACKAGES);
+    paths.cargo(args).run().context("the native command does not build")?;
+    Ok(())
+}
+
+/// Has the native command write the reports that the browser tests compare the page's with.
+fn native_reports(paths: &Paths) -> Result<()> {
+    let folder = paths.results.join("native");
+    fs::create_dir_all(&folder)?;
+    let requests: [(&str, &[&str]); 2] = [
+        ("logit-diff", &[]),
+        ("test-prompt", &["--prompt", "We're helping our friend when they", "--answer", "'re"]),
+    ];
+    for (analysis, settings) in requests {
+        let report = folder.join(format!("{analysis}.json")).to_string_lossy().into_owned();
+        let common = [analysis, "--model", "www/models/demo", "--device", "cpu", "--json", &report];
+        let words = common.iter().chain(settings).copied();
+        let command = paths.command(&paths.patchlab().to_string_lossy(), words);
+        command.stdout_null().run().with_context(|| format!("`patchlab {analysis}` failed"))?;
+    }
+    Ok(())
+}
+
+/// Tells the browser tests where everything is that they use.
+fn with_browser_inputs(paths: &Paths, command: Expression) -> Expression {
+    let command = command
+        .env("PATCHLAB_DIST", paths.dist())
+        .env("PATCHLAB_NATIVE", paths.results.join("native"))
+        .env("PATCHLAB_SHOTS", paths.results.join("shots"));
+    match setup::browser(paths) {
+        Some(browser) => command.env("PATCHLAB_CHROMIUM", browser),
+        None => command,
+    }
+}
+
+/// Tells the tests whether to run those that take long.
+fn asking_for(full: bool, command: Expression) -> Expression {
+    if full { command.env("PATCHLAB_FULL", "1") } else { command }
+}
+
+/// The steps of a run and how long each took.
+#[derive(Default)]
+struct Steps {
+    done: Vec<(&'static str, f64, bool)>,
+}
+
+impl Steps {
+    fn run(&mut self, name: &'static str, step: impl FnOnce() -> Result<()>) -> Result<()> {
+        say(format_args!("\n== {name}"));
+        let start = Instant::now();
+        let result = step();
+        self.done.push((name, start.elapsed().as_secs_f64(), result.is_ok()));
+        result.with_context(|| format!("failed: {name}"))
+    }
+
+    fn summarise(&self) {
+        say("\n== summary");
+        for (name, seconds, good) in &self.done {
+            say(format_args!("{seconds:8.1} s  {name}{}", if *good { "" } else { ": FAILED" }));
+        }
+    }
+}
