@@ -155,9 +155,12 @@ fn deliver(report: &Report, json: Option<&PathBuf>) -> Result<()> {
     say(&print::report(report))
 }
 
-/// Standard output may be closed early by a pager; that is no error worth a message, but worth an end.
+/// Prints. A pager that closes early has read enough: that is no error.
 fn say(text: &str) -> Result<()> {
-    writeln!(std::io::stdout(), "{text}").context("standard output")
+    match writeln!(std::io::stdout(), "{text}") {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error).context("standard output"),
+        _ => Ok(()),
+    }
 }
 
 /// Progress on standard error, one line that overwrites itself.
