@@ -55,26 +55,36 @@ export function withDefaults(experiment) {
  * @throws {Error} in words, if it is no experiment
  */
 export function readExperiment(value) {
-  const document = record(value, 'the document');
+  const document = record(value, 'the document', ['groups', 'prepend_bos']);
   if (!Array.isArray(document.groups)) throw new Error('it has no list "groups"');
   if (!['undefined', 'boolean'].includes(typeof document.prepend_bos)) throw new Error('"prepend_bos" is neither true nor false');
   document.groups.forEach((item, g) => {
-    const group = record(item, `group ${g}`);
+    const group = record(item, `group ${g}`, ['name', 'symmetric', 'pairs']);
     if (typeof group.name !== 'string') throw new Error(`group ${g} has no "name"`);
     if (!['undefined', 'boolean'].includes(typeof group.symmetric)) throw new Error(`"symmetric" of group ${g} is neither true nor false`);
     if (!Array.isArray(group.pairs)) throw new Error(`group ${g} has no list "pairs"`);
-    group.pairs.forEach((pair, p) => {
+    group.pairs.forEach((item, p) => {
+      const pair = record(item, `pair ${p} of group ${g}`, FIELDS);
       for (const field of FIELDS) {
-        if (typeof record(pair, `pair ${p} of group ${g}`)[field] !== 'string') throw new Error(`pair ${p} of group ${g} has no text "${field}"`);
+        if (typeof pair[field] !== 'string') throw new Error(`pair ${p} of group ${g} has no text "${field}"`);
       }
     });
   });
   return withDefaults(/** @type {Experiment} */ (value));
 }
 
-/** @param {unknown} value @param {string} what @returns {Record<string, unknown>} */
-function record(value, what) {
+/**
+ * An object without fields that nobody knows: a misspelt one must not be silently ignored.
+ *
+ * @param {unknown} value
+ * @param {string} what
+ * @param {string[]} known
+ * @returns {Record<string, unknown>}
+ */
+function record(value, what, known) {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new Error(`${what} is not an object`);
+  const unknown = Object.keys(value).find((name) => !known.includes(name));
+  if (unknown !== undefined) throw new Error(`${what} has an unknown field "${unknown}"`);
   return /** @type {Record<string, unknown>} */ (value);
 }
 

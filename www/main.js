@@ -71,7 +71,7 @@ const testPrompt = new TestPromptSection(state, {
 });
 byId('sections', HTMLElement).append(logitDiff.element, testPrompt.figure.element);
 
-const opener = new Opener(engine, { onOpened: () => { check(); wantAll(); loadPresets(); }, onQuery: () => writeAddress() });
+const opener = new Opener(engine, { onOpened: () => { wantAll(true); check(); loadPresets(); }, onQuery: () => writeAddress() });
 const onCrash = (/** @type {EngineError} */ error) => opener.crashed(error);
 const runLogitDiff = new Runner(engine, logitDiff, onCrash);
 const runTestPrompt = new Runner(engine, testPrompt.figure, onCrash);

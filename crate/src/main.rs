@@ -8,6 +8,8 @@ fn main() -> std::process::ExitCode {
     cli::main()
 }
 
-/// In the browser the library is used; the command has no meaning there.
+/// In the browser the module is this program with nothing to do at start: what it exports is the library's `web`.
+#[cfg(target_family = "wasm")]
+use patchlab as _;
 #[cfg(target_family = "wasm")]
 fn main() {}

@@ -1,8 +1,9 @@
 //! From documents to token ids, and to the batches that training takes.
 
 use std::collections::BTreeSet;
+use std::iter::repeat_n;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use fastrand::Rng;
 use patchlab::tokens::Tokenizer;
 
@@ -52,27 +53,8 @@ fn single(tokenizer: &Tokenizer, text: &str) -> Result<u32> {
     }
 }
 
-/// The kinds of documents, and what a batch holds of each.
-#[derive(Clone, Copy)]
-enum Kind {
-    /// So many sentences.
-    Sentences(usize),
-    /// The same words twice; any words, or the lexicon's.
-    Repetition { rare: bool },
-    /// "When Anna and Ben went to the shop, Anna gave a book to Ben."
-    Gift,
-}
-
-/// Out of a hundred batches, how many are of this kind, and how many tokens a row may have.
-const MIX: [(usize, Kind, usize); 7] = [
-    (48, Kind::Sentences(1), 24),
-    (15, Kind::Sentences(2), 44),
-    (15, Kind::Sentences(4), 68),
-    (5, Kind::Sentences(14), 128),
-    (7, Kind::Repetition { rare: false }, 20),
-    (5, Kind::Repetition { rare: true }, 44),
-    (5, Kind::Gift, 24),
-];
+/// Out of a hundred batches, how many hold documents of so many sentences, and the most tokens of a row.
+const MIX: [(usize, usize, usize); 4] = [(56, 1, 24), (18, 2, 44), (20, 4, 68), (6, 14, 128)];
 
 /// One document in so many goes without `<|endoftext|>` in front, as a prompt may.
 const WITHOUT_BOS: usize = 10;
@@ -101,24 +83,15 @@ impl<'a> Corpus<'a> {
 
     /// The next batch: rows of at most 129 tokens, each of which predicts all its tokens but the first.
     pub(crate) fn batch(&mut self) -> Result<Vec<Vec<u32>>> {
-        let mut draw = self.rng.usize(0..100);
-        let &(_, kind, longest) = MIX
-            .iter()
-            .find(|(share, ..)| {
-                let found = draw < *share;
-                draw = draw.saturating_sub(*share);
-                found
-            })
-            .unwrap_or(&MIX[0]);
-        (0..self.tokens / longest).map(|_| self.row(kind, longest)).collect()
+        let mut kinds =
+            MIX.iter().flat_map(|&(share, sentences, longest)| repeat_n((sentences, longest), share));
+        let draw = self.rng.usize(0..100);
+        let (sentences, longest) = kinds.nth(draw).context("the shares make a hundred")?;
+        (0..self.tokens / longest).map(|_| self.row(sentences, longest)).collect()
     }
 
-    fn row(&mut self, kind: Kind, longest: usize) -> Result<Vec<u32>> {
-        let pieces = match kind {
-            Kind::Sentences(count) => self.generator.document(count),
-            Kind::Repetition { rare } => vec![Piece::Text(self.generator.repetition(rare))],
-            Kind::Gift => vec![Piece::Text(self.generator.gift())],
-        };
+    fn row(&mut self, sentences: usize, longest: usize) -> Result<Vec<u32>> {
+        let pieces = self.generator.document(sentences);
         let text = text(&pieces);
         let test = self.forbidden.iter().find(|test| text.contains(test.as_str()));
         anyhow::ensure!(test.is_none(), "a test's text {test:?} is in a training document: {text:?}");

@@ -18,8 +18,8 @@ const POSITIONS: usize = 64;
 /// The measures of one set of documents.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Measures {
-    /// Documents.
-    pub(crate) documents: usize,
+    /// What the documents are.
+    pub(crate) documents: String,
     /// Places where a form of "to be" has to be predicted.
     pub(crate) choices: usize,
     /// At what share of them the right form has a larger logit than the same form in the other style.
@@ -35,7 +35,7 @@ pub(crate) struct Measures {
 }
 
 /// Measures the model on documents. `used[id]` says whether sentences can contain a token.
-pub(crate) fn measure(model: &Model, documents: &[Encoded], used: &[bool]) -> Result<Measures> {
+pub(crate) fn measure(model: &Model, name: &str, documents: &[Encoded], used: &[bool]) -> Result<Measures> {
     let (mut loss, mut unused, mut tokens) = (0.0, 0.0, 0);
     let (mut right, mut top, mut differences) = (0, 0, Vec::new());
     let rows: Vec<&[u32]> = documents.iter().map(|document| document.ids.as_slice()).collect();
@@ -57,7 +57,7 @@ pub(crate) fn measure(model: &Model, documents: &[Encoded], used: &[bool]) -> Re
     let share = |count: usize| count as f64 / differences.len() as f64;
     let positions = rows.iter().map(|row| row.len()).sum::<usize>() as f64;
     Ok(Measures {
-        documents: documents.len(),
+        documents: format!("{} documents: {name}", documents.len()),
         choices: differences.len(),
         right_style: share(right),
         top_1: share(top),
@@ -114,21 +114,6 @@ pub(crate) fn groups(
         });
     }
     Ok(results)
-}
-
-/// At what share of the positions in the second half of a repetition the next token is the most likely.
-/// Each row is the same words twice, so that its second half begins in the middle.
-pub(crate) fn repetition_accuracy(model: &Model, rows: &[Vec<u32>]) -> Result<f64> {
-    let (mut right, mut all) = (0, 0);
-    let slices: Vec<&[u32]> = rows.iter().map(Vec::as_slice).collect();
-    visit_logits(model, &slices, |row, position, logits| {
-        let ids = &rows[row];
-        if position > ids.len() / 2 && position + 1 < ids.len() {
-            right += u32::from(rank(logits, ids[position + 1] as usize) == 0);
-            all += 1;
-        }
-    })?;
-    Ok(f64::from(right) / f64::from(all))
 }
 
 /// Calls `visit(row, position, logits)` for every token of every row. Rows longer than the model's context are

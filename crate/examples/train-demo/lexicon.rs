@@ -1,6 +1,6 @@
 //! The words the sentences are made of: `lexicon.txt`, and GPT-2's own vocabulary for the odd word in between.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The sections of `lexicon.txt` by name.
 pub(crate) struct Lexicon {
@@ -31,12 +31,14 @@ impl Lexicon {
         self.sections.get(name).unwrap_or_else(|| panic!("lexicon.txt has no section [{name}]"))
     }
 
+    /// Every entry; those that stand in several sections, several times.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = &'static str> {
+        self.sections.values().flatten().copied()
+    }
+
     /// How many different entries the file holds.
     pub(crate) fn size(&self) -> usize {
-        let mut words: Vec<_> = self.sections.values().flatten().collect();
-        words.sort_unstable();
-        words.dedup();
-        words.len()
+        self.entries().collect::<BTreeSet<_>>().len()
     }
 }
 
@@ -74,12 +76,18 @@ impl Fillers {
     /// Sorts GPT-2's vocabulary, given as the text of its `merges.txt`: every merge makes a token.
     pub(crate) fn from_merges(merges: &str, split: Split) -> Self {
         let mut fillers = Self::default();
+        let lexicon = Lexicon::new();
+        let known: BTreeSet<&str> = lexicon.entries().flat_map(|entry| entry.split([' ', '+'])).collect();
         let merges = merges.lines().filter(|line| !line.starts_with("#version"));
         for (rank, merge) in merges.enumerate() {
             if (rank % 10 == 7) != (split == Split::HeldOut) {
                 continue;
             }
             let token: String = merge.split(' ').collect();
+            // The lexicon's own words are met in training whatever the split.
+            if split == Split::HeldOut && known.contains(token.trim_start_matches('Ġ')) {
+                continue;
+            }
             // The merges write a space as this letter.
             let Some(word) = token.strip_prefix('Ġ') else {
                 if token.len() >= 2 && token.bytes().all(|byte| byte.is_ascii_lowercase()) {

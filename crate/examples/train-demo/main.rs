@@ -3,7 +3,6 @@
 //! `cargo xtask train-demo` runs this. Everything follows from `--seed`: the sentences, the first weights, the order
 //! of the batches. See `docs/demo-model.md`.
 
-mod copying;
 mod corpus;
 mod evaluate;
 mod lexicon;
@@ -27,7 +26,7 @@ use patchlab::tokens::Tokenizer;
 use serde::Serialize;
 
 use crate::corpus::{Corpus, Encoded, core_tokens, encode};
-use crate::evaluate::{GroupResult, Measures, groups, measure, repetition_accuracy};
+use crate::evaluate::{GroupResult, Measures, groups, measure};
 use crate::lexicon::{Fillers, Lexicon, Split};
 use crate::output::{CurvePoint, LABEL, chart, config_json, safetensors, write};
 use crate::parameters::Parameters;
@@ -87,16 +86,13 @@ struct Data {
 
 #[derive(Serialize)]
 struct Results {
-    held_out: Vec<(&'static str, Measures)>,
-    repetition: f64,
-    presets: Vec<(&'static str, Vec<GroupResult>)>,
+    held_out: Vec<Measures>,
+    /// The notebook's groups.
+    notebook: Vec<GroupResult>,
 }
 
-/// Held-out documents.
-struct HeldOut {
-    sets: Vec<(&'static str, Vec<Encoded>)>,
-    repetitions: Vec<Vec<u32>>,
-}
+/// Documents that the model never sees in training, in named sets.
+struct HeldOut(Vec<(&'static str, Vec<Encoded>)>);
 
 impl HeldOut {
     fn new(tokenizer: &Tokenizer, merges: &str, seed: u64) -> Result<Self> {
@@ -113,8 +109,7 @@ impl HeldOut {
                 .collect::<Result<Vec<_>>>()?;
             sets.push((name, encoded));
         }
-        let repetitions = (0..300).map(|_| Ok(tokenizer.encode(&generator.repetition(false), true)?));
-        Ok(Self { sets, repetitions: repetitions.collect::<Result<_>>()? })
+        Ok(Self(sets))
     }
 }
 
@@ -157,8 +152,9 @@ fn main() -> Result<()> {
     let used = used_tokens(&core, &tokenizer, merges)?;
     println!("{LABEL}\n{} parameters; {} tokens in the lexicon", config.parameters(), core.len());
 
-    let tests = presets()?.iter().flat_map(|preset| test_prompts(&preset.experiment)).collect();
-    let mut corpus = Corpus::new(generator, &tokenizer, schedule.tokens_per_step, tests, seed + 2);
+    let notebook = presets()?.swap_remove(0).experiment;
+    let mut corpus =
+        Corpus::new(generator, &tokenizer, schedule.tokens_per_step, prompts(&notebook), seed + 2);
     let mut parameters = Parameters::new(config.clone(), seed + 3);
     let mut curve = Vec::new();
     let mut losses = Vec::new();
@@ -170,7 +166,8 @@ fn main() -> Result<()> {
             let mut point =
                 CurvePoint { step: step + 1, training_loss, held_out_loss: None, right_style: None };
             if (step + 1) % (every * (CURVE_POINTS / MEASURED_POINTS)) == 0 {
-                let measures = measure(&parameters.snapshot(), &held_out.sets[0].1[..200], &used)?;
+                let (name, documents) = &held_out.0[0];
+                let measures = measure(&parameters.snapshot(), name, &documents[..200], &used)?;
                 point.held_out_loss = Some(measures.loss);
                 point.right_style = Some(measures.right_style);
             }
@@ -190,7 +187,7 @@ fn main() -> Result<()> {
             .await
     })
     .context("reading back the checkpoint")?;
-    let results = results(&model, &held_out, &used, &tokenizer)?;
+    let results = results(&model, &held_out, &used, &notebook, &tokenizer)?;
     print(&results);
 
     let record = Record {
@@ -212,7 +209,7 @@ fn main() -> Result<()> {
 }
 
 /// Every prompt of an experiment.
-fn test_prompts(experiment: &Experiment) -> Vec<String> {
+fn prompts(experiment: &Experiment) -> Vec<String> {
     let pairs = experiment.groups.iter().flat_map(|group| &group.pairs);
     pairs.flat_map(|pair| [pair.clean.clone(), pair.corrupted.clone()]).collect()
 }
@@ -230,17 +227,15 @@ fn used_tokens(core: &[u32], tokenizer: &Tokenizer, merges: &str) -> Result<Vec<
     Ok(used)
 }
 
-fn results(model: &Model, held_out: &HeldOut, used: &[bool], tokenizer: &Tokenizer) -> Result<Results> {
-    let measures =
-        held_out.sets.iter().map(|(name, documents)| Ok((*name, measure(model, documents, used)?)));
-    let presets = presets()?;
-    let presets =
-        presets.iter().map(|preset| Ok((preset.name, groups(model, &preset.experiment, tokenizer)?)));
-    Ok(Results {
-        held_out: measures.collect::<Result<_>>()?,
-        repetition: repetition_accuracy(model, &held_out.repetitions)?,
-        presets: presets.collect::<Result<_>>()?,
-    })
+fn results(
+    model: &Model,
+    held_out: &HeldOut,
+    used: &[bool],
+    notebook: &Experiment,
+    tokenizer: &Tokenizer,
+) -> Result<Results> {
+    let measures = held_out.0.iter().map(|(name, documents)| measure(model, name, documents, used));
+    Ok(Results { held_out: measures.collect::<Result<_>>()?, notebook: groups(model, notebook, tokenizer)? })
 }
 
 /// Prints the results as the tables of `docs/demo-model.md`.
@@ -249,9 +244,10 @@ fn print(results: &Results) {
         "\n| held-out documents | choices | right style | top 1 | mean logit difference | loss | unused |"
     );
     println!("|---|---|---|---|---|---|---|");
-    for (name, m) in &results.held_out {
+    for m in &results.held_out {
         println!(
-            "| {name} | {} | {:.1}% | {:.1}% | {:.2} | {:.2} | {:.1e} |",
+            "| {} | {} | {:.1}% | {:.1}% | {:.2} | {:.2} | {:.1e} |",
+            m.documents,
             m.choices,
             100.0 * m.right_style,
             100.0 * m.top_1,
@@ -260,16 +256,11 @@ fn print(results: &Results) {
             m.unused_mass
         );
     }
-    println!("\nrepetitions: {:.1}% of the second half right\n", 100.0 * results.repetition);
-    println!(
-        "| preset | group | mean logit difference | least | positive | top 1 |\n|---|---|---|---|---|---|"
-    );
-    for (preset, groups) in &results.presets {
-        for g in groups {
-            println!(
-                "| {preset} | {} | {:.2} | {:.2} | {}/{} | {} |",
-                g.name, g.mean, g.least, g.positive, g.prompts, g.top_1
-            );
-        }
+    println!("\n| group | mean logit difference | least | positive | top 1 |\n|---|---|---|---|---|");
+    for g in &results.notebook {
+        println!(
+            "| {} | {:.2} | {:.2} | {}/{} | {} |",
+            g.name, g.mean, g.least, g.positive, g.prompts, g.top_1
+        );
     }
 }

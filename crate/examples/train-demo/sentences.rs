@@ -105,11 +105,11 @@ impl Action {
 /// Makes documents from a seed.
 pub(crate) struct Generator {
     lexicon: Lexicon,
-    pub(crate) fillers: Fillers,
+    fillers: Fillers,
     combinations: Combinations,
-    pub(crate) rng: Rng,
+    rng: Rng,
     /// The share of content words replaced by fillers in the document at hand.
-    pub(crate) filler_rate: f32,
+    filler_rate: f32,
 }
 
 impl Generator {
@@ -274,7 +274,7 @@ impl Generator {
     }
 
     /// "our old friend", now and then "the teacher's friend": not every 's is a form of "to be".
-    pub(crate) fn noun_phrase(&mut self, noun: &str) -> String {
+    fn noun_phrase(&mut self, noun: &str) -> String {
         let determiner = self.pick("determiners");
         match self.rng.usize(0..100) {
             0..4 => format!("{determiner} {}'s {noun}", self.word("people")),
@@ -300,18 +300,18 @@ impl Generator {
         PRONOUNS[self.rng.usize(0..PRONOUNS.len())]
     }
 
-    pub(crate) fn chance(&mut self, probability: f32) -> bool {
+    fn chance(&mut self, probability: f32) -> bool {
         self.rng.f32() < probability
     }
 
     /// An entry of the section.
-    pub(crate) fn pick(&mut self, section: &str) -> String {
+    fn pick(&mut self, section: &str) -> String {
         let words = self.lexicon.section(section);
         words[self.rng.usize(0..words.len())].to_owned()
     }
 
     /// An entry of the section or, at the document's rate, a filler.
-    pub(crate) fn word(&mut self, section: &str) -> String {
+    fn word(&mut self, section: &str) -> String {
         if self.chance(self.filler_rate) { self.filler() } else { self.pick(section) }
     }
 

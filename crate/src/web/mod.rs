@@ -4,6 +4,7 @@
 
 mod adapter;
 mod choice;
+mod constructors;
 mod http;
 mod js;
 mod logger;
@@ -31,6 +32,7 @@ use choice::Choice;
 /// Runs once, when the module is loaded.
 #[wasm_bindgen(start)]
 pub fn start() {
+    constructors::run();
     console_error_panic_hook::set_once();
     logger::install();
 }
