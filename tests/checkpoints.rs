@@ -1,8 +1,15 @@
 //! Checkpoints in every form that is read, and those that are refused with a message that helps.
 
+use std::cell::RefCell;
+use std::ops::Range;
+use std::rc::Rc;
+
+use burn::tensor::Device;
 use patchlab::device::Wanted;
 use patchlab::host::Quiet;
-use patchlab::model::Config;
+use patchlab::model::checkpoint::Checkpoint;
+use patchlab::model::source::{MemorySource, Source};
+use patchlab::model::{Config, Model};
 use patchlab::report::Part;
 use patchlab::{Error, Request, Session};
 use patchlab_tests::fixture::{DEVICES, Fixture, assert_close, folder, open};
@@ -153,4 +160,55 @@ fn the_full_shape_agrees_with_pytorch() {
             }
         }
     }
+}
+
+/// A source that counts what is asked of it.
+struct Counting {
+    inner: MemorySource,
+    asked: Rc<RefCell<Vec<Range<u64>>>>,
+}
+
+impl Source for Counting {
+    fn name(&self) -> &str {
+        self.inner.name()
+    }
+
+    fn len(&self) -> Option<u64> {
+        self.inner.len()
+    }
+
+    async fn read(&self, range: Range<u64>) -> Result<Vec<u8>, Error> {
+        self.asked.borrow_mut().push(range.clone());
+        self.inner.read(range).await
+    }
+}
+
+#[test]
+fn no_byte_is_read_twice_and_none_that_is_not_needed() {
+    // Eleven layers: sorted by name, h.10 stands before h.2. The mask is larger than any gap that is bridged.
+    let config = Fixture::read("tiny-a").config.replace("\"n_layer\": 3", "\"n_layer\": 11");
+    let config = Config::from_json(&config).expect("a good config");
+    let mut tensors = Tensors::generate("many layers", &config);
+    tensors.insert("h.0.attn.bias", vec![256, 256], vec![1.0; 256 * 256]);
+    let bytes = tensors.safetensors(Dtype::F32, "");
+    let len = bytes.len() as u64;
+    let asked = Rc::new(RefCell::new(Vec::new()));
+    let source = Counting { inner: MemorySource::new("model.safetensors", bytes), asked: asked.clone() };
+    let (mut told, mut total) = (0, 0);
+    block_on(async {
+        let mut checkpoint = Checkpoint::open(source).await?;
+        let mut arrived = |done, all| {
+            (told, total) = (done, all);
+            Ok(())
+        };
+        Model::load(config, &mut checkpoint, &Device::flex(), &mut arrived).await
+    })
+    .expect("a good model");
+
+    let mut ranges = asked.borrow().clone();
+    ranges.sort_by_key(|range| range.start);
+    assert!(ranges.windows(2).all(|two| two[0].end <= two[1].start), "some bytes were read twice");
+    let read: u64 = ranges.iter().map(|range| range.end - range.start).sum();
+    assert!(read <= len - 256 * 256 * 4, "{read} of {len} bytes: the mask was read, too");
+    assert_eq!(told, total, "progress ends at its total");
 }

@@ -1,6 +1,6 @@
 //! The weights on the device, loaded tensor by tensor from a checkpoint.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use burn::tensor::{Device, Tensor, TensorData};
 
@@ -86,6 +86,14 @@ impl Config {
         wanted
     }
 
+    /// Everything that is loaded.
+    fn parts(&self) -> Vec<Part> {
+        let mut parts = vec![Part::Embedding, Part::Positions, Part::FinalGain, Part::FinalBias];
+        parts.extend((0..self.n_layers).map(Part::Block));
+        parts.extend((!self.tied).then_some(Part::Head));
+        parts
+    }
+
     /// The tensors of one layer, by the part of their names after the layer's.
     fn block_tensors(&self) -> Vec<(&'static str, Vec<usize>)> {
         let (d, m) = (self.d_model, self.d_mlp);
@@ -108,6 +116,31 @@ impl Config {
     /// Numbers in the checkpoint that are used.
     pub fn parameters(&self) -> usize {
         self.tensors().iter().map(|(_, shape)| shape.iter().product::<usize>()).sum()
+    }
+}
+
+/// What is loaded at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Part {
+    Embedding,
+    Positions,
+    Block(usize),
+    FinalGain,
+    FinalBias,
+    Head,
+}
+
+impl Part {
+    /// The name of its tensor; of a layer's tensors, the one that stands first in files sorted by name.
+    fn first_tensor(self) -> String {
+        match self {
+            Part::Embedding => "wte.weight".to_owned(),
+            Part::Positions => "wpe.weight".to_owned(),
+            Part::Block(layer) => block_name(layer, "attn.c_attn.bias"),
+            Part::FinalGain => "ln_f.weight".to_owned(),
+            Part::FinalBias => "ln_f.bias".to_owned(),
+            Part::Head => "lm_head.weight".to_owned(),
+        }
     }
 }
 
@@ -136,30 +169,51 @@ impl Model {
         };
         let d = config.d_model;
 
-        let (embedding, mean) = load_rows(checkpoint, "wte.weight", &config, device, &mut piece).await?;
-        let mut positions = checkpoint.read("wpe.weight", 0, config.n_ctx * d, &mut piece).await?;
-        positions.chunks_exact_mut(d).for_each(center);
-        let positions = upload(positions, [config.n_ctx, d], device);
-
-        let mut blocks = Vec::with_capacity(config.n_layers);
-        for layer in 0..config.n_layers {
-            blocks.push(load_block(checkpoint, layer, &config, device, &mut piece).await?);
+        // In the order of the file, so that no piece of it is fetched twice: layer 10 may stand before layer 2.
+        let mut parts = config.parts();
+        parts.sort_by_key(|part| checkpoint.place(&part.first_tensor()));
+        let mut blocks: BTreeMap<usize, Block> = BTreeMap::new();
+        let mut rows: HashMap<Part, (Rows, Vec<f32>)> = HashMap::new();
+        let mut read: HashMap<Part, Vec<f32>> = HashMap::new();
+        for part in parts {
+            let name = part.first_tensor();
+            match part {
+                Part::Block(layer) => {
+                    blocks.insert(layer, load_block(checkpoint, layer, &config, device, &mut piece).await?);
+                }
+                Part::Embedding | Part::Head => {
+                    rows.insert(part, load_rows(checkpoint, &name, &config, device, &mut piece).await?);
+                }
+                Part::Positions => {
+                    read.insert(part, checkpoint.read(&name, 0, config.n_ctx * d, &mut piece).await?);
+                }
+                Part::FinalGain | Part::FinalBias => {
+                    read.insert(part, checkpoint.read(&name, 0, d, &mut piece).await?);
+                }
+            }
         }
+        // Every part is in the list, so every part was read.
+        let mut numbers = |part| read.remove(&part).unwrap_or_default();
+        let (embedding, mean) =
+            rows.remove(&Part::Embedding).unwrap_or_else(|| (Rows::new(Vec::new(), d), Vec::new()));
+        let (head, mean) = rows.remove(&Part::Head).unwrap_or_else(|| (embedding.clone(), mean));
 
-        let gain = checkpoint.read("ln_f.weight", 0, d, &mut piece).await?;
-        let bias = checkpoint.read("ln_f.bias", 0, d, &mut piece).await?;
-        let (rows, mean) = if config.tied {
-            (embedding.clone(), mean)
-        } else {
-            load_rows(checkpoint, "lm_head.weight", &config, device, &mut piece).await?
-        };
+        let mut positions = numbers(Part::Positions);
+        positions.chunks_exact_mut(d).for_each(center);
         let unembedding = Unembedding {
-            rows,
+            rows: head,
             mean: upload(mean, [1, d], device),
-            gain: upload(gain, [1, d], device),
-            bias: upload(bias, [1, d], device),
+            gain: upload(numbers(Part::FinalGain), [1, d], device),
+            bias: upload(numbers(Part::FinalBias), [1, d], device),
         };
-        Ok(Self { config, embedding, positions, blocks, unembedding, device: device.clone() })
+        Ok(Self {
+            positions: upload(positions, [config.n_ctx, d], device),
+            embedding,
+            blocks: blocks.into_values().collect(),
+            unembedding,
+            device: device.clone(),
+            config,
+        })
     }
 }
 

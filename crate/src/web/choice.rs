@@ -46,7 +46,7 @@ pub(super) type Counted = Rc<Cell<WeightBytes>>;
 
 impl Choice {
     /// Reads the choice. Files cannot pass through serde, so it is taken apart by hand.
-    pub fn from_js(choice: &JsValue) -> Result<Self> {
+    pub(super) fn from_js(choice: &JsValue) -> Result<Self> {
         let get = |name: &str| Reflect::get(choice, &JsValue::from(name)).ok();
         let text = |name: &str| get(name).and_then(|value| value.as_string());
         let name = text("name").unwrap_or_default();
@@ -67,7 +67,7 @@ impl Choice {
 
 impl Address {
     /// The model's files; the weights are fetched when they are read.
-    pub async fn files(self) -> Result<(Files<Stored>, Counted)> {
+    pub(super) async fn files(self) -> Result<(Files<Stored>, Counted)> {
         let at = |name: &str| format!("{}{name}", self.base);
         let config = fetch_text(&at("config.json")).await?;
         let tokenizer = if self.gpt2_tokenizer {
@@ -90,7 +90,7 @@ impl Address {
 
 impl Chosen {
     /// The model's files; the weights are read when they are needed.
-    pub async fn files(self) -> Result<Files<DiskFile>> {
+    pub(super) async fn files(self) -> Result<Files<DiskFile>> {
         let find = |name: &str| self.files.iter().find(|file| file.name() == name);
         let need = |name: &str| {
             find(name).ok_or_else(|| {
@@ -130,7 +130,7 @@ pub(super) struct DiskFile {
 
 impl DiskFile {
     /// Its length in bytes.
-    pub fn size(&self) -> f64 {
+    pub(super) fn size(&self) -> f64 {
         self.file.size()
     }
 }

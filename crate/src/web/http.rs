@@ -21,19 +21,19 @@ pub(super) struct Remote {
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(super) struct Version {
     /// The host's name for this state of the file, if it gives one.
-    pub etag: Option<String>,
+    pub(super) etag: Option<String>,
     /// The file's length, if the host says it.
-    pub len: Option<u64>,
+    pub(super) len: Option<u64>,
 }
 
 impl Remote {
     /// The file at `url`, of the version that was seen before, if it was.
-    pub fn new(url: String, version: Option<Version>) -> Self {
+    pub(super) fn new(url: String, version: Option<Version>) -> Self {
         Self { url, version: RefCell::new(version) }
     }
 
     /// What is known of the file.
-    pub fn version(&self) -> Option<Version> {
+    pub(super) fn version(&self) -> Option<Version> {
         self.version.borrow().clone()
     }
 

@@ -33,7 +33,7 @@ pub(super) struct Stored {
 
 impl Stored {
     /// The file at `url`; the counter is told where its bytes come from.
-    pub async fn open(url: String, counted: Rc<Cell<WeightBytes>>) -> Self {
+    pub(super) async fn open(url: String, counted: Rc<Cell<WeightBytes>>) -> Self {
         let cache = match open_cache().await {
             Ok(cache) => Some(cache),
             Err(error) => {
