@@ -52,7 +52,7 @@ fn record(session: &Session, prompts: &[Vec<u32>], patches: &[Patch]) -> (Vec<Ve
     let last = model.last(normalized, &batch);
     let blocks = model.unembedding.logits(last); // [prompts, block] each
     let widths: Vec<usize> = blocks.iter().map(|block| block.dims()[1]).collect();
-    let reads = blocks.into_iter().fold(Reads::default(), Reads::add);
+    let reads = blocks.into_iter().fold(Reads::default(), Reads::with);
     let blocks = block_on(reads.fetch()).expect("a working device");
     let row = |prompt: usize| {
         let parts =

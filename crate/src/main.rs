@@ -1,6 +1,7 @@
 //! `patchlab`: the page's session without a browser. JSON in, JSON out.
 
 #[cfg(not(target_family = "wasm"))]
+#[expect(clippy::disallowed_methods, reason = "the native command has files and may wait")]
 mod cli;
 
 #[cfg(not(target_family = "wasm"))]

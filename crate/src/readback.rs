@@ -14,7 +14,7 @@ pub struct Reads {
 impl Reads {
     /// Adds a tensor; its numbers come back in the order of adding.
     #[must_use]
-    pub fn add<const D: usize>(self, tensor: Tensor<D>) -> Self {
+    pub fn with<const D: usize>(self, tensor: Tensor<D>) -> Self {
         Self { transaction: self.transaction.register(tensor) }
     }
 
@@ -33,7 +33,7 @@ impl Reads {
 /// # Errors
 /// [`Error::Compute`] if the device failed since it was last read.
 pub async fn read<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>> {
-    let mut all = Reads::default().add(tensor).fetch().await?;
+    let mut all = Reads::default().with(tensor).fetch().await?;
     Ok(all.pop().unwrap_or_default())
 }
 

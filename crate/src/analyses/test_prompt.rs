@@ -67,7 +67,7 @@ async fn last_logits(job: &Job<'_>, ids: &[u32]) -> Result<Vec<f32>> {
     let normalized = job.model.forward(&batch, &mut tap)?; // [1, p, d]
     let last = job.model.last(normalized, &batch); // [1, d]
     let blocks = job.model.unembedding.logits(last); // [1, block] each
-    let reads = blocks.into_iter().fold(Reads::default(), Reads::add);
+    let reads = blocks.into_iter().fold(Reads::default(), Reads::with);
     Ok(reads.fetch().await?.concat())
 }
 

@@ -174,7 +174,7 @@ impl Linear {
 /// `x sigmoid(2 sqrt(2/pi) (x + 0.044715 x^3))`, which is the same number with one exponential. The argument is
 /// clamped where the sigmoid is 0 or 1 in f32 anyway: WGSL need not get exponentials of large numbers right.
 pub fn gelu_new<const D: usize>(x: Tensor<D>) -> Tensor<D> {
-    const SLOPE: f32 = 1.595_769_1; // 2 sqrt(2/pi)
+    const SLOPE: f32 = 1.595_769_2; // 2 sqrt(2/pi)
     let square = x.clone() * x.clone();
     let argument = x.clone() * (square * (0.044715 * SLOPE) + SLOPE);
     x * sigmoid(argument.clamp(-30.0, 30.0))
