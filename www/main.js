@@ -93,6 +93,11 @@ function wantAll(now = false) {
   } else {
     runLogitDiff.want({ analysis: 'logit-diff', experiment, settings: {} }, { model, now });
   }
+  if (!state.hasTest) {
+    runTestPrompt.forget();
+    testPrompt.figure.wait('Type a prompt above.');
+    return;
+  }
   // Only the switch matters to a prompt of its own: leaving the groups out spares a run at every edit of another pair.
   const alone = { groups: [], prepend_bos: experiment.prepend_bos };
   runTestPrompt.want({ analysis: 'test-prompt', experiment: alone, settings: { ...state.testText(), top_k: TOP_K } }, { model, now });
@@ -192,7 +197,7 @@ async function start() {
   let linked = null;
   try {
     // A draft saved under this very link is what the link became by typing on.
-    if (!draft || draft.link !== location.hash) linked = await readLink(location.hash);
+    if (!draft?.links.includes(location.hash)) linked = await readLink(location.hash);
   } catch (error) {
     toast(`The link\u2019s experiment cannot be read: ${error instanceof Error ? error.message : error}.`);
   }

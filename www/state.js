@@ -37,8 +37,12 @@ export class State {
   #lastTime = 0;
   /** @type {((change: Change) => void)[]} */
   #listeners = [];
-  /** The fragment of the address bar that the stored draft was written under. */
-  #link = '';
+  /**
+   * The fragments of the address bar that the stored draft was written under: the last, and the one before, which a
+   * reload in the moment of a change may still see.
+   * @type {string[]}
+   */
+  #links = [];
 
   /** @param {(change: Change) => void} listener */
   onChange(listener) {
@@ -116,6 +120,11 @@ export class State {
     this.#announce('field');
   }
 
+  /** Whether there is a prompt under test: one that is typed, or a pair that exists. */
+  get hasTest() {
+    return 'prompt' in this.test || this.experiment.groups[this.test.group]?.pairs[this.test.pair] !== undefined;
+  }
+
   /** The prompt under test and its answer, as text. */
   testText() {
     if ('prompt' in this.test) return this.test;
@@ -138,14 +147,14 @@ export class State {
 
   /** Remembers under which link the draft is to be found again. @param {string} link */
   savedAs(link) {
-    this.#link = link;
+    if (link !== this.#links[0]) this.#links = [link, ...this.#links].slice(0, 2);
     this.save();
   }
 
   save() {
     if (!this.isStarted) return;
     try {
-      localStorage.setItem(KEY, JSON.stringify({ experiment: this.experiment, test: this.test, link: this.#link }));
+      localStorage.setItem(KEY, JSON.stringify({ experiment: this.experiment, test: this.test, links: this.#links }));
     } catch {
       // Storage is full or switched off: the address bar still holds the experiment.
     }
@@ -153,15 +162,15 @@ export class State {
 }
 
 /**
- * What was typed on an earlier visit, and the link it was saved under.
+ * What was typed on an earlier visit, and the links it was saved under.
  *
- * @returns {{ experiment: FullExperiment, test: TestPrompt | null, link: string } | null}
+ * @returns {{ experiment: FullExperiment, test: TestPrompt | null, links: string[] } | null}
  */
 export function readDraft() {
   try {
     const draft = JSON.parse(localStorage.getItem(KEY) ?? 'null');
     if (!draft) return null;
-    return { experiment: readExperiment(draft.experiment), test: readTest(draft.test), link: String(draft.link ?? '') };
+    return { experiment: readExperiment(draft.experiment), test: readTest(draft.test), links: Array.isArray(draft.links) ? draft.links.map(String) : [] };
   } catch {
     return null;
   }

@@ -67,7 +67,7 @@ pub enum Error {
     #[error("The tokenizer cannot be read: {0}")]
     Tokenizer(String),
     /// A file or an address cannot be read.
-    #[error("{what} cannot be read: {reason}")]
+    #[error("{what} cannot be read: {reason}.")]
     Source {
         /// The file or the address.
         what: String,

@@ -43,8 +43,9 @@ function axisOf(part) {
   const span = high - low || 1;
   const magnitude = 10 ** Math.floor(Math.log10(span / 5));
   const step = [1, 2, 5, 10].map((factor) => factor * magnitude).find((candidate) => span / candidate <= 7) ?? span;
-  const first = Math.floor((low - 0.02 * span) / step);
-  const last = Math.ceil((high + 0.02 * span) / step);
+  // Room for the outermost dots; none is needed at a 0 that nothing lies beyond.
+  const first = low < 0 ? Math.floor((low - 0.02 * span) / step) : 0;
+  const last = high > 0 || low === 0 ? Math.ceil((high + 0.02 * span) / step) : 0;
   const ticks = Array.from({ length: last - first + 1 }, (_, i) => (first + i) * step || 0);
   return { low: first * step, high: last * step, ticks, digits: Math.max(0, -Math.floor(Math.log10(step))) };
 }

@@ -143,6 +143,7 @@ export class Figure {
   wait(text) {
     this.#stopProgress();
     this.element.dataset.state = 'waiting';
+    this.#options.placeError?.(null);
     this.#message.replaceChildren();
     this.#left.replaceChildren();
     this.#body.removeAttribute('aria-busy');

@@ -55,7 +55,7 @@ export class TestPromptSection {
     if (this.#answer.value !== answer) this.#answer.value = answer;
     growWithText(this.#prompt);
     const cases = casesOf(experiment);
-    const chosen = 'prompt' in test ? 'free' : key(test);
+    const chosen = 'prompt' in test || !this.#state.hasTest ? 'free' : key(test);
     this.#select.replaceChildren(
       h('option', { value: 'free' }, 'none: typed below'),
       ...experiment.groups.map((group, g) =>

@@ -86,7 +86,7 @@ fn key(paths: &Paths, compiler: Compiler) -> Result<String> {
 
 /// Has Trunk build the site into `folder`.
 fn trunk(paths: &Paths, compiler: Compiler, folder: &Path) -> Result<()> {
-    say("build: the optimised site (10 minutes the first time, about 1 minute after a change in crate/)");
+    say("build: the optimised site (10 minutes the first time, half a minute after a change in crate/)");
     cargo_cache::claim_web(paths)?;
     let dist = folder.to_string_lossy().into_owned();
     fs::create_dir_all(folder)?;

@@ -38,7 +38,7 @@ async fn measure(job: &Job<'_>) -> Result<Findings> {
         parts.push(Part::Dots(Dots {
             title: "Logit difference per prompt".to_owned(),
             note: Some("One dot per prompt; the bar is the group's mean.".to_owned()),
-            axis: "logit(answer) - logit(distractor)".to_owned(),
+            axis: "logit(answer) − logit(distractor)".to_owned(),
             quantity: Quantity::LogitDifference,
             series: groups.iter().map(|group| series(group, &logits)).collect(),
         }));

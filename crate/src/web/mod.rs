@@ -83,7 +83,7 @@ impl Engine {
         progress: Function,
     ) -> Result<JsValue, JsValue> {
         let host = self.host(progress);
-        let wanted: Wanted = js::take(device).map_err(js::thrown)?;
+        let wanted: Wanted = js::take(&device).map_err(js::thrown)?;
         let opened = self.open_choice(&choice, wanted, &host).await.map_err(js::thrown)?;
         js::give(&opened)
     }
@@ -93,7 +93,7 @@ impl Engine {
     /// # Errors
     /// As [`catalogue`].
     pub fn check(&self, experiment: JsValue) -> Result<JsValue, JsValue> {
-        let experiment: Experiment = js::take(experiment).map_err(js::thrown)?;
+        let experiment: Experiment = js::take(&experiment).map_err(js::thrown)?;
         let checked = match self.session.borrow().as_ref() {
             Some(session) => session.check(&experiment),
             None => Tokenizer::gpt2().and_then(|gpt2| prompts::check(&experiment, &gpt2, usize::MAX)),
@@ -107,7 +107,7 @@ impl Engine {
     /// As [`catalogue`]; code `no-model` if none is open.
     pub async fn run(&self, request: JsValue, progress: Function) -> Result<JsValue, JsValue> {
         let host = self.host(progress);
-        let request: Request = js::take(request).map_err(js::thrown)?;
+        let request: Request = js::take(&request).map_err(js::thrown)?;
         let session = self.session.borrow().clone();
         let session = session.ok_or_else(js::no_model)?;
         let report = session.run(&request, &host).await;
