@@ -3,9 +3,13 @@
 //! A GPU that is really one runs Burn's wgpu backend; everything else runs Flex on the processor, and the user
 //! is told why. Software adapters are slower than Flex by orders of magnitude, so they are used only on request.
 
+#[cfg(target_family = "wasm")]
 use std::sync::OnceLock;
+#[cfg(not(target_family = "wasm"))]
+use std::sync::{Mutex, PoisonError};
 
 use burn::tensor::Device;
+use burn::tensor::wgpu::WgpuInitError;
 
 use crate::error::{Error, Result};
 use crate::report::{DeviceInfo, DeviceKind};
@@ -89,15 +93,31 @@ pub async fn open(info: &DeviceInfo) -> Result<Device> {
     }
 }
 
+/// Natively threads may ask at the same time, and the backend takes one initialisation only.
+#[cfg(not(target_family = "wasm"))]
+async fn gpu() -> Result<Device> {
+    static GPU: Mutex<Option<Device>> = Mutex::new(None);
+    let mut gpu = GPU.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(device) = gpu.as_ref() {
+        return Ok(device.clone());
+    }
+    let device = Device::wgpu_options().init().map_err(|error| unusable(&error))?;
+    Ok(gpu.insert(device).clone())
+}
+
+/// In a worker calls take turns, and nothing may wait.
+#[cfg(target_family = "wasm")]
 async fn gpu() -> Result<Device> {
     static GPU: OnceLock<Device> = OnceLock::new();
     if let Some(device) = GPU.get() {
         return Ok(device.clone());
     }
-    let device = Device::wgpu_options().init_async().await.map_err(|error| {
-        Error::Device(format!("{GPU_API} cannot be used: {error}. Choose the CPU as device."))
-    })?;
+    let device = Device::wgpu_options().init_async().await.map_err(|error| unusable(&error))?;
     Ok(GPU.get_or_init(|| device).clone())
+}
+
+fn unusable(error: &WgpuInitError) -> Error {
+    Error::Device(format!("{GPU_API} cannot be used: {error}. Choose the CPU as device."))
 }
 
 /// Looks for an adapter natively.

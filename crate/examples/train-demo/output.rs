@@ -112,6 +112,13 @@ pub(crate) fn chart(curve: &[CurvePoint]) -> Result<String> {
     }
     let training = curve.iter().map(|point| (point.step, point.training_loss)).collect();
     let held_out = curve.iter().filter_map(|point| Some((point.step, point.held_out_loss?))).collect();
+    // The key covers the lines behind it.
+    writeln!(
+        svg,
+        r##"<rect x="492" y="{}" width="{}" height="42" fill="#fff"/>"##,
+        TOP - 4.0,
+        WIDTH - RIGHT - 492.0
+    )?;
     for (name, colour, points, row) in [
         ("training (sampled softmax)", "#8a8a8a", training, 0.0),
         ("held out (full softmax)", "#1f5fbf", held_out, 1.0),
