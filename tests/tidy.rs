@@ -15,7 +15,7 @@ const LAYERS: &[&[&str]] = &[
     &["error", "experiment", "report", "site"],
     &["tokens", "prompts"],
     &["model"],
-    &["device", "host", "metrics", "readback"],
+    &["bootstrap", "device", "host", "metrics", "readback"],
     &["analyses"],
     &["presets", "session"],
     &["types", "web"],

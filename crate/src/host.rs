@@ -4,7 +4,7 @@ use std::future::{Future, ready};
 use std::pin::Pin;
 
 use crate::error::{Error, Result};
-use crate::report::{Progress, Unit};
+use crate::report::{Part, Progress, Unit};
 
 /// The caller of a long call. The browser's is in `web`; natively it prints, or is silent.
 pub trait Host {
@@ -13,6 +13,14 @@ pub trait Host {
 
     /// Whether the call should stop.
     fn cancelled(&self) -> bool;
+
+    /// Whether to show a figure that is not complete yet. Making one costs time, so it is asked first.
+    fn wants_preview(&self) -> bool {
+        false
+    }
+
+    /// Hears of a figure of which a part is computed.
+    fn preview(&self, _: &Part) {}
 
     /// Lets other work in, so that a cancellation can arrive. Natively there is none to let in.
     fn pause(&self) -> Pin<Box<dyn Future<Output = ()> + '_>> {

@@ -3,7 +3,7 @@
 //! Data flows one way, and a module may use only what stands before it:
 //!
 //! [`error`], [`experiment`], [`report`], [`site`] -> [`tokens`], [`prompts`] -> [`model`] -> [`device`],
-//! [`readback`], [`metrics`], [`host`] -> [`analyses`] -> [`session`], [`presets`] -> [`types`], `web`.
+//! [`readback`], [`metrics`], [`bootstrap`], [`host`] -> [`analyses`] -> [`session`], [`presets`] -> [`types`], `web`.
 //!
 //! Nothing but `web` knows that JavaScript exists; nothing but [`device`] picks a device; nothing but
 //! [`readback`] waits for one.
@@ -18,6 +18,7 @@ pub mod tokens;
 
 pub mod model;
 
+pub mod bootstrap;
 pub mod device;
 pub mod host;
 pub mod metrics;

@@ -59,7 +59,7 @@ pub struct Request {
     pub experiment: Experiment,
     /// The analysis's settings; those left out have their defaults.
     #[serde(default)]
-    #[ts(type = "Record<string, string | number>", optional)]
+    #[ts(type = "Record<string, string | number | boolean>", optional)]
     pub settings: serde_json::Map<String, serde_json::Value>,
 }
 

@@ -147,7 +147,19 @@ min: number,
 /**
  * The largest allowed.
  */
-max: number, };
+max: number, } | { "kind": "choice", 
+/**
+ * What it is if left out: the first is not always the default.
+ */
+default: string, 
+/**
+ * What it may be.
+ */
+options: Array<string>, } | { "kind": "flag", 
+/**
+ * What it is if left out.
+ */
+default: boolean, };
 
 /**
  * One analysis of one experiment: carries all its inputs.
@@ -164,7 +176,7 @@ experiment: Experiment,
 /**
  * The analysis's settings; those left out have their defaults.
  */
-settings?: Record<string, string | number>, };
+settings?: Record<string, string | number | boolean>, };
 
 /**
  * The result of one analysis.
@@ -198,7 +210,7 @@ problems: Array<Problem>, };
 /**
  * One figure.
  */
-export type Part = { "kind": "table" } & Table | { "kind": "dots" } & Dots | { "kind": "tokens" } & TokenRows;
+export type Part = { "kind": "table" } & Table | { "kind": "dots" } & Dots | { "kind": "tokens" } & TokenRows | { "kind": "heat" } & Grid | { "kind": "line" } & Grid | { "kind": "scatter" } & Scatter | { "kind": "attention" } & Attention | { "kind": "text-lens" } & TextLens | { "kind": "token-values" } & TokenValues;
 
 /**
  * A table with typed columns.
@@ -237,7 +249,7 @@ quantity: Quantity, };
 /**
  * What a number or a text stands for.
  */
-export type Quantity = "text" | "token" | "count" | "logit" | "logit-difference" | "probability" | "log-probability";
+export type Quantity = "text" | "token" | "count" | "logit" | "logit-difference" | "probability" | "log-probability" | "share" | "attention" | "score" | "activation" | "error";
 
 /**
  * A row of a [`Table`].
@@ -255,7 +267,7 @@ mark: Mark | null, };
 /**
  * Why a row stands out.
  */
-export type Mark = "answer" | "distractor" | "mean";
+export type Mark = "answer" | "distractor" | "mean" | "passed" | "failed";
 
 /**
  * A cell of a [`Table`].
@@ -319,7 +331,11 @@ points: Array<Dot>,
 /**
  * The mean over the prompts.
  */
-mean: number, };
+mean: number, 
+/**
+ * The mean's 95 % bootstrap interval; none for a single prompt.
+ */
+interval: [number, number] | null, };
 
 /**
  * The value of one prompt.
@@ -359,6 +375,395 @@ label: string,
  * Its tokens, `<|endoftext|>` included where it is prepended.
  */
 tokens: Array<Token>, };
+
+/**
+ * A number for each row and column, in one panel per group, all on one scale.
+ */
+export type Grid = { 
+/**
+ * A heading.
+ */
+title: string, 
+/**
+ * One sentence on how to read it, or nothing.
+ */
+note: string | null, 
+/**
+ * The hook point within a layer that a cell is about, as TransformerLens names it, if it is about one.
+ */
+site: string | null, 
+/**
+ * What the rows are, from top to bottom.
+ */
+rows: Axis, 
+/**
+ * What the columns are, from left to right.
+ */
+columns: Axis, 
+/**
+ * What the numbers can be, the one shown first at the front. All follow from the same runs.
+ */
+measures: Array<Measure>, 
+/**
+ * The groups, and differences between them.
+ */
+panels: Array<Panel>, };
+
+/**
+ * An axis of a [`Grid`].
+ */
+export type Axis = { 
+/**
+ * What stands beside it.
+ */
+label: string, 
+/**
+ * What it counts.
+ */
+counts: AxisKind, 
+/**
+ * The layer, head, neuron or position of its first tick.
+ */
+first: number, 
+/**
+ * A label for each row or column.
+ */
+ticks: Array<string>, };
+
+/**
+ * What an [`Axis`] counts.
+ */
+export type AxisKind = "layer" | "head" | "layer-head" | "neuron" | "position" | "component" | "other";
+
+/**
+ * What the numbers of a [`Grid`] can be.
+ */
+export type Measure = { 
+/**
+ * A short stable name: `normalized`, `logit-diff`, ...
+ */
+name: string, 
+/**
+ * What stands beside the colour scale.
+ */
+label: string, 
+/**
+ * What the numbers are.
+ */
+quantity: Quantity, 
+/**
+ * The ends of the scale; none: the largest magnitude, or for a measure without a middle the extremes.
+ */
+range: [number, number] | null, 
+/**
+ * The number in the middle of a scale of two colours; none: a scale of one colour.
+ */
+middle: number | null, };
+
+/**
+ * One group's numbers, or the difference between two groups'.
+ */
+export type Panel = { 
+/**
+ * The group's name, or the names of both.
+ */
+name: string, 
+/**
+ * The group's index in the experiment.
+ */
+group: number, 
+/**
+ * The group that was subtracted, if this is a difference.
+ */
+minus: number | null, 
+/**
+ * The columns' labels, where each group has its own.
+ */
+ticks: Array<string> | null, 
+/**
+ * The prompts, in the order of [`Values::prompts`]. A difference has none.
+ */
+prompts: Array<string>, 
+/**
+ * The numbers, by measure. A measure that has no meaning for this group is missing.
+ */
+values: Array<Values>, };
+
+/**
+ * A [`Panel`]'s numbers in one measure.
+ */
+export type Values = { 
+/**
+ * The measure, as an index into [`Grid::measures`].
+ */
+measure: number, 
+/**
+ * The mean over the prompts for each cell, row by row; null: not computed yet.
+ */
+mean: Array<number | null>, 
+/**
+ * The lower ends of the means' 95 % bootstrap intervals; empty for a single prompt.
+ */
+low: Array<number>, 
+/**
+ * The upper ends.
+ */
+high: Array<number>, 
+/**
+ * For each prompt its number in each cell, row by row.
+ */
+prompts: Array<Array<number>>, 
+/**
+ * The mean over the unpatched clean prompts, where the measure has one.
+ */
+clean: number | null, 
+/**
+ * The mean over the unpatched corrupted prompts, where the measure has one.
+ */
+corrupted: number | null, };
+
+/**
+ * Points with names, coloured by layer, in one panel per group, all on one scale.
+ */
+export type Scatter = { 
+/**
+ * A heading.
+ */
+title: string, 
+/**
+ * One sentence on how to read it, or nothing.
+ */
+note: string | null, 
+/**
+ * The horizontal axis.
+ */
+x: ScatterAxis, 
+/**
+ * The vertical axis.
+ */
+y: ScatterAxis, 
+/**
+ * What the numbers can be; the one shown first at the front.
+ */
+measures: Array<Measure>, 
+/**
+ * Each point's name: `L7H11`.
+ */
+names: Array<string>, 
+/**
+ * Each point's layer.
+ */
+layers: Array<number>, 
+/**
+ * The groups.
+ */
+panels: Array<ScatterPanel>, };
+
+/**
+ * An axis of a [`Scatter`].
+ */
+export type ScatterAxis = { 
+/**
+ * What stands beside it.
+ */
+label: string, };
+
+/**
+ * One group's points.
+ */
+export type ScatterPanel = { 
+/**
+ * The group's name.
+ */
+name: string, 
+/**
+ * The group's index in the experiment; for a comparison of groups, the one on the vertical axis.
+ */
+group: number, 
+/**
+ * The coordinates, by measure.
+ */
+values: Array<ScatterValues>, };
+
+/**
+ * Coordinates in one measure.
+ */
+export type ScatterValues = { 
+/**
+ * The measure, as an index into [`Scatter::measures`].
+ */
+measure: number, 
+/**
+ * Each point's horizontal coordinate.
+ */
+x: Array<number>, 
+/**
+ * Each point's vertical coordinate.
+ */
+y: Array<number>, };
+
+/**
+ * Attention of some heads on some prompts.
+ */
+export type Attention = { 
+/**
+ * A heading.
+ */
+title: string, 
+/**
+ * One sentence on how to read it, or nothing.
+ */
+note: string | null, 
+/**
+ * Attention weights, or the scores before the softmax.
+ */
+quantity: Quantity, 
+/**
+ * The prompts.
+ */
+prompts: Array<AttentionPrompt>, };
+
+/**
+ * Attention of some heads on one prompt.
+ */
+export type AttentionPrompt = { 
+/**
+ * The group's index in the experiment.
+ */
+group: number, 
+/**
+ * The prompt's index among those of its group that were run.
+ */
+prompt: number, 
+/**
+ * The group's name and the prompt.
+ */
+label: string, 
+/**
+ * The prompt's tokens.
+ */
+tokens: Array<Token>, 
+/**
+ * The heads, in the order shown.
+ */
+heads: Array<AttentionHead>, };
+
+/**
+ * Attention of one head on one prompt.
+ */
+export type AttentionHead = { 
+/**
+ * `L7H11`.
+ */
+name: string, 
+/**
+ * Its layer.
+ */
+layer: number, 
+/**
+ * Its index in the layer.
+ */
+head: number, 
+/**
+ * Its mean contribution to the group's logit difference, where heads were chosen by it.
+ */
+attribution: number | null, 
+/**
+ * For each destination position, a number for each source position up to and including itself.
+ */
+rows: Array<Array<number>>, };
+
+/**
+ * The likeliest next tokens at each point of the residual stream and each position.
+ */
+export type TextLens = { 
+/**
+ * A heading.
+ */
+title: string, 
+/**
+ * One sentence on how to read it, or nothing.
+ */
+note: string | null, 
+/**
+ * The prompt, one column per token.
+ */
+columns: Array<Token>, 
+/**
+ * The points of the residual stream, from the first to the last: `0_pre`, `0_mid`, ...
+ */
+rows: Array<string>, 
+/**
+ * For each row, for each column, the likeliest tokens, likeliest first.
+ */
+cells: Array<Array<Array<Guess>>>, };
+
+/**
+ * A token that is predicted.
+ */
+export type Guess = { 
+/**
+ * The token.
+ */
+token: Token, 
+/**
+ * Its logit.
+ */
+logit: number, 
+/**
+ * Its probability.
+ */
+probability: number, };
+
+/**
+ * Texts whose tokens are coloured by a number, as Neuroscope does it.
+ */
+export type TokenValues = { 
+/**
+ * A heading.
+ */
+title: string, 
+/**
+ * One sentence on how to read it, or nothing.
+ */
+note: string | null, 
+/**
+ * What the numbers are.
+ */
+quantity: Quantity, 
+/**
+ * The numbers that get no colour and the full colour.
+ */
+range: [number, number], 
+/**
+ * The texts.
+ */
+rows: Array<ValuedRow>, };
+
+/**
+ * A text with a number per token.
+ */
+export type ValuedRow = { 
+/**
+ * What the text is.
+ */
+label: string, 
+/**
+ * Its tokens.
+ */
+tokens: Array<Token>, 
+/**
+ * One number per token.
+ */
+values: Array<number>, 
+/**
+ * The smallest number.
+ */
+min: number, 
+/**
+ * The largest number.
+ */
+max: number, };
 
 /**
  * Something the user should change, at the field that has it.
@@ -506,7 +911,7 @@ unit: Unit, };
 /**
  * What [`Progress`] counts.
  */
-export type Unit = "bytes" | "prompts";
+export type Unit = "bytes" | "prompts" | "patches";
 
 /**
  * The answer to opening a model.
@@ -542,3 +947,4 @@ storage: number, };
  * What the user asked for.
  */
 export type Wanted = "auto" | "cpu" | "wgpu";
+

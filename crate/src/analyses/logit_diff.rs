@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 
 use super::{Analysis, Findings, Job, Running};
+use crate::bootstrap::Bootstrap;
 use crate::error::Result;
 use crate::host;
 use crate::metrics::mean;
@@ -107,7 +108,13 @@ fn series(group: &Prepared, logits: &Logits) -> DotSeries {
         .map(|case| Dot { label: case.text.clone(), value: logits.difference(&case.clean, case) })
         .collect();
     let values: Vec<f64> = points.iter().map(|point| point.value).collect();
-    DotSeries { name: group.name.clone(), group: group.group, points, mean: mean(&values) }
+    DotSeries {
+        name: group.name.clone(),
+        group: group.group,
+        points,
+        mean: mean(&values),
+        interval: Bootstrap::new(values.len()).map(|mut bootstrap| bootstrap.interval(&values)),
+    }
 }
 
 fn table(job: &Job<'_>, group: &Prepared, logits: &Logits) -> Table {

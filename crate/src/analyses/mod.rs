@@ -92,6 +92,18 @@ pub enum Range {
         /// The largest allowed.
         max: u32,
     },
+    /// One of a few words.
+    Choice {
+        /// What it is if left out: the first is not always the default.
+        default: &'static str,
+        /// What it may be.
+        options: &'static [&'static str],
+    },
+    /// Yes or no.
+    Flag {
+        /// What it is if left out.
+        default: bool,
+    },
 }
 
 /// An entry of the catalogue, as data.
@@ -145,6 +157,8 @@ pub fn settings(analysis: &Analysis, given: &Map<String, Value>) -> Result<Map<S
         let value = match (range, given.get(*name)) {
             (Range::Text { default }, None) => Value::from(*default),
             (Range::Count { default, .. }, None) => Value::from(*default),
+            (Range::Choice { default, .. }, None) => Value::from(*default),
+            (Range::Flag { default }, None) => Value::from(*default),
             (Range::Text { .. }, Some(Value::String(text))) => Value::from(text.as_str()),
             (Range::Text { .. }, Some(other)) => return refuse(name, format!("{other} is no text.")),
             (Range::Count { min, max, .. }, Some(value)) => {
@@ -155,6 +169,19 @@ pub fn settings(analysis: &Analysis, given: &Map<String, Value>) -> Result<Map<S
                     _ => return refuse(name, format!("{value} is not a whole number from {min} to {max}.")),
                 }
             }
+            (Range::Choice { options, .. }, Some(value)) => {
+                match value.as_str().filter(|text| options.contains(text)) {
+                    Some(text) => Value::from(text),
+                    None => return refuse(name, format!("{value} is none of {}.", options.join(", "))),
+                }
+            }
+            // Yes and no typed on the command line arrive as text.
+            (Range::Flag { .. }, Some(value)) => match (value.as_bool(), value.as_str()) {
+                (Some(flag), _) => Value::from(flag),
+                (_, Some("true" | "yes")) => Value::from(true),
+                (_, Some("false" | "no")) => Value::from(false),
+                _ => return refuse(name, format!("{value} is neither yes nor no.")),
+            },
         };
         complete.insert((*name).to_owned(), value);
     }
@@ -162,9 +189,14 @@ pub fn settings(analysis: &Analysis, given: &Map<String, Value>) -> Result<Map<S
 }
 
 impl Job<'_> {
-    /// The value of a text setting.
+    /// The value of a text setting or a choice.
     pub fn text(&self, name: &str) -> &str {
         self.settings.get(name).and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// The value of a flag.
+    pub fn flag(&self, name: &str) -> bool {
+        self.settings.get(name).and_then(Value::as_bool).unwrap_or_default()
     }
 
     /// The value of a count setting.

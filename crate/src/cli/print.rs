@@ -1,5 +1,7 @@
 //! Reports as text for a terminal.
 
+mod figures;
+
 use patchlab::report::{Cell, Dots, Mark, Part, Quantity, Report, Table, Token, TokenRows};
 
 /// The whole report.
@@ -11,6 +13,11 @@ pub(super) fn report(report: &Report) -> String {
             Part::Table(part) => table(part),
             Part::Dots(part) => dots(part),
             Part::Tokens(part) => tokens(part),
+            Part::Heat(part) | Part::Line(part) => figures::grid(part),
+            Part::Scatter(part) => figures::scatter(part),
+            Part::Attention(part) => figures::attention(part),
+            Part::TextLens(part) => figures::text_lens(part),
+            Part::TokenValues(part) => figures::token_values(part),
         });
     }
     for problem in &report.problems {
@@ -31,8 +38,10 @@ fn table(table: &Table) -> String {
     for row in &table.rows {
         let cells = row.cells.iter().zip(&table.columns);
         let mut shown: Vec<String> = cells.map(|(cell, column)| show(cell, column.quantity)).collect();
-        if row.mark == Some(Mark::Answer) {
-            shown.push("<- answer".to_owned());
+        match row.mark {
+            Some(Mark::Answer) => shown.push("<- answer".to_owned()),
+            Some(Mark::Failed) => shown.push("<- FAILED".to_owned()),
+            _ => {}
         }
         rows.push(shown);
     }
@@ -74,6 +83,7 @@ fn show(cell: &Cell, quantity: Quantity) -> String {
         Cell::Number(number) => match quantity {
             Quantity::Count => format!("{number:.0}"),
             Quantity::Probability => format!("{:.2}%", 100.0 * number),
+            Quantity::Error => format!("{number:.1e}"),
             _ => format!("{number:.4}"),
         },
     }
@@ -88,9 +98,11 @@ fn dots(dots: &Dots) -> String {
     let mut text = format!("{}: {}\n", dots.title, dots.axis);
     let width = dots.series.iter().map(|series| series.name.chars().count()).max().unwrap_or(0);
     for series in &dots.series {
+        let interval =
+            series.interval.map_or_else(String::new, |[low, high]| format!(" [{low:.4}, {high:.4}]"));
         let values: Vec<String> = series.points.iter().map(|point| format!("{:.4}", point.value)).collect();
         text.push_str(&format!(
-            "  {:<width$}  mean {:.4}  ({})\n",
+            "  {:<width$}  mean {:.4}{interval}  ({})\n",
             series.name,
             series.mean,
             values.join(", ")

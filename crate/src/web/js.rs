@@ -50,3 +50,8 @@ pub(super) fn say(error: &JsValue) -> String {
         .or_else(|| error.as_string())
         .unwrap_or_else(|| format!("{error:?}"))
 }
+
+/// The time in milliseconds, for intervals of it.
+pub(super) fn now() -> f64 {
+    js_sys::Date::now()
+}

@@ -17,6 +17,7 @@ use std::rc::Rc;
 
 use gloo_timers::future::TimeoutFuture;
 use js_sys::Function;
+use serde::Serialize;
 use wasm_bindgen::prelude::*;
 
 use crate::device::{Adapter, Wanted};
@@ -24,7 +25,7 @@ use crate::error::{Error, Result};
 use crate::experiment::Experiment;
 use crate::host::Host;
 use crate::prompts;
-use crate::report::{Opened, Progress, WeightBytes};
+use crate::report::{Opened, Part, Progress, WeightBytes};
 use crate::session::{Request, Session};
 use crate::tokens::Tokenizer;
 use choice::Choice;
@@ -101,12 +102,17 @@ impl Engine {
         js::give(&checked.map_err(js::thrown)?)
     }
 
-    /// Runs a `Request`; answers a `Report`.
+    /// Runs a `Request`; answers a `Report`. `preview` hears of figures that are not complete yet, as `Part`s.
     ///
     /// # Errors
     /// As [`catalogue`]; code `no-model` if none is open.
-    pub async fn run(&self, request: JsValue, progress: Function) -> Result<JsValue, JsValue> {
-        let host = self.host(progress);
+    pub async fn run(
+        &self,
+        request: JsValue,
+        progress: Function,
+        preview: Function,
+    ) -> Result<JsValue, JsValue> {
+        let host = Page { preview: Some(preview), ..self.host(progress) };
         let request: Request = js::take(&request).map_err(js::thrown)?;
         let session = self.session.borrow().clone();
         let session = session.ok_or_else(js::no_model)?;
@@ -125,7 +131,7 @@ impl Engine {
     /// The host of a new call.
     fn host(&self, progress: Function) -> Page {
         self.cancelled.set(false);
-        Page { progress, cancelled: self.cancelled.clone() }
+        Page { progress, preview: None, last: Cell::new(js::now()), cancelled: self.cancelled.clone() }
     }
 
     async fn open_choice(&self, choice: &JsValue, wanted: Wanted, host: &Page) -> Result<Opened> {
@@ -152,18 +158,39 @@ impl Engine {
     }
 }
 
+/// Calls the page. An error there is the page's own fault: the computation goes on, the developer is told.
+fn tell(listener: &Function, what: &impl Serialize) {
+    let told = js::give(what).and_then(|value| listener.call1(&JsValue::NULL, &value));
+    if let Err(error) = told {
+        web_sys::console::error_1(&error);
+    }
+}
+
+/// A picture that fills in need not do so more often.
+const PREVIEW_MS: f64 = 400.0;
+
 /// The page as the host of a call.
 struct Page {
     progress: Function,
+    preview: Option<Function>,
+    /// When the last preview was made, in milliseconds.
+    last: Cell<f64>,
     cancelled: Rc<Cell<bool>>,
 }
 
 impl Host for Page {
     fn progress(&self, progress: Progress) {
-        let told = js::give(&progress).and_then(|value| self.progress.call1(&JsValue::NULL, &value));
-        if let Err(error) = told {
-            // The page's own fault: the computation goes on, the developer is told.
-            web_sys::console::error_1(&error);
+        tell(&self.progress, &progress);
+    }
+
+    fn wants_preview(&self) -> bool {
+        self.preview.is_some() && js::now() - self.last.get() > PREVIEW_MS
+    }
+
+    fn preview(&self, part: &Part) {
+        if let Some(preview) = &self.preview {
+            tell(preview, part);
+            self.last.set(js::now());
         }
     }
 

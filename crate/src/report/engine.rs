@@ -1,0 +1,95 @@
+//! What the page shows of the engine itself: the open model, its device, how far a call has come.
+
+use serde::{Deserialize, Serialize};
+use ts_rs::TS;
+
+/// The model a session has open.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
+pub struct ModelInfo {
+    /// The name shown.
+    pub name: String,
+    /// Number of layers.
+    pub n_layers: usize,
+    /// Heads per layer.
+    pub n_heads: usize,
+    /// Width of the residual stream.
+    pub d_model: usize,
+    /// Width of a head.
+    pub d_head: usize,
+    /// Neurons per layer.
+    pub d_mlp: usize,
+    /// Tokens in the vocabulary.
+    pub d_vocab: usize,
+    /// Longest prompt in tokens, `<|endoftext|>` included.
+    pub n_ctx: usize,
+    /// Numbers in the checkpoint that are used.
+    pub parameters: f64,
+    /// The device it is on.
+    pub device: DeviceInfo,
+}
+
+/// The answer to opening a model.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
+pub struct Opened {
+    /// The model.
+    pub model: ModelInfo,
+    /// Where its weights came from.
+    pub bytes: WeightBytes,
+}
+
+/// Bytes of weights, by where they came from.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, TS)]
+pub struct WeightBytes {
+    /// All that were read.
+    pub total: f64,
+    /// Fetched from the network now.
+    pub network: f64,
+    /// Read from the browser's storage.
+    pub storage: f64,
+}
+
+/// The device a model runs on, and why this one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct DeviceInfo {
+    /// Which kind.
+    pub kind: DeviceKind,
+    /// The name shown: "WebGPU, Apple M2", "CPU".
+    pub name: String,
+    /// Why this one was picked.
+    pub reason: String,
+}
+
+/// A kind of device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "kebab-case")]
+pub enum DeviceKind {
+    /// Burn's Flex backend on the processor.
+    Cpu,
+    /// Burn's wgpu backend: WebGPU in the browser, Vulkan, Metal or DX12 natively.
+    Wgpu,
+}
+
+/// How far a long call has come.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
+pub struct Progress {
+    /// What is being done, in words.
+    pub stage: String,
+    /// How much is done, in `unit`.
+    pub done: f64,
+    /// How much there is in all, in `unit`.
+    pub total: f64,
+    /// What is counted.
+    pub unit: Unit,
+}
+
+/// What [`Progress`] counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "kebab-case")]
+pub enum Unit {
+    /// Bytes of weights.
+    Bytes,
+    /// Prompts run.
+    Prompts,
+    /// Patches run, each on every prompt of a group.
+    Patches,
+}
