@@ -16,6 +16,8 @@ const LAYERS: &[&[&str]] = &[
     &["tokens", "prompts"],
     &["model"],
     &["bootstrap", "device", "host", "metrics", "readback"],
+    &["runs"],
+    &["patching"],
     &["analyses"],
     &["presets", "session"],
     &["types", "web"],

@@ -54,3 +54,48 @@ pub async fn step(host: &dyn Host, stage: &str, done: usize, total: usize) -> Re
     host.pause().await;
     if host.cancelled() { Err(Error::Cancelled) } else { Ok(()) }
 }
+
+/// A long call's progress: so much of so much is done.
+pub struct Work<'a> {
+    host: &'a dyn Host,
+    stage: String,
+    unit: Unit,
+    done: usize,
+    total: usize,
+}
+
+impl<'a> Work<'a> {
+    /// Begins with nothing done.
+    pub fn new(host: &'a dyn Host, stage: &str, unit: Unit, total: usize) -> Self {
+        Self { host, stage: stage.to_owned(), unit, done: 0, total }
+    }
+
+    /// Tells the host that so much more is done, and asks whether to go on.
+    ///
+    /// # Errors
+    /// [`Error::Cancelled`] if not.
+    pub async fn done(&mut self, more: usize) -> Result<()> {
+        self.done += more;
+        self.host.progress(Progress {
+            stage: self.stage.clone(),
+            done: self.done as f64,
+            total: self.total as f64,
+            unit: self.unit,
+        });
+        self.check().await
+    }
+
+    /// Asks whether to go on.
+    ///
+    /// # Errors
+    /// [`Error::Cancelled`] if not.
+    pub async fn check(&self) -> Result<()> {
+        self.host.pause().await;
+        if self.host.cancelled() { Err(Error::Cancelled) } else { Ok(()) }
+    }
+
+    /// Whom it tells.
+    pub fn host(&self) -> &'a dyn Host {
+        self.host
+    }
+}

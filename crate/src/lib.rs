@@ -3,7 +3,8 @@
 //! Data flows one way, and a module may use only what stands before it:
 //!
 //! [`error`], [`experiment`], [`report`], [`site`] -> [`tokens`], [`prompts`] -> [`model`] -> [`device`],
-//! [`readback`], [`metrics`], [`bootstrap`], [`host`] -> [`analyses`] -> [`session`], [`presets`] -> [`types`], `web`.
+//! [`readback`], [`metrics`], [`bootstrap`], [`host`] -> [`runs`] -> [`patching`] ->
+//! [`analyses`] -> [`session`], [`presets`] -> [`types`], `web`.
 //!
 //! Nothing but `web` knows that JavaScript exists; nothing but [`device`] picks a device; nothing but
 //! [`readback`] waits for one.
@@ -23,6 +24,10 @@ pub mod device;
 pub mod host;
 pub mod metrics;
 pub mod readback;
+
+pub mod runs;
+
+pub mod patching;
 
 pub mod analyses;
 

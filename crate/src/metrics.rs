@@ -1,5 +1,32 @@
 //! Numbers made of logits, on the host, in f64.
 
+/// What a run says after one prompt. Every metric follows from it without running again.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Outcome {
+    /// The answer's logit.
+    pub answer: f64,
+    /// The distractor's logit.
+    pub distractor: f64,
+    /// How the answer stands among all tokens, if that was asked for.
+    pub vocabulary: Option<Vocabulary>,
+}
+
+/// How an answer stands among all tokens.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Vocabulary {
+    /// The logarithm of the sum of the exponentials of all logits.
+    pub log_sum_exp: f64,
+    /// How many tokens have a larger logit than the answer.
+    pub rank: f64,
+}
+
+impl Outcome {
+    /// logit(answer) - logit(distractor), in nats (the notebook's `logits_to_ave_logit_diff`, of one prompt).
+    pub fn logit_difference(&self) -> f64 {
+        self.answer - self.distractor
+    }
+}
+
 /// The logarithm of the sum of exponentials: subtract it from logits to get log-probabilities.
 pub fn log_sum_exp(logits: &[f32]) -> f64 {
     let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);

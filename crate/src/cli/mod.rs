@@ -86,7 +86,9 @@ fn setting_argument(setting: &Setting) -> Arg {
     let (kind, range) = match setting.range {
         Range::Text { .. } => ("TEXT", String::new()),
         Range::Count { default, min, max } => ("N", format!(" [{min} to {max}, default {default}]")),
-        Range::Choice { default, options } => ("WORD", format!(" [{}; default {default}]", options.join(", "))),
+        Range::Choice { default, options } => {
+            ("WORD", format!(" [{}; default {default}]", options.join(", ")))
+        }
         Range::Flag { default } => ("yes|no", format!(" [default {}]", if default { "yes" } else { "no" })),
     };
     Arg::new(setting.name)

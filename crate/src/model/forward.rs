@@ -4,17 +4,20 @@
 //! TransformerLens: LayerNorm without weights (they are folded into what follows), attention per head by
 //! hand so that scores, patterns and z can be seen and changed.
 //!
-//! Shapes: `b` prompts, `p` positions, `d` residual width, `h` heads, `e` head width, `m` neurons.
+//! Shapes: `b` prompts, `p` positions, `t` of them computed ([`Span`]), `n` of those that query, `d` residual width,
+//! `h` heads, `e` head width, `m` neurons.
+
+use std::ops::Range;
 
 use burn::tensor::{
-    Bool, Device, Tensor, TensorData,
+    Bool, Tensor,
     activation::{sigmoid, softmax},
 };
 
 use crate::error::Result;
+use crate::model::span::{Span, at_ends};
 use crate::model::tap::Tap;
-use crate::model::vocabulary::indices;
-use crate::model::weights::{Block, Linear, Model};
+use crate::model::weights::{Linear, Model};
 use crate::site::{BlockSite, Site};
 
 /// Prompts as token ids, padded on the right to the same length. Attention is causal, so what stands to the
@@ -55,6 +58,11 @@ impl Batch {
     pub fn lengths(&self) -> &[usize] {
         &self.lengths
     }
+
+    /// The last position of each prompt.
+    pub fn ends(&self) -> Vec<usize> {
+        self.lengths.iter().map(|length| length - 1).collect()
+    }
 }
 
 impl Model {
@@ -74,67 +82,91 @@ impl Model {
         let positions = tap.visit(Site::PosEmbed, positions)?;
 
         let mut residual = embed + positions; // [b, p, d]
-        let mask = causal_mask(p, &self.device); // [p, p], true above the diagonal
-        for (layer, block) in self.blocks.iter().enumerate() {
-            residual = self.block(layer, block, residual, &mask, tap)?;
+        let span = Span::whole(p, &self.device);
+        for layer in 0..self.config.n_layers {
+            residual = self.attend(layer, residual, &span, tap)?;
+            residual = self.mlp(layer, residual, tap)?;
         }
+        self.normalize(residual, tap)
+    }
+
+    /// Attention of one layer: reads a normalised copy of the residual stream and adds to it what the heads say.
+    /// `residual` holds the positions of `span`: `[b, t, d] -> [b, t, d]`, or `[b, 1, d]` if only the ends query.
+    pub(crate) fn attend(
+        &self,
+        layer: usize,
+        residual: Tensor<3>,
+        span: &Span,
+        tap: &mut Tap<'_>,
+    ) -> Result<Tensor<3>> {
+        use BlockSite::*;
+        let at = |site| Site::Block(layer, site);
+        let output = &self.blocks[layer].output;
+
+        let residual = tap.visit(at(ResidPre), residual)?; // [b, t, d]
+        let x = self.layer_norm(residual.clone(), at(Ln1Scale), at(Ln1Normalized), tap)?;
+        let (q, k, v) = self.queries_keys_values(layer, x, span); // [b, n, h, e], [b, t, h, e] twice
+        let q = tap.visit(at(Q), q)?;
+        let k = tap.visit(at(K), k)?;
+        let v = tap.visit(at(V), v)?;
+
+        let (k, v) = span.continued(k, v); // [b, p, h, e] twice
+        let scores = tap.visit(at(AttnScores), self.scores(q, k, span.mask()))?; // [b, h, n, p]
+        let pattern = tap.visit(at(Pattern), softmax(scores, 3))?; // [b, h, n, p]
+        let z = tap.visit(at(Z), mix(pattern, v))?; // [b, n, h, e]
+        let [b, n, h, e] = z.dims();
+        let attn_out = tap.visit(at(AttnOut), output.apply(z.reshape([b, n, h * e])))?; // [b, n, d]
+        tap.visit(at(ResidMid), span.queried(residual) + attn_out) // [b, n, d]
+    }
+
+    /// The MLP of one layer: reads a normalised copy of the residual stream and adds to it what the neurons
+    /// say: `[b, t, d] -> [b, t, d]`.
+    pub(crate) fn mlp(&self, layer: usize, residual: Tensor<3>, tap: &mut Tap<'_>) -> Result<Tensor<3>> {
+        use BlockSite::*;
+        let at = |site| Site::Block(layer, site);
+        let block = &self.blocks[layer];
+
+        let x = self.layer_norm(residual.clone(), at(Ln2Scale), at(Ln2Normalized), tap)?;
+        let pre = tap.visit(at(MlpPre), block.mlp_in.apply(x))?; // [b, t, m]
+        let post = tap.visit(at(MlpPost), gelu_new(pre))?; // [b, t, m]
+        let mlp_out = tap.visit(at(MlpOut), block.mlp_out.apply(post))?; // [b, t, d]
+        tap.visit(at(ResidPost), residual + mlp_out) // [b, t, d]
+    }
+
+    /// The final LayerNorm: `[b, t, d] -> [b, t, d]`.
+    pub(crate) fn normalize(&self, residual: Tensor<3>, tap: &mut Tap<'_>) -> Result<Tensor<3>> {
         self.layer_norm(residual, Site::FinalScale, Site::FinalNormalized, tap)
     }
 
-    /// One layer: attention, then MLP, each reading a normalised copy of the residual stream and adding to it.
-    fn block(
+    /// Queries `[b, n, h, e]` of the positions that query, keys and values `[b, t, h, e]` of all.
+    fn queries_keys_values(
         &self,
         layer: usize,
-        block: &Block,
-        residual: Tensor<3>,
-        mask: &Tensor<4, Bool>,
-        tap: &mut Tap<'_>,
-    ) -> Result<Tensor<3>> {
-        use BlockSite::*;
-        let at = |site| Site::Block(layer, site);
-
-        let residual = tap.visit(at(ResidPre), residual)?; // [b, p, d]
-        let x = self.layer_norm(residual.clone(), at(Ln1Scale), at(Ln1Normalized), tap)?;
-        let attn_out = self.attention(layer, block, x, mask, tap)?;
-        let attn_out = tap.visit(at(AttnOut), attn_out)?;
-
-        let residual = tap.visit(at(ResidMid), residual + attn_out)?; // [b, p, d]
-        let x = self.layer_norm(residual.clone(), at(Ln2Scale), at(Ln2Normalized), tap)?;
-        let pre = tap.visit(at(MlpPre), block.mlp_in.apply(x))?; // [b, p, m]
-        let post = tap.visit(at(MlpPost), gelu_new(pre))?; // [b, p, m]
-        let mlp_out = tap.visit(at(MlpOut), block.mlp_out.apply(post))?; // [b, p, d]
-
-        tap.visit(at(ResidPost), residual + mlp_out) // [b, p, d]
+        x: Tensor<3>,
+        span: &Span,
+    ) -> (Tensor<4>, Tensor<4>, Tensor<4>) {
+        let (h, e, d) = (self.config.n_heads, self.config.d_head, self.config.d_model);
+        let qkv = &self.blocks[layer].qkv;
+        let heads = |y: Tensor<3>, part: usize| {
+            let [b, t, _] = y.dims();
+            y.slice([0..b, 0..t, part * d..(part + 1) * d]).reshape([b, t, h, e])
+        };
+        if span.all_query() {
+            let y = qkv.apply(x); // [b, t, 3 d]
+            (heads(y.clone(), 0), heads(y.clone(), 1), heads(y, 2))
+        } else {
+            let q = qkv.columns(0..d).apply(span.queried(x.clone())); // [b, 1, d]
+            let y = qkv.columns(d..3 * d).apply(x); // [b, t, 2 d]
+            (heads(q, 0), heads(y.clone(), 0), heads(y, 1))
+        }
     }
 
-    /// Causal self-attention of one layer: `[b, p, d] -> [b, p, d]`.
-    fn attention(
-        &self,
-        layer: usize,
-        block: &Block,
-        x: Tensor<3>,
-        mask: &Tensor<4, Bool>,
-        tap: &mut Tap<'_>,
-    ) -> Result<Tensor<3>> {
-        use BlockSite::*;
-        let at = |site| Site::Block(layer, site);
-        let [b, p, d] = x.dims();
-        let (h, e) = (self.config.n_heads, self.config.d_head);
-
-        let qkv = block.qkv.apply(x); // [b, p, 3 d]
-        let part =
-            |index: usize| qkv.clone().slice([0..b, 0..p, index * d..(index + 1) * d]).reshape([b, p, h, e]);
-        let q = tap.visit(at(Q), part(0))?.swap_dims(1, 2); // [b, h, p, e]
-        let k = tap.visit(at(K), part(1))?.swap_dims(1, 2); // [b, h, p, e]
-        let v = tap.visit(at(V), part(2))?.swap_dims(1, 2); // [b, h, p, e]
-
-        let scores = q.matmul(k.transpose()) / (e as f32).sqrt(); // [b, h, p, p]
-        let scores = scores.mask_fill(mask.clone().expand([b, h, p, p]), f32::NEG_INFINITY);
-        let scores = tap.visit(at(AttnScores), scores)?; // [b, h, p, p]
-        let pattern = tap.visit(at(Pattern), softmax(scores, 3))?; // [b, h, p, p]
-        let z = pattern.matmul(v).swap_dims(1, 2); // [b, p, h, e]
-        let z = tap.visit(at(Z), z)?;
-        Ok(block.output.apply(z.reshape([b, p, d]))) // [b, p, d]
+    /// Masked attention scores: `q [b, n, h, e], k [b, p, h, e] -> [b, h, n, p]`.
+    pub(crate) fn scores(&self, q: Tensor<4>, k: Tensor<4>, mask: &Tensor<4, Bool>) -> Tensor<4> {
+        let [b, n, h, e] = q.dims();
+        let [_, p, _, _] = k.dims();
+        let scores = q.swap_dims(1, 2).matmul(k.swap_dims(1, 2).transpose()) / (e as f32).sqrt(); // [b, h, n, p]
+        scores.mask_fill(mask.clone().expand([b, h, n, p]), f32::NEG_INFINITY)
     }
 
     /// LayerNorm without weights: centred, divided by the root of variance plus epsilon.
@@ -153,10 +185,8 @@ impl Model {
 
     /// The rows of `x` at each prompt's last token: `[b, p, d] -> [b, d]`.
     pub fn last(&self, x: Tensor<3>, batch: &Batch) -> Tensor<2> {
-        let [b, p, d] = x.dims();
-        let ends = batch.lengths().iter().enumerate();
-        let rows = ends.map(|(prompt, length)| (prompt * p + length - 1) as i32).collect();
-        x.reshape([b * p, d]).select(0, indices(rows, &self.device)) // [b, d]
+        let [b, _, d] = x.dims();
+        at_ends(x, &batch.ends()).reshape([b, d])
     }
 }
 
@@ -167,6 +197,15 @@ impl Linear {
         let [_, outputs] = self.weight.dims();
         let y = x.reshape([b * p, inputs]).matmul(self.weight.clone()) + self.bias.clone(); // [b p, outputs]
         y.reshape([b, p, outputs]) // [b, p, outputs]
+    }
+
+    /// The map to some of the outputs only.
+    fn columns(&self, outputs: Range<usize>) -> Self {
+        let [inputs, _] = self.weight.dims();
+        Self {
+            weight: self.weight.clone().slice([0..inputs, outputs.clone()]),
+            bias: self.bias.clone().slice([0..1, outputs]),
+        }
     }
 }
 
@@ -180,8 +219,7 @@ pub fn gelu_new<const D: usize>(x: Tensor<D>) -> Tensor<D> {
     x * sigmoid(argument.clamp(-30.0, 30.0))
 }
 
-/// True where a destination may not look at a source: `[1, 1, p, p]`.
-fn causal_mask(p: usize, device: &Device) -> Tensor<4, Bool> {
-    let above = (0..p * p).map(|i| i % p > i / p).collect::<Vec<bool>>();
-    Tensor::from_data(TensorData::new(above, [1, 1, p, p]), device)
+/// Values mixed by attention, each head's z: `pattern [b, h, n, p], v [b, p, h, e] -> [b, n, h, e]`.
+pub(crate) fn mix(pattern: Tensor<4>, v: Tensor<4>) -> Tensor<4> {
+    pattern.matmul(v.swap_dims(1, 2)).swap_dims(1, 2)
 }

@@ -1,13 +1,14 @@
 //! GPT-2: its configuration, its checkpoint, its weights as TransformerLens prepares them, its forward pass.
 //!
 //! Read in this order: [`config`], [`source`], [`checkpoint`], [`process`], [`vocabulary`], [`weights`],
-//! [`tap`], [`forward`].
+//! [`tap`], [`span`], [`forward`].
 
 pub mod checkpoint;
 pub mod config;
 pub mod forward;
 pub mod process;
 pub mod source;
+pub mod span;
 pub mod tap;
 pub mod vocabulary;
 pub mod weights;

@@ -100,15 +100,34 @@ impl Unembedding {
             .collect()
     }
 
-    /// Logits of chosen tokens, `ids[i]` for row `i`: `normalized [n, d_model] -> [n, k]`.
-    /// Every `ids[i]` has `k` tokens.
+    /// Logits of chosen tokens, `k` for each row: `normalized [n, d_model] -> [n, k]`. The lists in `ids` repeat
+    /// until there is one for each row, so that many patches of the same prompts need them once.
     pub fn logits_of(&self, normalized: Tensor<2>, ids: &[Vec<u32>]) -> Tensor<2> {
         let [n, d_model] = normalized.dims();
-        let k = ids.first().map_or(0, Vec::len);
+        let (prompts, k) = (ids.len(), ids.first().map_or(0, Vec::len));
         let (h, common) = self.prepare(normalized); // [n, d_model], [n, 1]
-        let rows = self.rows.select(&ids.concat()).reshape([n, k, d_model]); // [n, k, d_model]
-        let product: Tensor<3> = rows * h.reshape([n, 1, d_model]); // [n, k, d_model]
-        product.sum_dim(2).reshape([n, k]) - common // [n, k]
+        let rows = self.rows.select(&ids.concat()).reshape([1, prompts, k, d_model]); // [1, prompts, k, d_model]
+        let product: Tensor<4> = rows * h.reshape([n / prompts, prompts, 1, d_model]); // [n/prompts, prompts, k, d_model]
+        product.sum_dim(3).reshape([n, k]) - common // [n, k]
+    }
+
+    /// For each pair of tokens what an output must point along to raise the first one's logit over the second's,
+    /// in the space after the final LayerNorm's division, `[pairs, d_model]`, and the share of the LayerNorm's
+    /// bias in their logit difference, `[pairs, 1]` (`tokens_to_residual_directions` of a folded model).
+    pub fn directions(&self, pairs: &[[u32; 2]]) -> (Tensor<2>, Tensor<2>) {
+        let rows = |which: usize| self.rows.select(&pairs.iter().map(|pair| pair[which]).collect::<Vec<_>>());
+        let difference = rows(0) - rows(1); // [pairs, d_model]; the vocabulary's mean cancels
+        let bias = (difference.clone() * self.bias.clone()).sum_dim(1); // [pairs, 1]
+        (difference * self.gain.clone(), bias)
+    }
+
+    /// Logits that vectors written into the residual stream add, without the LayerNorm's bias and scale:
+    /// `written [n, d_model] -> [n, block]` each (a row of `W_out` times `W_U`).
+    pub fn logits_written(&self, written: Tensor<2>) -> Vec<Tensor<2>> {
+        let h = written * self.gain.clone(); // [n, d_model]
+        let common = (h.clone() * self.mean.clone()).sum_dim(1); // [n, 1]
+        let logits = |block: &Tensor<2>| h.clone().matmul(block.clone().transpose()) - common.clone();
+        self.rows.blocks().iter().map(logits).collect()
     }
 
     /// The vector that meets the raw rows, `[n, d_model]`, and the vocabulary's mean logit, `[n, 1]`.

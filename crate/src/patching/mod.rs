@@ -1,0 +1,137 @@
+//! Activation patching: a run in which one activation is replaced by another run's (Meng et al. 2022,
+//! TransformerLens's `patching`), for many activations.
+//!
+//! [`plain`] is the definition: one full forward pass per patch. [`sweep`] gives the same numbers without what
+//! a patch leaves as it was, and is what every analysis uses:
+//!
+//! - a patch at layer l leaves everything before it as in the base run: start from the recorded residual stream;
+//! - attention is causal: start at the patch's position, or the first at which the prompts differ, with the base
+//!   run's keys and values to the left;
+//! - where clean and corrupted do not differ up to a position, a patch there changes nothing: no run at all;
+//! - in the last layer only the last position queries, and only the answer's columns are unembedded;
+//! - many patches share one pass, cut into chunks that fit a budget, with one read-back per chunk.
+//!
+//! Nothing of this is an approximation. `tests/patching.rs` compares the two on random models, prompts and sites.
+
+mod entry;
+mod lane;
+pub mod plain;
+pub mod sweep;
+
+use std::ops::Range;
+
+use crate::error::{Error, Result};
+use crate::model::Config;
+use crate::runs::{Run, Runs};
+use crate::site::{Axis, BlockSite, Site};
+
+/// One patch: which activation is replaced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Cell {
+    /// The hook point within the layer.
+    pub site: BlockSite,
+    /// The layer.
+    pub layer: usize,
+    /// The head or the neuron, at sites that have them.
+    pub unit: Option<usize>,
+    /// The position; for a pattern, the destination. None: all positions.
+    pub position: Option<usize>,
+}
+
+/// Which run is patched with what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// Clean activations go into the corrupted run: what is enough to restore the behaviour?
+    Denoise,
+    /// Corrupted activations go into the clean run: what is needed for it?
+    Noise,
+}
+
+impl Direction {
+    /// The run that is patched, and the run that values come from.
+    pub fn base_and_source<'r>(self, runs: &'r Runs<'_>) -> (&'r Run, &'r Run) {
+        match self {
+            Direction::Denoise => (&runs.corrupted, &runs.clean),
+            Direction::Noise => (&runs.clean, &runs.corrupted),
+        }
+    }
+}
+
+/// Sites that can be patched cell by cell.
+pub const PATCHABLE: [BlockSite; 11] = [
+    BlockSite::ResidPre,
+    BlockSite::ResidMid,
+    BlockSite::ResidPost,
+    BlockSite::AttnOut,
+    BlockSite::MlpOut,
+    BlockSite::Q,
+    BlockSite::K,
+    BlockSite::V,
+    BlockSite::Z,
+    BlockSite::Pattern,
+    BlockSite::MlpPost,
+];
+
+impl Cell {
+    /// The hook point.
+    pub fn at(&self) -> Site {
+        Site::Block(self.layer, self.site)
+    }
+
+    /// Whether this is a cell of a model of this size, with prompts of `positions` tokens.
+    ///
+    /// # Errors
+    /// [`Error::PatchUnfired`] if not: a patch that meets nothing would look like one that does nothing.
+    pub fn check(&self, config: &Config, positions: usize) -> Result<()> {
+        let units = match self.at().axes() {
+            axes if axes.contains(&Axis::Head) => Some(config.n_heads),
+            axes if axes.contains(&Axis::Neuron) => Some(config.d_mlp),
+            _ => None,
+        };
+        let unit_fits = match (self.unit, units) {
+            (Some(unit), Some(units)) => unit < units,
+            (None, None) => true,
+            _ => false,
+        };
+        let fits = PATCHABLE.contains(&self.site)
+            && self.layer < config.n_layers
+            && unit_fits
+            && self.position.is_none_or(|position| position < positions);
+        if fits { Ok(()) } else { Err(Error::PatchUnfired(self.to_string())) }
+    }
+
+    /// The half layer before which the patch enters the residual stream: `2 l` before layer l's attention,
+    /// `2 l + 1` before its MLP, `2 n_layers` after the last layer.
+    fn boundary(&self) -> usize {
+        use BlockSite::*;
+        2 * self.layer
+            + match self.site {
+                ResidPre => 0,
+                MlpPost | MlpOut | ResidPost => 2,
+                _ => 1,
+            }
+    }
+
+    /// The part of the activation that is replaced, one range per axis of an activation of this shape.
+    fn range(&self, shape: &[usize]) -> Vec<Range<usize>> {
+        let one = |index: Option<usize>, size: usize| index.map_or(0..size, |index| index..index + 1);
+        let axes = self.at().axes().iter().zip(shape);
+        axes.map(|(axis, &size)| match axis {
+            Axis::Head | Axis::Neuron => one(self.unit, size),
+            Axis::Position => one(self.position, size),
+            _ => 0..size,
+        })
+        .collect()
+    }
+}
+
+impl std::fmt::Display for Cell {
+    /// TransformerLens's name of the hook point, then what of it: `blocks.7.attn.hook_z[head 11, position 3]`.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let unit = if self.site == BlockSite::MlpPost { "neuron" } else { "head" };
+        let unit = self.unit.map(|index| format!("{unit} {index}"));
+        let position = self.position.map(|position| format!("position {position}"));
+        let parts: Vec<String> = unit.into_iter().chain(position).collect();
+        write!(f, "{}[{}]", self.at(), if parts.is_empty() { "all".to_owned() } else { parts.join(", ") })
+    }
+}

@@ -1,0 +1,154 @@
+//! What is asked of a run in the end: the logits of each prompt's answer and distractor, and if wanted where
+//! they stand in the whole vocabulary.
+
+use burn::tensor::{Int, Tensor, TensorData};
+
+use crate::metrics::{Outcome, Vocabulary};
+use crate::model::Model;
+use crate::prompts::PreparedCase;
+
+/// The most bytes of logits that exist at once.
+const LOGIT_BYTES: usize = 32 << 20;
+
+/// The tokens asked for, on the device.
+#[derive(Debug, Clone)]
+pub struct Asked {
+    /// The answer and the distractor of each prompt.
+    pairs: Vec<[u32; 2]>,
+    /// Where they stand in each block of the vocabulary, if the whole vocabulary takes part.
+    blocks: Option<Vec<Places>>,
+}
+
+/// Where the tokens asked for stand in one block of the vocabulary.
+#[derive(Debug, Clone)]
+struct Places {
+    /// Their columns, `[prompts, 2]`; those in other blocks are anywhere.
+    columns: Tensor<2, Int>,
+    /// 1 for those in this block, 0 for the others, `[prompts, 2]`.
+    here: Tensor<2>,
+}
+
+impl Asked {
+    /// The answers and distractors of some cases.
+    pub fn new(model: &Model, cases: &[PreparedCase], vocabulary: bool) -> Self {
+        let pairs: Vec<[u32; 2]> = cases.iter().map(|case| [case.answer, case.distractor]).collect();
+        let blocks = vocabulary.then(|| {
+            let mut first = 0;
+            let block_of = |block: &Tensor<2>| {
+                let [rows, _] = block.dims();
+                let places = Places::new(&pairs, first, rows, model);
+                first += rows;
+                places
+            };
+            model.unembedding.rows.blocks().iter().map(block_of).collect()
+        });
+        Self { pairs, blocks }
+    }
+
+    /// Only these prompts, by index.
+    #[must_use]
+    pub fn only(&self, model: &Model, prompts: &[usize]) -> Self {
+        let chosen =
+            crate::model::vocabulary::indices(prompts.iter().map(|&i| i as i32).collect(), &model.device);
+        Self {
+            pairs: prompts.iter().map(|&prompt| self.pairs[prompt]).collect(),
+            blocks: self.blocks.as_ref().map(|blocks| {
+                let only = |places: &Places| Places {
+                    columns: places.columns.clone().select(0, chosen.clone()),
+                    here: places.here.clone().select(0, chosen.clone()),
+                };
+                blocks.iter().map(only).collect()
+            }),
+        }
+    }
+
+    /// Answer and distractor of each prompt.
+    pub fn pairs(&self) -> &[[u32; 2]] {
+        &self.pairs
+    }
+
+    /// Numbers per row of [`Self::of`].
+    fn width(&self) -> usize {
+        if self.blocks.is_some() { 4 } else { 2 }
+    }
+
+    /// From the final LayerNorm's output to the numbers of an [`Outcome`]: `normalized [n, d] -> [n, 2 or 4]`.
+    /// The prompts repeat until there is one for each row.
+    pub fn of(&self, model: &Model, normalized: Tensor<2>) -> Tensor<2> {
+        let Some(blocks) = &self.blocks else {
+            let ids: Vec<Vec<u32>> = self.pairs.iter().map(|pair| pair.to_vec()).collect();
+            return model.unembedding.logits_of(normalized, &ids); // [n, 2]
+        };
+        let [n, d] = normalized.dims();
+        let rows = LOGIT_BYTES / (4 * model.config.d_vocab);
+        // Whole repetitions of the prompts, so that every piece begins with the first of them.
+        let rows = (rows / self.pairs.len()).max(1) * self.pairs.len();
+        let piece = |start: usize| {
+            let end = (start + rows).min(n);
+            whole(model, normalized.clone().slice([start..end, 0..d]), blocks)
+        };
+        Tensor::cat((0..n).step_by(rows).map(piece).collect(), 0) // [n, 4]
+    }
+
+    /// The numbers of [`Self::of`], read back.
+    pub fn outcomes(&self, numbers: Vec<f32>) -> Vec<Outcome> {
+        let number = |row: &[f32], index: usize| f64::from(row[index]);
+        numbers
+            .chunks_exact(self.width())
+            .map(|row| Outcome {
+                answer: number(row, 0),
+                distractor: number(row, 1),
+                vocabulary: self
+                    .blocks
+                    .as_ref()
+                    .map(|_| Vocabulary { log_sum_exp: number(row, 2), rank: number(row, 3) }),
+            })
+            .collect()
+    }
+}
+
+impl Places {
+    /// In the block of `rows` tokens that begins with token `first`.
+    fn new(pairs: &[[u32; 2]], first: usize, rows: usize, model: &Model) -> Self {
+        let ids = || pairs.iter().flatten().map(|&id| (id as usize).wrapping_sub(first));
+        let columns: Vec<i32> = ids().map(|place| if place < rows { place as i32 } else { 0 }).collect();
+        let here: Vec<f32> = ids().map(|place| if place < rows { 1.0 } else { 0.0 }).collect();
+        Self {
+            columns: Tensor::from_data(TensorData::new(columns, [pairs.len(), 2]), &model.device),
+            here: Tensor::from_data(TensorData::new(here, [pairs.len(), 2]), &model.device),
+        }
+    }
+
+    /// The logits asked for among this block's, 0 for those in other blocks: `logits [n, block] -> [n, 2]`.
+    fn logits(&self, logits: Tensor<2>) -> Tensor<2> {
+        let [n, _] = logits.dims();
+        let [prompts, two] = self.columns.dims();
+        let shape = [n / prompts, prompts, two];
+        let columns = self.columns.clone().unsqueeze::<3>().expand(shape).reshape([n, two]); // [n, 2]
+        let here = self.here.clone().unsqueeze::<3>().expand(shape).reshape([n, two]); // [n, 2]
+        logits.gather(1, columns) * here
+    }
+}
+
+/// Logit of answer and distractor, log-sum-exp of all logits, and how many tokens are likelier than the answer:
+/// `normalized [n, d] -> [n, 4]`. The answer's logit is taken from among the others, so that it is never above
+/// itself by rounding.
+fn whole(model: &Model, normalized: Tensor<2>, blocks: &[Places]) -> Tensor<2> {
+    let logits = model.unembedding.logits(normalized); // [n, block] each
+    let asked = logits.iter().zip(blocks).map(|(block, places)| places.logits(block.clone()));
+    let Some(asked) = asked.reduce(|sum, block| sum + block) else { unreachable!("a vocabulary has tokens") };
+    let [n, two] = asked.dims();
+    let answer = asked.clone().slice([0..n, 0..1]); // [n, 1]
+    let tops = logits.iter().map(|block| block.clone().max_dim(1)).collect();
+    let top = Tensor::<2>::cat(tops, 1).max_dim(1); // [n, 1]
+    let mut sum = Tensor::<2>::zeros([n, 1], &model.device);
+    let mut above = Tensor::<2>::zeros([n, 1], &model.device);
+    for block in logits {
+        let [_, width] = block.dims();
+        let likelier = block.clone().greater(answer.clone().expand([n, width])); // [n, block]
+        above = above + likelier.float().sum_dim(1);
+        sum = sum + (block - top.clone()).exp().sum_dim(1);
+    }
+    debug_assert_eq!(two, 2, "an answer and a distractor");
+    Tensor::cat(vec![asked, sum.log() + top, above], 1) // [n, 4]
+}

@@ -1,0 +1,278 @@
+//! The sweeps against TransformerLens, and the fast path against its definition.
+//!
+//! Tolerances. Patching maps against TransformerLens: 2e-4 absolute on logits; f32 noise of these models is up to
+//! 1.1e-5 (`float32_noise` in each `expected.json`), mistakes show as 8e-4 or more except the erf form of GELU,
+//! which shows in log-probabilities (`parity.rs`). Fast against plain: 1e-5 of the largest logit, some ten
+//! times the rounding of one sum of that size.
+
+use patchlab::device::{self, Adapter, Wanted};
+use patchlab::host::{Quiet, Work};
+use patchlab::metrics::Outcome;
+use patchlab::model::checkpoint::Checkpoint;
+use patchlab::model::source::MemorySource;
+use patchlab::model::{Config, Model};
+use patchlab::patching::sweep::{CHUNK_BYTES, Sites, Sweep};
+use patchlab::patching::{Cell, Direction, PATCHABLE, plain};
+use patchlab::prompts::{PreparedCase, prepare};
+use patchlab::report::Unit;
+use patchlab::runs::Runs;
+use patchlab::site::BlockSite;
+use patchlab_tests::fixture::{DEVICES, Fixture, TINY, assert_close};
+use patchlab_tests::weights::checkpoint;
+use pollster::block_on;
+use proptest::prelude::*;
+
+const TOLERANCE: f64 = 2e-4;
+
+/// The name of a site in the fixtures.
+fn recorded(site: BlockSite) -> &'static str {
+    match site {
+        BlockSite::MlpPost => "mlp_post",
+        other => other.name().rsplit("hook_").next().expect("a name has an end"),
+    }
+}
+
+/// Runs a sweep, in chunks of at most `chunk_bytes`, and returns the outcomes of each cell.
+fn swept(
+    model: &Model,
+    cases: &[PreparedCase],
+    direction: Direction,
+    cells: &[Cell],
+    (vocabulary, chunk_bytes): (bool, usize),
+) -> Vec<Vec<Outcome>> {
+    let sites: Vec<BlockSite> = cells.iter().map(|cell| cell.site).collect();
+    block_on(async {
+        let runs =
+            Runs::record(model, cases, vocabulary, &Sites::new(&sites, &model.config)).await.expect("runs");
+        let mut found = vec![Vec::new(); cells.len()];
+        let mut keep = |indices: &[usize], outcomes: Vec<Vec<Outcome>>| {
+            for (&index, outcomes) in indices.iter().zip(outcomes) {
+                assert!(found[index].is_empty(), "{} ran twice", cells[index]);
+                found[index] = outcomes;
+            }
+        };
+        let sweep = Sweep { model, runs: &runs, direction, cells, chunk_bytes };
+        let mut work = Work::new(&Quiet, "", Unit::Patches, cells.len());
+        sweep.run(&mut work, &mut keep).await.expect("a sweep");
+        assert!(found.iter().all(|outcomes| outcomes.len() == cases.len()), "a cell was left out");
+        found
+    })
+}
+
+/// Every cell of a map that the fixtures have: layer, then head or neuron or position, then perhaps position.
+fn cells_of(site: BlockSite, shape: &[usize], by_position: bool) -> Vec<Cell> {
+    let stream = matches!(
+        site,
+        BlockSite::ResidPre
+            | BlockSite::ResidMid
+            | BlockSite::ResidPost
+            | BlockSite::AttnOut
+            | BlockSite::MlpOut
+    );
+    let mut cells = Vec::new();
+    for layer in 0..shape[0] {
+        for second in 0..shape[1] {
+            if by_position {
+                let cell = |position| Cell { site, layer, unit: Some(second), position: Some(position) };
+                cells.extend((0..shape[2]).map(cell));
+            } else if stream {
+                cells.push(Cell { site, layer, unit: None, position: Some(second) });
+            } else {
+                cells.push(Cell { site, layer, unit: Some(second), position: None });
+            }
+        }
+    }
+    cells
+}
+
+#[test]
+fn every_map_agrees_with_transformer_lens() {
+    for fixture in TINY.map(Fixture::read) {
+        for device in DEVICES {
+            let session = fixture.session(device);
+            let (groups, problems) =
+                prepare(&fixture.experiment, session.tokenizer(), session.info().n_ctx).expect("groups");
+            assert_eq!(problems, []);
+            let mut maps = 0;
+            for name in fixture.names() {
+                let Some(rest) = name.strip_suffix("/logit_diff") else { continue };
+                let [group, direction, map] = rest.split('/').collect::<Vec<_>>()[..] else { continue };
+                let group: usize = group.trim_start_matches("group").parse().expect("a group");
+                let direction = if direction == "noise" { Direction::Noise } else { Direction::Denoise };
+                let by_position = map.ends_with("_by_position");
+                let site = *PATCHABLE
+                    .iter()
+                    .find(|site| recorded(**site) == map.trim_end_matches("_by_position"))
+                    .expect("a patchable site");
+                // A software GPU takes minutes over all neurons and positions: one group of each there.
+                if device == Wanted::Wgpu && group > 0 && (by_position || site == BlockSite::MlpPost) {
+                    continue;
+                }
+                let (shape, expected) = fixture.values(&name);
+                let cells = cells_of(site, &shape, by_position);
+                // Nor the whole vocabulary in every map.
+                let vocabulary = device == Wanted::Cpu || site == BlockSite::ResidPre;
+                let options = (vocabulary, CHUNK_BYTES);
+                let found = swept(session.model(), &groups[group].cases, direction, &cells, options);
+                let each = |number: fn(&Outcome) -> f64| -> Vec<f64> {
+                    found.iter().flatten().map(number).collect()
+                };
+                let compare = |what: &str, found: Vec<f64>, expected: &[f64]| {
+                    let what = format!("{} {device:?} {rest}/{what}", fixture.name);
+                    assert_close(&what, &found, expected, TOLERANCE);
+                };
+                compare("logit_diff", each(Outcome::logit_difference), &expected);
+                compare("answer", each(|o| o.answer), &fixture.values(&format!("{rest}/answer")).1);
+                if vocabulary {
+                    let norms = each(|o| o.vocabulary.expect("asked for").log_sum_exp);
+                    compare("log_sum_exp", norms, &fixture.values(&format!("{rest}/log_sum_exp")).1);
+                }
+                maps += 1;
+            }
+            assert!(maps >= 35, "only {maps} maps were compared");
+        }
+    }
+}
+
+/// A random model, prompts and patches.
+#[derive(Debug, Clone)]
+struct Draw {
+    seed: u64,
+    layers: usize,
+    heads: usize,
+    d_head: usize,
+    d_mlp: usize,
+    prompts: Vec<(Vec<u32>, Vec<u32>)>,
+    cells: Vec<Cell>,
+    noise: bool,
+    chunk_bytes: usize,
+}
+
+const VOCABULARY: u32 = 90;
+
+fn prompts(positions: usize) -> impl Strategy<Value = (Vec<u32>, Vec<u32>)> {
+    // Few different tokens, so that prompts share beginnings and sometimes are equal.
+    let pair = (
+        prop::collection::vec(0..VOCABULARY, positions),
+        prop::collection::vec(prop::bool::weighted(0.3), positions),
+    );
+    pair.prop_map(|(clean, changed)| {
+        let other =
+            |(&token, &changed): (&u32, &bool)| if changed { (token + 1) % VOCABULARY } else { token };
+        let corrupted = clean.iter().zip(&changed).map(other).collect();
+        (clean, corrupted)
+    })
+}
+
+fn cells(layers: usize, heads: usize, d_mlp: usize, positions: usize) -> impl Strategy<Value = Vec<Cell>> {
+    let position = prop::option::of(0..positions);
+    let cell = (prop::sample::select(PATCHABLE.to_vec()), 0..layers, 0..heads, 0..d_mlp, position);
+    let cell = cell.prop_map(|(site, layer, head, neuron, position)| {
+        use BlockSite::*;
+        let unit = match site {
+            Q | K | V | Z | Pattern => Some(head),
+            MlpPost => Some(neuron),
+            _ => None,
+        };
+        Cell { site, layer, unit, position }
+    });
+    prop::collection::vec(cell, 1..24)
+}
+
+fn draw() -> impl Strategy<Value = Draw> {
+    (1usize..4, 1usize..4, 2usize..5, 3usize..12, 1usize..7, 1usize..4).prop_flat_map(
+        |(layers, heads, d_head, d_mlp, positions, count)| {
+            (
+                any::<u64>(),
+                // Prompts of different lengths; positions are drawn within the shortest.
+                prop::collection::vec((positions..positions + 3).prop_flat_map(prompts), count),
+                cells(layers, heads, d_mlp, positions),
+                any::<bool>(),
+                prop::sample::select(vec![1, 2000, CHUNK_BYTES]),
+            )
+                .prop_map(move |(seed, prompts, cells, noise, chunk_bytes)| Draw {
+                    seed,
+                    layers,
+                    heads,
+                    d_head,
+                    d_mlp,
+                    prompts,
+                    cells,
+                    noise,
+                    chunk_bytes,
+                })
+        },
+    )
+}
+
+impl Draw {
+    fn model(&self) -> Model {
+        let d_model = self.heads * self.d_head;
+        let config = Config {
+            n_layers: self.layers,
+            n_heads: self.heads,
+            d_model,
+            d_head: self.d_head,
+            d_mlp: self.d_mlp,
+            d_vocab: VOCABULARY as usize,
+            n_ctx: 12,
+            eps: 1e-5,
+            tied: true,
+        };
+        let source = MemorySource::new("model.safetensors", checkpoint(&self.seed.to_string(), &config));
+        block_on(async {
+            let info = device::decide(Wanted::Cpu, &Adapter::None(String::new())).expect("the processor");
+            let device = device::open(&info).await.expect("the processor");
+            let mut file = Checkpoint::open(source).await.expect("a checkpoint");
+            Model::load(config, &mut file, &device, &mut |_, _| Ok(())).await.expect("a model")
+        })
+    }
+
+    fn cases(&self) -> Vec<PreparedCase> {
+        let case = |(clean, corrupted): &(Vec<u32>, Vec<u32>)| PreparedCase {
+            text: String::new(),
+            clean: clean.clone(),
+            corrupted: corrupted.clone(),
+            answer: (self.seed % 80) as u32,
+            distractor: (self.seed % 80) as u32 + 5,
+            pair: 0,
+        };
+        self.prompts.iter().map(case).collect()
+    }
+
+    fn direction(&self) -> Direction {
+        if self.noise { Direction::Noise } else { Direction::Denoise }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_fast_path_is_the_plain_one(draw in draw()) {
+        let (model, cases, direction) = (draw.model(), draw.cases(), draw.direction());
+        let fast = swept(&model, &cases, direction, &draw.cells, (true, draw.chunk_bytes));
+        let sites: Vec<BlockSite> = draw.cells.iter().map(|cell| cell.site).collect();
+        let slow = block_on(async {
+            let runs = Runs::record(&model, &cases, true, &Sites::new(&sites, &model.config)).await?;
+            let mut all = Vec::new();
+            for &cell in &draw.cells {
+                all.push(plain::outcomes(&model, &runs, direction, cell).await?);
+            }
+            Ok::<_, patchlab::Error>(all)
+        }).expect("plain runs");
+        for ((cell, fast), slow) in draw.cells.iter().zip(&fast).zip(&slow) {
+            for (fast, slow) in fast.iter().zip(slow) {
+                let (f, s) = (fast.vocabulary.expect("asked for"), slow.vocabulary.expect("asked for"));
+                let size = 1.0 + slow.answer.abs().max(slow.distractor.abs());
+                for (fast, slow) in [
+                    (fast.answer, slow.answer),
+                    (fast.distractor, slow.distractor),
+                    (f.log_sum_exp, s.log_sum_exp),
+                ] {
+                    prop_assert!((fast - slow).abs() <= 1e-5 * size, "{cell}: {fast} is not {slow}");
+                }
+            }
+        }
+    }
+}
