@@ -21,10 +21,15 @@ pub struct Bootstrap {
 impl Bootstrap {
     /// Draws for a group of this many prompts; none for fewer than two, whose mean has no spread to show.
     pub fn new(prompts: usize) -> Option<Self> {
+        Self::seeded(prompts, 0)
+    }
+
+    /// Other draws for another `stream`: two groups that are compared are drawn independently.
+    pub fn seeded(prompts: usize, stream: u64) -> Option<Self> {
         if prompts < 2 {
             return None;
         }
-        let mut state = prompts as u64;
+        let mut state = prompts as u64 + (stream << 32);
         let mut draw = || {
             let mut shares = vec![0.0; prompts];
             for _ in 0..prompts {
@@ -38,11 +43,28 @@ impl Bootstrap {
     /// The interval of the mean of `values`, one value per prompt.
     pub fn interval(&mut self, values: &[f64]) -> [f64; 2] {
         self.means.clear();
-        let mean = |shares: &Vec<f64>| -> f64 { shares.iter().zip(values).map(|(s, value)| s * value).sum() };
-        self.means.extend(self.draws.iter().map(mean));
+        self.means.extend(self.draws.iter().map(|shares| mean(shares, values)));
+        self.middle()
+    }
+
+    /// The interval of the mean of `values` minus the mean of `others`, which `other` draws.
+    pub fn interval_of_difference(&mut self, values: &[f64], other: &Self, others: &[f64]) -> [f64; 2] {
+        self.means.clear();
+        let draws = self.draws.iter().zip(&other.draws);
+        self.means.extend(draws.map(|(one, two)| mean(one, values) - mean(two, others)));
+        self.middle()
+    }
+
+    /// The interval that holds the middle of the means.
+    fn middle(&mut self) -> [f64; 2] {
         let below = ((1.0 - COVERAGE) / 2.0 * DRAWS as f64) as usize;
         [quantile(&mut self.means, below), quantile(&mut self.means, DRAWS - 1 - below)]
     }
+}
+
+/// The mean of a draw.
+fn mean(shares: &[f64], values: &[f64]) -> f64 {
+    shares.iter().zip(values).map(|(share, value)| share * value).sum()
 }
 
 /// The number at this place of the order.

@@ -19,8 +19,8 @@ pub trait Host {
         false
     }
 
-    /// Hears of a figure of which a part is computed.
-    fn preview(&self, _: &Part) {}
+    /// Hears of a figure that is not complete yet: the report's part with this index, as far as it has come.
+    fn preview(&self, _index: usize, _part: &Part) {}
 
     /// Lets other work in, so that a cancellation can arrive. Natively there is none to let in.
     fn pause(&self) -> Pin<Box<dyn Future<Output = ()> + '_>> {

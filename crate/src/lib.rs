@@ -2,8 +2,8 @@
 //!
 //! Data flows one way, and a module may use only what stands before it:
 //!
-//! [`error`], [`experiment`], [`report`], [`site`] -> [`tokens`], [`prompts`] -> [`model`] -> [`device`],
-//! [`readback`], [`metrics`], [`bootstrap`], [`host`] -> [`runs`] -> [`patching`] ->
+//! [`error`], [`experiment`], [`report`], [`site`], [`unit`] -> [`tokens`], [`prompts`] -> [`model`] -> [`device`],
+//! [`readback`], [`metrics`], [`bootstrap`], [`host`] -> [`summary`], [`runs`] -> [`attribution`], [`patching`] ->
 //! [`analyses`] -> [`session`], [`presets`] -> [`types`], `web`.
 //!
 //! Nothing but `web` knows that JavaScript exists; nothing but [`device`] picks a device; nothing but
@@ -13,6 +13,7 @@ pub mod error;
 pub mod experiment;
 pub mod report;
 pub mod site;
+pub mod unit;
 
 pub mod prompts;
 pub mod tokens;
@@ -24,9 +25,11 @@ pub mod device;
 pub mod host;
 pub mod metrics;
 pub mod readback;
+pub mod summary;
 
 pub mod runs;
 
+pub mod attribution;
 pub mod patching;
 
 pub mod analyses;

@@ -44,8 +44,12 @@ pub fn rank(logits: &[f32], id: usize) -> usize {
 /// The ids of the `k` largest logits, largest first.
 pub fn top_k(logits: &[f32], k: usize) -> Vec<usize> {
     let mut ids: Vec<usize> = (0..logits.len()).collect();
-    ids.sort_by(|&a, &b| logits[b].total_cmp(&logits[a]).then(a.cmp(&b)));
-    ids.truncate(k);
+    let order = |&a: &usize, &b: &usize| logits[b].total_cmp(&logits[a]).then(a.cmp(&b));
+    if k < ids.len() {
+        ids.select_nth_unstable_by(k, order);
+        ids.truncate(k);
+    }
+    ids.sort_unstable_by(order);
     ids
 }
 

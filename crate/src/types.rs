@@ -33,6 +33,7 @@ pub fn declarations() -> String {
         session::Request,
         report::Report,
         report::Part,
+        report::Preview,
         report::Table,
         report::Column,
         report::Quantity,

@@ -2,8 +2,20 @@
 //!
 //! The list is the catalogue from which the native command's help and the page's forms are made.
 
+mod attention;
+mod component_patching;
+mod head_attribution;
+mod head_patching;
+mod layer_attribution;
 mod logit_diff;
+mod logit_lens;
+mod neuron_attribution;
+mod neuron_on_text;
+mod neuron_patching;
+mod residual_patching;
+mod shared;
 mod test_prompt;
+mod text_lens;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -20,7 +32,21 @@ use crate::report::{Part, Problem};
 use crate::tokens::Tokenizer;
 
 /// Every analysis, in the order of the page.
-pub const ALL: [&Analysis; 2] = [&logit_diff::ANALYSIS, &test_prompt::ANALYSIS];
+pub const ALL: &[&Analysis] = &[
+    &logit_diff::ANALYSIS,
+    &test_prompt::ANALYSIS,
+    &logit_lens::ANALYSIS,
+    &text_lens::ANALYSIS,
+    &layer_attribution::ANALYSIS,
+    &head_attribution::ANALYSIS,
+    &attention::ANALYSIS,
+    &residual_patching::ANALYSIS,
+    &component_patching::ANALYSIS,
+    &head_patching::ANALYSIS,
+    &neuron_attribution::ANALYSIS,
+    &neuron_patching::ANALYSIS,
+    &neuron_on_text::ANALYSIS,
+];
 
 /// An entry of the catalogue.
 #[derive(Debug)]
@@ -135,9 +161,9 @@ pub fn catalogue() -> Vec<AnalysisInfo> {
 /// # Errors
 /// [`Error::UnknownAnalysis`].
 pub fn find(name: &str) -> Result<&'static Analysis> {
-    ALL.into_iter().find(|analysis| analysis.name == name).ok_or_else(|| Error::UnknownAnalysis {
+    ALL.iter().copied().find(|analysis| analysis.name == name).ok_or_else(|| Error::UnknownAnalysis {
         name: name.to_owned(),
-        known: ALL.map(|analysis| analysis.name).join(", "),
+        known: ALL.iter().map(|analysis| analysis.name).collect::<Vec<_>>().join(", "),
     })
 }
 
@@ -212,7 +238,7 @@ mod tests {
     #[test]
     fn names_are_unique_and_found() {
         for analysis in ALL {
-            assert!(std::ptr::eq(find(analysis.name).expect("it is in the list"), analysis));
+            assert!(std::ptr::eq(find(analysis.name).expect("it is in the list"), *analysis));
         }
         assert!(find("logit-dif").is_err());
     }

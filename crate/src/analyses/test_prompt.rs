@@ -1,12 +1,13 @@
 //! What does the model say next? The most likely next tokens of one prompt, and where the answer stands among
 //! them (`transformer_lens.utils.test_prompt`).
 
+use super::shared::choices;
 use super::{Analysis, Findings, Job, Range, Running, Setting};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::host;
 use crate::metrics::{log_sum_exp, rank, top_k};
 use crate::model::{Batch, Tap};
-use crate::prompts::{answer_fault, prompt_fault};
+use crate::prompts::answer_fault;
 use crate::readback::Reads;
 use crate::report::{Cell, Column, Mark, Part, Quantity, Row, Table, TokenRow, TokenRows};
 
@@ -16,7 +17,7 @@ pub(super) static ANALYSIS: Analysis = Analysis {
     title: "Test a prompt",
     description: "The most likely next tokens after one prompt, and the rank of the answer among all tokens.",
     settings: &[
-        Setting { name: "prompt", description: "The text to continue.", range: Range::Text { default: "" } },
+        Setting { name: "prompt", description: "The text to continue; empty for the experiment's first prompt and its answer.", range: Range::Text { default: "" } },
         Setting {
             name: "answer",
             description: "The next token whose rank is asked for, exactly as typed; empty for none.",
@@ -36,16 +37,16 @@ fn run<'a>(job: &'a Job<'a>) -> Running<'a> {
 }
 
 async fn test(job: &Job<'_>) -> Result<Findings> {
-    let (prompt, answer) = (job.text("prompt"), job.text("answer"));
-    let ids = job.tokenizer.encode(prompt, job.experiment.prepend_bos)?;
-    if let Some((_, message)) = prompt_fault(prompt, &ids, job.model.config.n_ctx) {
-        return Err(Error::Setting { name: "prompt".to_owned(), message });
-    }
+    let (_, ids) = choices::text(job, "prompt")?;
+    let answer = match job.experiment.groups.first().and_then(|group| group.pairs.first()) {
+        Some(pair) if job.text("prompt").is_empty() && job.text("answer").is_empty() => &pair.answer,
+        _ => job.text("answer"),
+    };
     let answer_ids = job.tokenizer.encode(answer, false)?;
     if !answer.is_empty()
         && let Some((_, message)) = answer_fault(answer, &answer_ids, job.tokenizer)
     {
-        return Err(Error::Setting { name: "answer".to_owned(), message });
+        return Err(choices::refused("answer", message));
     }
 
     host::step(job.host, "Running the prompt", 0, 1).await?;

@@ -1,4 +1,4 @@
-//! The command line, made from the catalogue of analyses: each analysis is a subcommand, each setting an option.
+//! The command line. What `run --help` says of analyses and settings is made from the catalogue.
 
 mod folder;
 mod print;
@@ -7,8 +7,10 @@ use std::fs;
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Instant;
 
 use anyhow::{Context as _, Result};
+use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use patchlab::analyses::{ALL, Analysis, Range, Setting};
 use patchlab::device::{Adapter, Wanted, native_adapter};
@@ -37,19 +39,33 @@ fn command() -> Command {
         .version(env!("CARGO_PKG_VERSION"))
         .subcommand_required(true)
         .arg_required_else_help(true)
-        .subcommands(ALL.iter().map(|analysis| analysis_command(analysis)))
-        .subcommands([presets, types])
+        .subcommands([run_command(), presets, types])
 }
 
-fn analysis_command(analysis: &Analysis) -> Command {
-    Command::new(analysis.name)
-        .about(analysis.title)
-        .long_about(analysis.description)
+fn run_command() -> Command {
+    Command::new("run")
+        .about("Run one analysis of an experiment, or all of them")
         .arg(
             Arg::new("experiment")
                 .value_name("EXPERIMENT.json")
                 .value_parser(value_parser!(PathBuf))
-                .help("The experiment document (docs/experiment.md); a preset is used if it is left out"),
+                .help("The experiment document (docs/experiment.md); the first preset if it is left out"),
+        )
+        .arg(
+            Arg::new("analysis")
+                .long("analysis")
+                .value_name("NAME|all")
+                .required(true)
+                .value_parser(PossibleValuesParser::new(ALL.iter().map(|analysis| analysis.name).chain(["all"])))
+                .hide_possible_values(true)
+                .help("The analysis, or all of them with their defaults; they are listed below"),
+        )
+        .arg(
+            Arg::new("set")
+                .long("set")
+                .value_name("KEY=VALUE")
+                .action(ArgAction::Append)
+                .help("A setting of the analysis; may be repeated. With `all`, of every analysis that has it"),
         )
         .arg(
             Arg::new("model")
@@ -71,7 +87,10 @@ fn analysis_command(analysis: &Analysis) -> Command {
                 .long("json")
                 .value_name("OUT")
                 .value_parser(value_parser!(PathBuf))
-                .help("Write the report as JSON to this file; `-` for standard output instead of the text"),
+                .help(
+                    "Write the report as JSON to this file, with `all` a list of reports; `-` for standard output \
+                     instead of the text",
+                ),
         )
         .arg(
             Arg::new("no-bos")
@@ -79,38 +98,46 @@ fn analysis_command(analysis: &Analysis) -> Command {
                 .action(ArgAction::SetTrue)
                 .help("Do not prepend <|endoftext|>"),
         )
-        .args(analysis.settings.iter().map(setting_argument))
+        .after_long_help(catalogue())
+        .after_help("`patchlab run --help` lists the analyses and their settings.")
 }
 
-fn setting_argument(setting: &Setting) -> Arg {
-    let (kind, range) = match setting.range {
-        Range::Text { .. } => ("TEXT", String::new()),
-        Range::Count { default, min, max } => ("N", format!(" [{min} to {max}, default {default}]")),
-        Range::Choice { default, options } => {
-            ("WORD", format!(" [{}; default {default}]", options.join(", ")))
-        }
-        Range::Flag { default } => ("yes|no", format!(" [default {}]", if default { "yes" } else { "no" })),
+/// The analyses and their settings, in words.
+fn catalogue() -> String {
+    let setting = |setting: &Setting| {
+        format!("      {}: {} [{}]\n", setting.name, setting.description, range(&setting.range))
     };
-    Arg::new(setting.name)
-        .long(setting.name.replace('_', "-"))
-        .value_name(kind)
-        .allow_hyphen_values(true)
-        .help(format!("{}{range}", setting.description))
+    let analysis = |analysis: &&Analysis| {
+        let settings: String = analysis.settings.iter().map(setting).collect();
+        format!("  {}\n      {}\n{settings}", analysis.name, analysis.description)
+    };
+    format!("Analyses:\n{}", ALL.iter().map(analysis).collect::<Vec<_>>().join("\n"))
+}
+
+/// What a setting may be, in words.
+fn range(range: &Range) -> String {
+    match range {
+        Range::Text { default: "" } => "text, empty by default".to_owned(),
+        Range::Text { default } => format!("text, default {default}"),
+        Range::Count { default, min, max } => format!("{min} to {max}, default {default}"),
+        Range::Choice { default, options } => format!("{}; default {default}", options.join(", ")),
+        Range::Flag { default } => format!("yes or no, default {}", if *default { "yes" } else { "no" }),
+    }
 }
 
 fn dispatch(matches: &ArgMatches) -> Result<()> {
     match matches.subcommand() {
         Some(("types", _)) => say(&patchlab::types::declarations()),
         Some(("presets", _)) => say(&serde_json::to_string_pretty(&patchlab::presets::presets()?)?),
-        Some((name, matches)) => analyse(patchlab::analyses::find(name)?, matches),
-        None => unreachable!("clap requires a subcommand"),
+        Some(("run", matches)) => run(matches),
+        _ => unreachable!("clap knows the subcommands"),
     }
 }
 
-fn analyse(analysis: &Analysis, matches: &ArgMatches) -> Result<()> {
-    let request = request(analysis, matches)?;
+fn run(matches: &ArgMatches) -> Result<()> {
+    let requests = requests(matches)?;
     let folder = matches.get_one::<PathBuf>("model").context("--model is required")?;
-    let report = pollster::block_on(async {
+    let reports = pollster::block_on(async {
         let wanted = match matches.get_one::<String>("device").map(String::as_str) {
             Some("cpu") => Wanted::Cpu,
             Some("wgpu") => Wanted::Wgpu,
@@ -123,12 +150,24 @@ fn analyse(analysis: &Analysis, matches: &ArgMatches) -> Result<()> {
         let session = Session::open(folder::files(folder)?, wanted, &adapter, &Terminal).await?;
         let device = &session.info().device;
         eprintln!("{} on {} ({})", session.info().name, device.name, device.reason);
-        anyhow::Ok(session.run(&request, &Terminal).await?)
+        let mut reports = Vec::new();
+        for request in &requests {
+            let start = Instant::now();
+            reports.push(session.run(request, &Terminal).await?);
+            eprintln!("{}: {:.2} s", request.analysis, start.elapsed().as_secs_f64());
+        }
+        anyhow::Ok(reports)
     })?;
-    deliver(&report, matches.get_one::<PathBuf>("json"))
+    let json = matches.get_one::<PathBuf>("json");
+    if matches.get_one::<String>("analysis").is_some_and(|name| name == "all") {
+        deliver(&reports, &reports, json)
+    } else {
+        deliver(&reports[0], &reports, json)
+    }
 }
 
-fn request(analysis: &Analysis, matches: &ArgMatches) -> Result<Request> {
+/// One request, or one for every analysis.
+fn requests(matches: &ArgMatches) -> Result<Vec<Request>> {
     let mut experiment = match matches.get_one::<PathBuf>("experiment") {
         Some(path) => {
             let text = fs::read_to_string(path).with_context(|| path.display().to_string())?;
@@ -140,23 +179,41 @@ fn request(analysis: &Analysis, matches: &ArgMatches) -> Result<Request> {
         }
     };
     experiment.prepend_bos &= !matches.get_flag("no-bos");
-    let typed = |setting: &Setting| {
-        let value = matches.get_one::<String>(setting.name)?;
-        Some((setting.name.to_owned(), value.as_str().into()))
+
+    let name = matches.get_one::<String>("analysis").context("--analysis is required")?;
+    let given = matches.get_many::<String>("set").unwrap_or_default();
+    let given: Vec<(&str, &str)> = given
+        .map(|text| text.split_once('=').with_context(|| format!("--set {text}: write KEY=VALUE")))
+        .collect::<Result<_>>()?;
+    let analyses = ALL.iter().filter(|analysis| name == "all" || analysis.name == name);
+    let request = |analysis: &&Analysis| {
+        let has = |key: &str| analysis.settings.iter().any(|setting| setting.name == key);
+        // A single analysis is given everything, so that it refuses what it does not have.
+        let own = given.iter().filter(|(key, _)| name != "all" || has(key));
+        let settings = own.map(|(key, value)| ((*key).to_owned(), (*value).into())).collect();
+        Request { analysis: analysis.name.to_owned(), experiment: experiment.clone(), settings }
     };
-    let settings = analysis.settings.iter().filter_map(typed).collect();
-    Ok(Request { analysis: analysis.name.to_owned(), experiment, settings })
+    let requests: Vec<Request> = analyses.map(request).collect();
+    let unknown = |(key, _): &&(&str, &str)| {
+        !ALL.iter().flat_map(|analysis| analysis.settings).any(|setting| setting.name == *key)
+    };
+    match given.iter().find(unknown) {
+        Some((key, _)) if name == "all" => anyhow::bail!("--set {key}: no analysis has this setting"),
+        _ => Ok(requests),
+    }
 }
 
-/// Prints the report, or writes it as JSON.
-fn deliver(report: &Report, json: Option<&PathBuf>) -> Result<()> {
-    let text = || serde_json::to_string_pretty(report);
+/// Prints the reports, or writes `document` as JSON.
+fn deliver(document: &impl serde::Serialize, reports: &[Report], json: Option<&PathBuf>) -> Result<()> {
     match json {
-        Some(path) if path.as_os_str() == "-" => return say(&text()?),
-        Some(path) => fs::write(path, text()? + "\n").with_context(|| path.display().to_string())?,
+        Some(path) if path.as_os_str() == "-" => return say(&serde_json::to_string_pretty(document)?),
+        // Indented, the numbers of a sweep would take three times the room.
+        Some(path) => {
+            fs::write(path, serde_json::to_string(document)? + "\n").with_context(|| path.display().to_string())?;
+        }
         None => {}
     }
-    say(&print::report(report))
+    say(&reports.iter().map(print::report).collect::<Vec<_>>().join("\n"))
 }
 
 /// Prints. A pager that closes early has read enough: that is no error.

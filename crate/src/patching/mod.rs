@@ -15,6 +15,7 @@
 
 mod entry;
 mod lane;
+pub mod measures;
 pub mod plain;
 pub mod sweep;
 

@@ -90,6 +90,8 @@ pub enum Unit {
     Bytes,
     /// Prompts run.
     Prompts,
+    /// Points of the residual stream read.
+    Points,
     /// Patches run, each on every prompt of a group.
     Patches,
 }

@@ -31,9 +31,7 @@ pub struct Axis {
     pub label: String,
     /// What it counts.
     pub counts: AxisKind,
-    /// The layer, head, neuron or position of its first tick.
-    pub first: usize,
-    /// A label for each row or column.
+    /// A label for each row or column. Layers, heads and neurons are labelled by their numbers.
     pub ticks: Vec<String>,
 }
 

@@ -66,6 +66,15 @@ pub enum Part {
     TokenValues(TokenValues),
 }
 
+/// A figure of a report that is still being made.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
+pub struct Preview {
+    /// Which of the report's parts it will be.
+    pub index: usize,
+    /// The part as far as it has come.
+    pub part: Part,
+}
+
 /// What a number or a text stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "kebab-case")]

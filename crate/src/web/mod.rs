@@ -25,8 +25,9 @@ use crate::error::{Error, Result};
 use crate::experiment::Experiment;
 use crate::host::Host;
 use crate::prompts;
-use crate::report::{Opened, Part, Progress, WeightBytes};
+use crate::report::{Grid, Opened, Part, Preview, Progress, WeightBytes};
 use crate::session::{Request, Session};
+use crate::summary;
 use crate::tokens::Tokenizer;
 use choice::Choice;
 
@@ -54,6 +55,16 @@ pub fn catalogue() -> Result<JsValue, JsValue> {
 #[wasm_bindgen]
 pub fn presets() -> Result<JsValue, JsValue> {
     js::give(&crate::presets::presets().map_err(js::thrown)?)
+}
+
+/// One group's panel of a `Grid` minus another's: a `Panel`, or null if they cannot be compared.
+///
+/// # Errors
+/// As [`catalogue`].
+#[wasm_bindgen]
+pub fn difference(grid: JsValue, group: usize, minus: usize) -> Result<JsValue, JsValue> {
+    let grid: Grid = js::take(&grid).map_err(js::thrown)?;
+    js::give(&summary::difference(&grid, group, minus))
 }
 
 /// The worker's engine: at most one open model.
@@ -102,7 +113,7 @@ impl Engine {
         js::give(&checked.map_err(js::thrown)?)
     }
 
-    /// Runs a `Request`; answers a `Report`. `preview` hears of figures that are not complete yet, as `Part`s.
+    /// Runs a `Request`; answers a `Report`. `preview` hears of figures that are not complete yet, as `Preview`s.
     ///
     /// # Errors
     /// As [`catalogue`]; code `no-model` if none is open.
@@ -187,9 +198,9 @@ impl Host for Page {
         self.preview.is_some() && js::now() - self.last.get() > PREVIEW_MS
     }
 
-    fn preview(&self, part: &Part) {
+    fn preview(&self, index: usize, part: &Part) {
         if let Some(preview) = &self.preview {
-            tell(preview, part);
+            tell(preview, &Preview { index, part: part.clone() });
             self.last.set(js::now());
         }
     }

@@ -1,0 +1,173 @@
+//! What do heads look at? Attention patterns, or the scores before the softmax, of chosen heads; of those with
+//! the largest attributions if none are chosen.
+
+use super::shared::choices::{groups, heads, prompts};
+use super::shared::groups::usable;
+use super::{Analysis, Findings, Job, Range, Running, Setting};
+use crate::attribution::{Direct, Sites};
+use crate::error::Result;
+use crate::host::Work;
+use crate::metrics::mean;
+use crate::model::tap::Recorder;
+use crate::model::{Batch, Recording, Tap};
+use crate::prompts::Prepared;
+use crate::readback::{self, Reads};
+use crate::report::{Attention, AttentionHead, AttentionPrompt, Part, Quantity, Unit};
+use crate::runs::{Asked, Run, parts};
+use crate::site::{BlockSite, Site};
+use crate::unit::Head;
+
+/// The catalogue's entry.
+pub(super) static ANALYSIS: Analysis = Analysis {
+    name: "attention",
+    title: "Attention",
+    description: "What chosen heads attend to. A row is a destination, a column a source; the heads that write most \
+                  for and against the answer are shown unless others are named.",
+    settings: &[
+        Setting {
+            name: "heads",
+            description: "The heads, like L7H11 L8H2, a whole layer like L7, or all; empty for the largest attributions.",
+            range: Range::Text { default: "" },
+        },
+        Setting {
+            name: "top_k",
+            description: "How many heads for the answer and how many against it, if none are named.",
+            range: Range::Count { default: 3, min: 1, max: 50 },
+        },
+        Setting {
+            name: "group",
+            description: "The groups, as numbers from 0, or all.",
+            range: Range::Text { default: "all" },
+        },
+        Setting {
+            name: "prompt",
+            description: "The prompts of each group, as numbers from 0, or all.",
+            range: Range::Text { default: "0" },
+        },
+        Setting {
+            name: "what",
+            description: "The pattern, or the scores before the softmax.",
+            range: Range::Choice { default: "pattern", options: &["pattern", "scores"] },
+        },
+    ],
+    run,
+};
+
+/// A head, and its mean attribution if it was chosen by it.
+pub(super) type Chosen = (Head, Option<f64>);
+
+fn run<'a>(job: &'a Job<'a>) -> Running<'a> {
+    Box::pin(attend(job))
+}
+
+async fn attend(job: &Job<'_>) -> Result<Findings> {
+    let (prepared, problems) = usable(job)?;
+    let named = heads(job.text("heads"), &job.model.config)?;
+    let prepared = groups(job.text("group"), prepared)?;
+    let mut work = Work::new(job.host, "Running the prompts", Unit::Prompts, prepared.len());
+    let mut shown = Vec::new();
+    for group in &prepared {
+        let chosen: Vec<Chosen> = if named.is_empty() {
+            top_heads(job, group, job.count("top_k")).await?
+        } else {
+            named.iter().map(|&head| (head, None)).collect()
+        };
+        for prompt in prompts(job.text("prompt"), group)? {
+            let case = &group.cases[prompt];
+            shown.push(AttentionPrompt {
+                group: group.group,
+                prompt,
+                label: format!("{}: {}", group.name, case.text),
+                tokens: job.tokenizer.tokens(&case.clean),
+                heads: seen(job, &case.clean, site(job), &chosen).await?,
+            });
+        }
+        work.done(1).await?;
+    }
+    let scores = site(job) == BlockSite::AttnScores;
+    let figure = Attention {
+        title: if scores { "Attention scores" } else { "Attention patterns" }.to_owned(),
+        note: named.is_empty().then(|| {
+            "The heads with the largest contributions to the logit difference, for the answer and against it.".to_owned()
+        }),
+        quantity: if scores { Quantity::Score } else { Quantity::Attention },
+        prompts: shown,
+    };
+    Ok(Findings { parts: vec![Part::Attention(figure)], problems })
+}
+
+fn site(job: &Job<'_>) -> BlockSite {
+    if job.text("what") == "scores" { BlockSite::AttnScores } else { BlockSite::Pattern }
+}
+
+/// The heads that add most to a group's mean logit difference, then those that take most from it.
+async fn top_heads(job: &Job<'_>, group: &Prepared, k: usize) -> Result<Vec<Chosen>> {
+    let n_heads = job.model.config.n_heads;
+    let mut numbers: Vec<Vec<f64>> = vec![Vec::new(); job.model.config.n_layers * n_heads];
+    for cases in parts(&group.cases, &job.model.config) {
+        let asked = Asked::new(job.model, cases, false);
+        let clean: Vec<Vec<u32>> = cases.iter().map(|case| case.clean.clone()).collect();
+        let run = Run::record(job.model, &clean, &asked, &Sites { neurons: false }).await?;
+        let found = readback::read(Direct::new(job.model, &run, asked.pairs())?.heads()?).await?;
+        for (head, found) in numbers.iter_mut().zip(found.chunks_exact(cases.len())) {
+            head.extend(found.iter().map(|&number| f64::from(number)));
+        }
+    }
+    let mut ranked: Vec<(usize, f64)> = numbers.iter().map(|numbers| mean(numbers)).enumerate().collect();
+    ranked.sort_by(|(_, a), (_, b)| b.total_cmp(a));
+    let named = |&(cell, share): &(usize, f64)| {
+        (Head { layer: cell / n_heads, head: cell % n_heads }, Some(share))
+    };
+    let positive = ranked.iter().take(k).filter(|(_, share)| *share > 0.0);
+    let negative = ranked.iter().rev().take(k).filter(|(_, share)| *share < 0.0);
+    Ok(positive.chain(negative).map(named).collect())
+}
+
+/// Records one activation of each layer.
+#[derive(Debug)]
+struct OneSite(BlockSite);
+
+impl Recorder for OneSite {
+    fn wants(&self, site: Site) -> bool {
+        matches!(site, Site::Block(_, site) if site == self.0)
+    }
+}
+
+/// What heads do on one prompt.
+async fn seen(job: &Job<'_>, ids: &[u32], site: BlockSite, heads: &[Chosen]) -> Result<Vec<AttentionHead>> {
+    let batch = Batch::new(&[ids.to_vec()]);
+    let sites = OneSite(site);
+    let mut tap = Tap::new(Some(&sites), &[]);
+    job.model.forward(&batch, &mut tap)?;
+    of_recording(&tap.finish()?, 0, site, heads).await
+}
+
+/// What heads did in a recorded run, on one of its prompts.
+pub(super) async fn of_recording(
+    recording: &Recording,
+    prompt: usize,
+    site: BlockSite,
+    heads: &[Chosen],
+) -> Result<Vec<AttentionHead>> {
+    let mut reads = Reads::default();
+    for (head, _) in heads {
+        let all: burn::tensor::Tensor<4> = recording.tensor(Site::Block(head.layer, site))?; // [b, h, p, p]
+        let [_, _, p, _] = all.dims();
+        reads = reads.with(all.slice([prompt..prompt + 1, head.head..head.head + 1, 0..p, 0..p]));
+    }
+    let matrices = reads.fetch().await?;
+    let head = |((head, share), matrix): (&Chosen, Vec<f32>)| {
+        let p = matrix.len().isqrt();
+        let row = |(destination, row): (usize, &[f32])| {
+            row[..=destination].iter().map(|&number| f64::from(number)).collect()
+        };
+        AttentionHead {
+            name: head.to_string(),
+            layer: head.layer,
+            head: head.head,
+            attribution: *share,
+            rows: matrix.chunks_exact(p).enumerate().map(row).collect(),
+        }
+    };
+    Ok(heads.iter().zip(matrices).map(head).collect())
+}

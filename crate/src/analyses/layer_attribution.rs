@@ -1,0 +1,79 @@
+//! Which layers write it? Each component of the final residual stream through the run's final LayerNorm scale
+//! (`decompose_resid`), and the check that they sum to the logit difference.
+
+use super::shared::attributed::{Attributed, attributed, grid};
+use super::{Analysis, Findings, Job, Running};
+use crate::attribution::Direct;
+use crate::error::Result;
+use crate::report::{Axis, AxisKind, Cell, Column, Mark, Part, Quantity, Row, Table};
+
+/// The catalogue's entry.
+pub(super) static ANALYSIS: Analysis = Analysis {
+    name: "layer-attribution",
+    title: "Layer attribution",
+    description: "What the embeddings, each layer's attention and each layer's MLP add to the logit difference. The \
+                  parts sum to it exactly; the table shows that they do.",
+    settings: &[],
+    run,
+};
+
+/// The components sum to the logit difference within this, for a difference of up to a few tens.
+pub(super) const BALANCE: f64 = 1e-4;
+
+fn run<'a>(job: &'a Job<'a>) -> Running<'a> {
+    Box::pin(attribute(job))
+}
+
+async fn attribute(job: &Job<'_>) -> Result<Findings> {
+    // The unembedding's bias is the last component here: without it the sum is short of the logit difference.
+    let all = |direct: &Direct<'_>| {
+        Ok(burn::tensor::Tensor::cat(vec![direct.layers()?, direct.unembedding_bias()], 0))
+    };
+    let (all, problems) = attributed(job, false, &all).await?;
+    let rows =
+        Axis { label: String::new(), counts: AxisKind::Other, ticks: vec!["contribution".to_owned()] };
+    let mut ticks = Direct::components(job.model.config.n_layers);
+    ticks.push("unembed_bias".to_owned());
+    let columns = Axis { label: "Component".to_owned(), counts: AxisKind::Component, ticks };
+    let figure = grid(
+        "Layer attribution",
+        "Each component of the final residual stream, through the run's final LayerNorm scale.",
+        rows,
+        columns,
+        &all,
+    );
+    let mut parts = vec![Part::Line(figure)];
+    parts.extend(all.iter().map(|attributed| Part::Table(balance(attributed))));
+    Ok(Findings { parts, problems })
+}
+
+/// Sums beside the logit differences.
+fn balance(attributed: &Attributed) -> Table {
+    let rows = attributed.group.cases.iter().zip(&attributed.prompts).zip(&attributed.outcomes);
+    let row = |((case, components), outcome): ((&crate::prompts::PreparedCase, &Vec<f64>), &crate::metrics::Outcome)| {
+        let sum: f64 = components.iter().sum();
+        let difference = outcome.logit_difference();
+        let error = (sum - difference).abs();
+        Row {
+            cells: vec![
+                Cell::Text(case.text.clone()),
+                Cell::Number(sum),
+                Cell::Number(difference),
+                Cell::Number(error),
+            ],
+            mark: Some(if error <= BALANCE * difference.abs().max(1.0) { Mark::Passed } else { Mark::Failed }),
+        }
+    };
+    let column = |name: &str, quantity| Column { name: name.to_owned(), quantity };
+    Table {
+        title: format!("Check: {}", attributed.group.name),
+        note: Some("The components and the unembedding's bias sum to the logit difference.".to_owned()),
+        columns: vec![
+            column("Prompt", Quantity::Text),
+            column("Sum of the components", Quantity::LogitDifference),
+            column("Logit difference", Quantity::LogitDifference),
+            column("Off by", Quantity::Error),
+        ],
+        rows: rows.map(row).collect(),
+    }
+}

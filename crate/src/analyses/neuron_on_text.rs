@@ -1,0 +1,145 @@
+//! What does a neuron do? Its activation on each token of a text (the manner of Neuroscope, Nanda 2022), and the
+//! tokens that its output raises and lowers (its row of `W_out` times `W_U`).
+
+use burn::tensor::Tensor;
+
+use super::shared::choices::{self, neuron, refused};
+use super::{Analysis, Findings, Job, Range, Running, Setting};
+use crate::error::Result;
+use crate::host::Work;
+use crate::metrics::top_k;
+use crate::model::{Batch, Tap};
+use crate::prompts::prompt_fault;
+use crate::readback::{self, Reads};
+use crate::report::{Cell, Column, Part, Quantity, Row, Table, TokenValues, Unit, ValuedRow};
+use crate::site::{BlockSite, Site};
+use crate::unit::Neuron;
+
+/// The catalogue's entry.
+pub(super) static ANALYSIS: Analysis = Analysis {
+    name: "neuron-on-text",
+    title: "A neuron on text",
+    description: "The activation of one MLP neuron on every token of a text, and the tokens whose logits its output \
+                  raises and lowers.",
+    settings: &[
+        Setting {
+            name: "neuron",
+            description: "The neuron, like L8N2744 or 8/2744.",
+            range: Range::Text { default: "L0N0" },
+        },
+        Setting {
+            name: "text",
+            description: "The text, one per line; empty for the experiment's first prompt.",
+            range: Range::Text { default: "" },
+        },
+        Setting {
+            name: "full",
+            description: "The activation that gets the full colour; auto for the largest.",
+            range: Range::Text { default: "auto" },
+        },
+        Setting {
+            name: "top_k",
+            description: "How many tokens to list at either end.",
+            range: Range::Count { default: 10, min: 1, max: 1000 },
+        },
+    ],
+    run,
+};
+
+fn run<'a>(job: &'a Job<'a>) -> Running<'a> {
+    Box::pin(watch(job))
+}
+
+async fn watch(job: &Job<'_>) -> Result<Findings> {
+    let neuron = neuron(job.text("neuron"), &job.model.config)?;
+    let full = match job.text("full") {
+        "auto" => None,
+        text => Some(text.parse::<f64>().ok().filter(|full| full.is_finite() && *full > 0.0).ok_or_else(|| {
+            refused("full", format!("{text:?} is no number above 0. Write one, or `auto`."))
+        })?),
+    };
+    let texts = texts(job)?;
+    let mut work = Work::new(job.host, "Running the texts", Unit::Prompts, texts.len());
+    let mut rows = Vec::new();
+    for (text, ids) in texts {
+        rows.push(activations(job, neuron, text, &ids).await?);
+        work.done(1).await?;
+    }
+    let largest = rows.iter().map(|row| row.max).fold(0.0, f64::max);
+    // A neuron that is never active has no colour, whatever the scale.
+    let largest = if largest > 0.0 { largest } else { 1.0 };
+    let figure = TokenValues {
+        title: format!("Neuron {neuron}"),
+        note: Some("White at 0, red at the upper end of the scale; GELU lets activations fall to -0.17.".to_owned()),
+        quantity: Quantity::Activation,
+        range: [0.0, full.unwrap_or(largest)],
+        rows,
+    };
+    let [promoted, suppressed] = written(job, neuron).await?;
+    let parts = vec![Part::TokenValues(figure), Part::Table(promoted), Part::Table(suppressed)];
+    Ok(Findings { parts, problems: Vec::new() })
+}
+
+/// The texts, one per line, as token ids.
+fn texts(job: &Job<'_>) -> Result<Vec<(String, Vec<u32>)>> {
+    if job.text("text").trim().is_empty() {
+        return Ok(vec![choices::text(job, "text")?]);
+    }
+    let lines = job.text("text").lines().filter(|line| !line.trim().is_empty());
+    let encode = |line: &str| {
+        let ids = job.tokenizer.encode(line, job.experiment.prepend_bos)?;
+        match prompt_fault(line, &ids, job.model.config.n_ctx) {
+            Some((_, message)) => Err(refused("text", message)),
+            None => Ok((line.to_owned(), ids)),
+        }
+    };
+    lines.map(encode).collect()
+}
+
+/// The neuron's activation on each token.
+async fn activations(job: &Job<'_>, neuron: Neuron, label: String, ids: &[u32]) -> Result<ValuedRow> {
+    let site = Site::Block(neuron.layer, BlockSite::MlpPost);
+    let sites = vec![site];
+    let mut tap = Tap::new(Some(&sites), &[]);
+    job.model.forward(&Batch::new(&[ids.to_vec()]), &mut tap)?;
+    let post: Tensor<3> = tap.finish()?.tensor(site)?; // [1, p, m]
+    let [_, p, _] = post.dims();
+    let values = readback::read(post.slice([0..1, 0..p, neuron.neuron..neuron.neuron + 1])).await?;
+    let values: Vec<f64> = values.into_iter().map(f64::from).collect();
+    Ok(ValuedRow {
+        label,
+        tokens: job.tokenizer.tokens(ids),
+        min: values.iter().copied().fold(f64::INFINITY, f64::min),
+        max: values.iter().copied().fold(f64::NEG_INFINITY, f64::max),
+        values,
+    })
+}
+
+/// The tokens that the neuron's output raises most and lowers most.
+async fn written(job: &Job<'_>, neuron: Neuron) -> Result<[Table; 2]> {
+    let d = job.model.config.d_model;
+    let weight = job.model.blocks[neuron.layer].mlp_out.weight.clone(); // [m, d]
+    let row = weight.slice([neuron.neuron..neuron.neuron + 1, 0..d]); // [1, d]
+    let blocks = job.model.unembedding.logits_written(row); // [1, block] each
+    let raised = blocks.into_iter().fold(Reads::default(), Reads::with).fetch().await?.concat();
+    let lowered: Vec<f32> = raised.iter().map(|logit| -logit).collect();
+    let table = |title: &str, order: &[f32]| Table {
+        title: title.to_owned(),
+        note: Some(format!("Per unit of {neuron}'s activation, before the final LayerNorm divides.")),
+        columns: vec![
+            Column { name: "Token".to_owned(), quantity: Quantity::Token },
+            Column { name: "Logit".to_owned(), quantity: Quantity::LogitDifference },
+        ],
+        rows: top_k(order, job.count("top_k"))
+            .into_iter()
+            .map(|id| Row {
+                cells: vec![
+                    Cell::Token(job.tokenizer.token(id as u32)),
+                    Cell::Number(f64::from(raised[id])),
+                ],
+                mark: None,
+            })
+            .collect(),
+    };
+    Ok([table("Promoted tokens", &raised), table("Suppressed tokens", &lowered)])
+}

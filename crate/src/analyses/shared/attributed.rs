@@ -1,0 +1,108 @@
+//! Attribution for every group: run the clean prompts, project, gather.
+
+use burn::tensor::Tensor;
+
+use super::groups::usable;
+use crate::analyses::Job;
+use crate::attribution::{Direct, Sites};
+use crate::error::Result;
+use crate::host::Work;
+use crate::metrics::Outcome;
+use crate::prompts::Prepared;
+use crate::readback;
+use crate::report::{Axis, AxisKind, Grid, Measure, Panel, Problem, Quantity, Unit};
+use crate::runs::{Asked, Run, parts};
+use crate::summary::Numbers;
+
+/// A group with its attributions.
+#[derive(Debug)]
+pub(in crate::analyses) struct Attributed {
+    /// The group.
+    pub group: Prepared,
+    /// For each prompt one number per cell.
+    pub prompts: Vec<Vec<f64>>,
+    /// What the clean prompts lead to.
+    pub outcomes: Vec<Outcome>,
+}
+
+/// What an attribution computes of a run: `[cells, prompts]`.
+pub(in crate::analyses) type Projection<'a> = &'a dyn Fn(&Direct<'_>) -> Result<Tensor<2>>;
+
+/// Runs every group's clean prompts and projects them.
+pub(in crate::analyses) async fn attributed(
+    job: &Job<'_>,
+    neurons: bool,
+    projection: Projection<'_>,
+) -> Result<(Vec<Attributed>, Vec<Problem>)> {
+    let (groups, problems) = usable(job)?;
+    let total = groups.iter().map(|group| group.cases.len()).sum();
+    let mut work = Work::new(job.host, "Running the prompts", Unit::Prompts, total);
+    let mut all = Vec::new();
+    for group in groups {
+        let (mut prompts, mut outcomes) = (Vec::new(), Vec::new());
+        for cases in parts(&group.cases, &job.model.config) {
+            let asked = Asked::new(job.model, cases, false);
+            let clean: Vec<Vec<u32>> = cases.iter().map(|case| case.clean.clone()).collect();
+            let run = Run::record(job.model, &clean, &asked, &Sites { neurons }).await?;
+            let direct = Direct::new(job.model, &run, asked.pairs())?;
+            let numbers = readback::read(projection(&direct)?).await?; // [cells, prompts]
+            let prompt = |prompt: usize| {
+                numbers.iter().skip(prompt).step_by(cases.len()).map(|&number| f64::from(number)).collect()
+            };
+            prompts.extend((0..cases.len()).map(prompt));
+            outcomes.extend(run.outcomes);
+            work.done(cases.len()).await?;
+        }
+        all.push(Attributed { group, prompts, outcomes });
+    }
+    Ok((all, problems))
+}
+
+/// A figure of attributions: one panel per group.
+pub(in crate::analyses) fn grid(
+    title: &str,
+    note: &str,
+    rows: Axis,
+    columns: Axis,
+    attributed: &[Attributed],
+) -> Grid {
+    let panel = |attributed: &Attributed| Panel {
+        name: attributed.group.name.clone(),
+        group: attributed.group.group,
+        minus: None,
+        ticks: None,
+        prompts: attributed.group.cases.iter().map(|case| case.text.clone()).collect(),
+        values: vec![
+            Numbers { prompts: attributed.prompts.clone(), ..Numbers::default() }.summarise(0, true),
+        ],
+    };
+    Grid {
+        title: title.to_owned(),
+        note: Some(note.to_owned()),
+        site: None,
+        rows,
+        columns,
+        measures: vec![Measure {
+            name: "attribution".to_owned(),
+            label: "contribution to the logit difference".to_owned(),
+            quantity: Quantity::LogitDifference,
+            range: None,
+            middle: Some(0.0),
+        }],
+        panels: attributed.iter().map(panel).collect(),
+    }
+}
+
+/// An axis of layers.
+pub(in crate::analyses) fn layer_axis(layers: &[usize]) -> Axis {
+    Axis {
+        label: "Layer".to_owned(),
+        counts: AxisKind::Layer,
+        ticks: layers.iter().map(usize::to_string).collect(),
+    }
+}
+
+/// An axis that counts heads or neurons of a layer.
+pub(in crate::analyses) fn unit_axis(counts: AxisKind, label: &str, count: usize) -> Axis {
+    Axis { label: label.to_owned(), counts, ticks: (0..count).map(|i| i.to_string()).collect() }
+}

@@ -1,0 +1,103 @@
+//! Settings that name groups, prompts, heads and neurons, and what is wrong with those that name nothing.
+
+use crate::analyses::Job;
+use crate::error::{Error, Result};
+use crate::model::Config;
+use crate::prompts::{Prepared, prompt_fault};
+use crate::unit::{Head, Neuron, layers, words};
+
+/// A refused setting.
+pub(in crate::analyses) fn refused(name: &str, message: String) -> Error {
+    Error::Setting { name: name.to_owned(), message }
+}
+
+/// The groups that a setting names: `all`, or numbers.
+pub(in crate::analyses) fn groups(text: &str, prepared: Vec<Prepared>) -> Result<Vec<Prepared>> {
+    if text == "all" {
+        return Ok(prepared);
+    }
+    let known: Vec<String> = prepared.iter().map(|group| group.group.to_string()).collect();
+    let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+    let wanted: Option<Vec<usize>> = words(text).map(|word| word.parse().ok()).collect();
+    let wanted = wanted.filter(|wanted| {
+        !wanted.is_empty() && wanted.iter().all(|&index| prepared.iter().any(|group| group.group == index))
+    });
+    let Some(wanted) = wanted else {
+        return Err(refused(
+            "group",
+            format!("{text:?} names no groups whose prompts can be run. Write `all`, or some of: {known}."),
+        ));
+    };
+    Ok(prepared.into_iter().filter(|group| wanted.contains(&group.group)).collect())
+}
+
+/// The prompts of a group that a setting names, by index: `all`, or numbers.
+pub(in crate::analyses) fn prompts(text: &str, group: &Prepared) -> Result<Vec<usize>> {
+    let count = group.cases.len();
+    if text == "all" {
+        return Ok((0..count).collect());
+    }
+    let wanted: Option<Vec<usize>> = words(text).map(|word| word.parse().ok()).collect();
+    wanted.filter(|wanted| !wanted.is_empty() && wanted.iter().all(|&index| index < count)).ok_or_else(|| {
+        refused(
+            "prompt",
+            format!(
+                "{text:?} names no prompts of group {}. Write `all`, or numbers from 0 to {}.",
+                group.group,
+                count - 1
+            ),
+        )
+    })
+}
+
+/// The heads that a setting names: `L7H11 L8H2`, all heads of a layer as `L7`, or `all`.
+pub(in crate::analyses) fn heads(text: &str, config: &Config) -> Result<Vec<Head>> {
+    let mut found = Vec::new();
+    for word in words(text) {
+        match word.parse::<Head>() {
+            Ok(head) if head.layer < config.n_layers && head.head < config.n_heads => found.push(head),
+            Err(_) if let Ok(layers) = layers(word, config.n_layers) => {
+                let heads = |layer| (0..config.n_heads).map(move |head| Head { layer, head });
+                found.extend(layers.into_iter().flat_map(heads));
+            }
+            _ => {
+                return Err(refused(
+                    "heads",
+                    format!(
+                        "there is no head {word:?}. This model has L0H0 to L{}H{}.",
+                        config.n_layers - 1,
+                        config.n_heads - 1
+                    ),
+                ));
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// The neuron that a setting names: `L8N2744` or `8/2744`.
+pub(in crate::analyses) fn neuron(text: &str, config: &Config) -> Result<Neuron> {
+    let neuron = text.parse::<Neuron>().ok();
+    neuron.filter(|neuron| neuron.layer < config.n_layers && neuron.neuron < config.d_mlp).ok_or_else(|| {
+        refused(
+            "neuron",
+            format!(
+                "there is no neuron {text:?}. This model has L0N0 to L{}N{}.",
+                config.n_layers - 1,
+                config.d_mlp - 1
+            ),
+        )
+    })
+}
+
+/// The text that a setting gives, or else the experiment's first prompt, as token ids.
+pub(in crate::analyses) fn text(job: &Job<'_>, name: &str) -> Result<(String, Vec<u32>)> {
+    let given = job.text(name);
+    let first = || Some(job.experiment.groups.first()?.pairs.first()?.clean.as_str());
+    let text = if given.is_empty() { first().unwrap_or_default() } else { given };
+    let ids = job.tokenizer.encode(text, job.experiment.prepend_bos)?;
+    match prompt_fault(text, &ids, job.model.config.n_ctx) {
+        Some((_, message)) => Err(refused(name, message)),
+        None => Ok((text.to_owned(), ids)),
+    }
+}

@@ -1,0 +1,70 @@
+//! Which groups an analysis can use, and why it cannot use the others.
+
+use crate::analyses::Job;
+use crate::error::Result;
+use crate::experiment::Place;
+use crate::prompts::{Prepared, PreparedCase, prepare};
+use crate::report::Problem;
+
+/// The groups that can be run at all, and the faults of the others.
+pub(in crate::analyses) fn usable(job: &Job<'_>) -> Result<(Vec<Prepared>, Vec<Problem>)> {
+    prepare(job.experiment, job.tokenizer, job.model.config.n_ctx)
+}
+
+/// Leaves out groups whose prompts have different numbers of tokens: a map of positions has no meaning for them.
+pub(in crate::analyses) fn of_one_length(groups: Vec<Prepared>, problems: &mut Vec<Problem>) -> Vec<Prepared> {
+    let (even, uneven): (Vec<Prepared>, Vec<Prepared>) = groups.into_iter().partition(|group| {
+        group.cases.windows(2).all(|pair| pair[0].clean.len() == pair[1].clean.len())
+    });
+    for group in uneven {
+        let lengths = || group.cases.iter().map(|case| case.clean.len());
+        let (shortest, longest) = (lengths().min().unwrap_or(0), lengths().max().unwrap_or(0));
+        problems.push(at_group(
+            &group,
+            "different-lengths",
+            format!(
+                "The prompts of this group have {shortest} to {longest} tokens, so one position does not mean the \
+                 same in all of them. Use prompts of one length, or put each length into a group of its own."
+            ),
+        ));
+    }
+    even
+}
+
+/// Leaves out groups in which nothing can be patched, and points out pairs of which clean and corrupted are the
+/// same.
+pub(in crate::analyses) fn that_differ(groups: Vec<Prepared>, problems: &mut Vec<Problem>) -> Vec<Prepared> {
+    let differs = |case: &PreparedCase| case.clean != case.corrupted;
+    let mut kept = Vec::new();
+    for group in groups {
+        if !group.cases.iter().any(differs) {
+            problems.push(at_group(
+                &group,
+                "nothing-differs",
+                "The clean and the corrupted prompts are the same, so there is nothing to patch. Change one side."
+                    .to_owned(),
+            ));
+            continue;
+        }
+        let mut same: Vec<usize> = group.cases.iter().filter(|case| !differs(case)).map(|case| case.pair).collect();
+        same.dedup();
+        problems.extend(same.into_iter().map(|pair| Problem {
+            place: Some(Place { group: group.group, pair: Some(pair), field: None }),
+            code: "identical-prompts".to_owned(),
+            message: "The clean and the corrupted prompt are the same: patching changes nothing here, and the \
+                      group's means move towards no effect. Change one of the two, or remove the pair."
+                .to_owned(),
+        }));
+        kept.push(group);
+    }
+    kept
+}
+
+/// A problem of a whole group.
+pub(in crate::analyses) fn at_group(group: &Prepared, code: &str, message: String) -> Problem {
+    Problem {
+        place: Some(Place { group: group.group, pair: None, field: None }),
+        code: code.to_owned(),
+        message,
+    }
+}

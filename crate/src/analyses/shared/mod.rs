@@ -1,0 +1,7 @@
+//! What several analyses have in common.
+
+pub(super) mod attributed;
+pub(super) mod choices;
+pub(super) mod groups;
+pub(super) mod sweeps;
+pub(super) mod top;

@@ -1,0 +1,51 @@
+//! The cells with the largest numbers, as a table.
+
+use crate::report::{Cell, Column, Grid, Panel, Quantity, Row, Table, Values};
+
+/// A table for each panel: the `k` largest and the `k` smallest numbers in the measure shown first.
+pub(in crate::analyses) fn tables(grid: &Grid, what: &str, k: usize, name: impl Fn(usize) -> String) -> Vec<Table> {
+    let table = |panel: &Panel| {
+        let values = panel.values.first()?;
+        Some(table(grid, panel, values, what, k, &name))
+    };
+    grid.panels.iter().filter_map(table).collect()
+}
+
+fn table(
+    grid: &Grid,
+    panel: &Panel,
+    values: &Values,
+    what: &str,
+    k: usize,
+    name: &impl Fn(usize) -> String,
+) -> Table {
+    let number = |cell: usize| values.mean[cell].unwrap_or(f64::NAN);
+    let mut order: Vec<usize> = (0..values.mean.len()).collect();
+    order.sort_by(|&a, &b| number(b).total_cmp(&number(a)));
+    // Of few cells each once, not again among the smallest.
+    let largest = order.iter().take(k);
+    let smallest = order.iter().skip(order.len().saturating_sub(k).max(k));
+    let bound = |ends: &[f64], cell: usize| ends.get(cell).map_or(Cell::Empty, |&end| Cell::Number(end));
+    let row = |&cell: &usize| Row {
+        cells: vec![
+            Cell::Text(name(cell)),
+            Cell::Number(number(cell)),
+            bound(&values.low, cell),
+            bound(&values.high, cell),
+        ],
+        mark: None,
+    };
+    let measure = &grid.measures[values.measure];
+    let column = |name: &str, quantity| Column { name: name.to_owned(), quantity };
+    Table {
+        title: format!("{}: largest and smallest, {}", grid.title, panel.name),
+        note: None,
+        columns: vec![
+            column(what, Quantity::Text),
+            Column { name: measure.label.clone(), quantity: measure.quantity },
+            column("95 % interval, from", measure.quantity),
+            column("to", measure.quantity),
+        ],
+        rows: largest.chain(smallest).map(row).collect(),
+    }
+}

@@ -1,0 +1,95 @@
+//! What would the model say if it stopped here? The likeliest tokens at each point of the residual stream and
+//! each position of a text (logit lens: nostalgebraist 2020).
+
+use burn::tensor::Tensor;
+
+use super::logit_lens::SCALE;
+use super::shared::choices;
+use super::{Analysis, Findings, Job, Range, Running, Setting};
+use crate::attribution::Direct;
+use crate::error::Result;
+use crate::host::Work;
+use crate::metrics::{log_sum_exp, top_k};
+use crate::model::{Batch, Tap};
+use crate::readback::Reads;
+use crate::report::{Guess, Part, TextLens, Unit};
+use crate::site::Site;
+
+/// The catalogue's entry.
+pub(super) static ANALYSIS: Analysis = Analysis {
+    name: "text-lens",
+    title: "Logit lens in words",
+    description: "The likeliest next token at each point of the residual stream and each position. Read a column \
+                  downwards to see an answer appear.",
+    settings: &[
+        Setting {
+            name: "prompt",
+            description: "The text; empty for the experiment's first prompt.",
+            range: Range::Text { default: "" },
+        },
+        Setting {
+            name: "top_k",
+            description: "How many tokens to keep for each cell.",
+            range: Range::Count { default: 5, min: 1, max: 50 },
+        },
+        SCALE,
+    ],
+    run,
+};
+
+fn run<'a>(job: &'a Job<'a>) -> Running<'a> {
+    Box::pin(lens(job))
+}
+
+async fn lens(job: &Job<'_>) -> Result<Findings> {
+    let (_, ids) = choices::text(job, "prompt")?;
+    let n_layers = job.model.config.n_layers;
+    let points = Direct::point_sites(n_layers);
+    let mut sites = points.clone();
+    sites.push(Site::FinalScale);
+    let mut tap = Tap::new(Some(&sites), &[]);
+    job.model.forward(&Batch::new(std::slice::from_ref(&ids)), &mut tap)?;
+    let recording = tap.finish()?;
+    let scale: Tensor<3> = recording.tensor(Site::FinalScale)?; // [1, p, 1]
+
+    let own = job.text("scale") == "own";
+    let mut work = Work::new(job.host, "Reading the residual stream", Unit::Points, points.len());
+    let mut cells = Vec::new();
+    for site in points {
+        let x: Tensor<3> = recording.tensor(site)?; // [1, p, d]
+        let normalized = if own { job.model.normalize(x, &mut Tap::none())? } else { x / scale.clone() };
+        cells.push(guesses(job, normalized).await?);
+        work.done(1).await?;
+    }
+    let figure = TextLens {
+        title: "Logit lens in words".to_owned(),
+        note: Some(if own {
+            "Each point through its own LayerNorm scale.".to_owned()
+        } else {
+            "Each point through the run's final LayerNorm scale at its position.".to_owned()
+        }),
+        columns: job.tokenizer.tokens(&ids),
+        rows: Direct::points(n_layers),
+        cells,
+    };
+    Ok(Findings { parts: vec![Part::TextLens(figure)], problems: Vec::new() })
+}
+
+/// The likeliest tokens at each position: `normalized [1, p, d]`.
+async fn guesses(job: &Job<'_>, normalized: Tensor<3>) -> Result<Vec<Vec<Guess>>> {
+    let [_, p, d] = normalized.dims();
+    let blocks = job.model.unembedding.logits(normalized.reshape([p, d])); // [p, block] each
+    let widths: Vec<usize> = blocks.iter().map(|block| block.dims()[1]).collect();
+    let blocks = blocks.into_iter().fold(Reads::default(), Reads::with).fetch().await?;
+    let position = |position: usize| {
+        let row = |(block, &width): (&Vec<f32>, &usize)| block[position * width..(position + 1) * width].to_vec();
+        let logits: Vec<f32> = blocks.iter().zip(&widths).flat_map(row).collect();
+        let norm = log_sum_exp(&logits);
+        let guess = |id: usize| {
+            let logit = f64::from(logits[id]);
+            Guess { token: job.tokenizer.token(id as u32), logit, probability: (logit - norm).exp() }
+        };
+        top_k(&logits, job.count("top_k")).into_iter().map(guess).collect()
+    };
+    Ok((0..p).map(position).collect())
+}

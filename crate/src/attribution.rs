@@ -1,0 +1,179 @@
+//! Direct logit attribution: what each part of the final residual stream adds to the logit difference, exactly.
+//!
+//! The final LayerNorm divides by a scale and the unembedding is linear, so with the run's own scale the logit
+//! difference is a sum over everything that was written into the residual stream (TransformerLens's
+//! `apply_ln_to_stack` and `tokens_to_residual_directions`; Elhage et al. 2021).
+//!
+//! Shapes: `b` prompts, `d` residual width, `h` heads, `e` head width, `m` neurons. Everything is at each
+//! prompt's last position.
+
+use burn::tensor::Tensor;
+
+use crate::error::Result;
+use crate::model::span::at_ends;
+use crate::model::tap::Recorder;
+use crate::model::{Activation, Model, tap};
+use crate::runs::Run;
+use crate::site::{BlockSite, Site};
+
+/// A run seen along its prompts' logit differences.
+#[derive(Debug)]
+pub struct Direct<'a> {
+    model: &'a Model,
+    run: &'a Run,
+    /// Where an output must point to raise the answer over the distractor, divided by the run's final LayerNorm
+    /// scale: `[b, d]`.
+    direction: Tensor<2>,
+    /// The same, not divided.
+    unscaled: Tensor<2>,
+    /// What the unembedding's bias adds: `[b, 1]`.
+    bias: Tensor<2>,
+    ends: Vec<usize>,
+}
+
+/// What a run must have recorded for attribution to layers and heads, and to neurons if wanted.
+#[derive(Debug, Clone, Copy)]
+pub struct Sites {
+    /// Whether neurons are attributed to.
+    pub neurons: bool,
+}
+
+impl Recorder for Sites {
+    fn wants(&self, site: Site) -> bool {
+        use BlockSite::*;
+        match site {
+            Site::Embed | Site::PosEmbed | Site::FinalScale => true,
+            Site::FinalNormalized => false,
+            Site::Block(_, MlpPost) => self.neurons,
+            Site::Block(_, site) => matches!(site, ResidPre | ResidMid | ResidPost | AttnOut | MlpOut | Z),
+        }
+    }
+}
+
+impl<'a> Direct<'a> {
+    /// Of a run that recorded [`Sites`]; `pairs` are the answer and the distractor of each prompt.
+    ///
+    /// # Errors
+    /// [`crate::Error::UnknownSite`] if the run did not record them.
+    pub fn new(model: &'a Model, run: &'a Run, pairs: &[[u32; 2]]) -> Result<Self> {
+        let (unscaled, bias) = model.unembedding.directions(pairs); // [b, d], [b, 1]
+        let ends = run.batch.ends();
+        let scale: Tensor<3> = run.recording.tensor(Site::FinalScale)?; // [b, p, 1]
+        let scale = at_ends(scale, &ends).reshape([ends.len(), 1]); // [b, 1]
+        Ok(Self { model, run, direction: unscaled.clone() / scale, unscaled, bias, ends })
+    }
+
+    /// The points of the residual stream: `0_pre`, `0_mid`, `1_pre`, ... `final_post`.
+    pub fn points(n_layers: usize) -> Vec<String> {
+        let halves = (0..n_layers).flat_map(|layer| [format!("{layer}_pre"), format!("{layer}_mid")]);
+        halves.chain(["final_post".to_owned()]).collect()
+    }
+
+    /// The sites of [`Self::points`].
+    pub fn point_sites(n_layers: usize) -> Vec<Site> {
+        let halves = (0..n_layers).flat_map(|layer| {
+            [Site::Block(layer, BlockSite::ResidPre), Site::Block(layer, BlockSite::ResidMid)]
+        });
+        halves.chain([Site::Block(n_layers - 1, BlockSite::ResidPost)]).collect()
+    }
+
+    /// Logit lens (nostalgebraist 2020; `accumulated_resid` with `incl_mid`): the logit difference if the model
+    /// ended at each point of the residual stream, through the run's final LayerNorm scale, or through the
+    /// scale of that point itself: `[points, b]`. The unembedding's bias is left out, as there.
+    ///
+    /// # Errors
+    /// [`crate::Error::UnknownSite`].
+    pub fn lens(&self, recompute_scale: bool) -> Result<Tensor<2>> {
+        let project = |site| -> Result<Tensor<2>> {
+            let x = self.last(site)?; // [b, d]
+            if !recompute_scale {
+                return Ok(self.along(x));
+            }
+            let x = x.clone() - x.mean_dim(1); // [b, d]
+            let scale = ((x.clone() * x.clone()).mean_dim(1) + self.model.config.eps).sqrt(); // [b, 1]
+            Ok((x * self.unscaled.clone()).sum_dim(1) / scale)
+        };
+        stack(Self::point_sites(self.model.config.n_layers).into_iter().map(project))
+    }
+
+    /// The parts of the final residual stream: `embed`, `pos_embed`, `0_attn_out`, `0_mlp_out`, ...
+    pub fn components(n_layers: usize) -> Vec<String> {
+        let layers = (0..n_layers).flat_map(|layer| [format!("{layer}_attn_out"), format!("{layer}_mlp_out")]);
+        ["embed".to_owned(), "pos_embed".to_owned()].into_iter().chain(layers).collect()
+    }
+
+    /// Layer attribution (`decompose_resid`): what each component adds, `[components, b]`.
+    ///
+    /// # Errors
+    /// [`crate::Error::UnknownSite`].
+    pub fn layers(&self) -> Result<Tensor<2>> {
+        let layers = (0..self.model.config.n_layers).flat_map(|layer| {
+            [Site::Block(layer, BlockSite::AttnOut), Site::Block(layer, BlockSite::MlpOut)]
+        });
+        stack([Site::Embed, Site::PosEmbed].into_iter().chain(layers).map(|site| Ok(self.along(self.last(site)?))))
+    }
+
+    /// Head attribution (`stack_head_results`): what each head adds without `b_O`, `[layers h, b]`.
+    ///
+    /// # Errors
+    /// [`crate::Error::UnknownSite`].
+    pub fn heads(&self) -> Result<Tensor<2>> {
+        let (h, e) = (self.model.config.n_heads, self.model.config.d_head);
+        let layer = |layer: usize| -> Result<Tensor<2>> {
+            let z: Tensor<4> = self.run.recording.tensor(Site::Block(layer, BlockSite::Z))?; // [b, p, h, e]
+            let [b, p, _, _] = z.dims();
+            let z = at_ends(z.reshape([b, p, h * e]), &self.ends).reshape([b, h * e]); // [b, h e]
+            let output = self.model.blocks[layer].output.weight.clone(); // [h e, d]
+            let wanted = self.direction.clone().matmul(output.transpose()); // [b, h e]
+            Ok((z * wanted).reshape([b, h, e]).sum_dim(2).reshape([b, h])) // [b, h]
+        };
+        stack((0..self.model.config.n_layers).map(layer))
+    }
+
+    /// Neuron attribution (`stack_neuron_results`): what each neuron adds without `b_out`, `[layers m, b]`.
+    ///
+    /// # Errors
+    /// [`crate::Error::UnknownSite`].
+    pub fn neurons(&self) -> Result<Tensor<2>> {
+        let layer = |layer: usize| -> Result<Tensor<2>> {
+            let post = self.last(Site::Block(layer, BlockSite::MlpPost))?; // [b, m]
+            let output = self.model.blocks[layer].mlp_out.weight.clone(); // [m, d]
+            Ok(post * self.direction.clone().matmul(output.transpose())) // [b, m]
+        };
+        stack((0..self.model.config.n_layers).map(layer))
+    }
+
+    /// What the biases of each layer add, `b_O` and then `b_out`: `[2 layers, b]`.
+    pub fn biases(&self) -> Result<Tensor<2>> {
+        let along = |bias: &Tensor<2>| Ok(self.direction.clone().matmul(bias.clone().transpose())); // [b, 1]
+        let blocks = self.model.blocks.iter();
+        stack(blocks.flat_map(|block| [along(&block.output.bias), along(&block.mlp_out.bias)]))
+    }
+
+    /// What the unembedding's bias adds: `[1, b]`.
+    pub fn unembedding_bias(&self) -> Tensor<2> {
+        self.bias.clone().transpose()
+    }
+
+
+    /// An activation at each prompt's last position: `[b, x]`.
+    fn last(&self, site: Site) -> Result<Tensor<2>>
+    where
+        Activation: tap::Rank<3>,
+    {
+        let x: Tensor<3> = self.run.recording.tensor(site)?; // [b, p, x]
+        let [b, _, width] = x.dims();
+        Ok(at_ends(x, &self.ends).reshape([b, width]))
+    }
+
+    /// What a vector written into the residual stream adds: `[b, d] -> [b, 1]`.
+    fn along(&self, written: Tensor<2>) -> Tensor<2> {
+        (written * self.direction.clone()).sum_dim(1)
+    }
+}
+
+/// Columns `[b, n]` of several rows to one list of rows `[all n, b]`.
+fn stack(columns: impl Iterator<Item = Result<Tensor<2>>>) -> Result<Tensor<2>> {
+    let columns: Vec<Tensor<2>> = columns.collect::<Result<_>>()?;
+    Ok(Tensor::cat(columns, 1).transpose())
+}

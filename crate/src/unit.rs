@@ -1,0 +1,121 @@
+//! Heads and neurons by name, as people write them: `L7H11`, `L8N2744`, `8/2744`, lists of these and of layers.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// A head.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Head {
+    /// Its layer.
+    pub layer: usize,
+    /// Its index in the layer.
+    pub head: usize,
+}
+
+/// A neuron.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Neuron {
+    /// Its layer.
+    pub layer: usize,
+    /// Its index in the layer.
+    pub neuron: usize,
+}
+
+/// A name that is none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NotAName;
+
+impl fmt::Display for Head {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "L{}H{}", self.layer, self.head)
+    }
+}
+
+impl fmt::Display for Neuron {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "L{}N{}", self.layer, self.neuron)
+    }
+}
+
+impl FromStr for Head {
+    type Err = NotAName;
+
+    fn from_str(text: &str) -> Result<Self, NotAName> {
+        let [layer, head] = pair(text, 'H')?;
+        Ok(Self { layer, head })
+    }
+}
+
+impl FromStr for Neuron {
+    type Err = NotAName;
+
+    fn from_str(text: &str) -> Result<Self, NotAName> {
+        let [layer, neuron] = pair(text, 'N')?;
+        Ok(Self { layer, neuron })
+    }
+}
+
+/// Two numbers written as `L8N2744` or `8/2744`.
+fn pair(text: &str, letter: char) -> Result<[usize; 2], NotAName> {
+    let text = text.trim().to_ascii_uppercase();
+    let (layer, index) = match text.strip_prefix('L') {
+        Some(rest) => rest.split_once(letter),
+        None => text.split_once('/'),
+    }
+    .ok_or(NotAName)?;
+    let number = |text: &str| text.parse().map_err(|_| NotAName);
+    Ok([number(layer)?, number(index)?])
+}
+
+/// The words of a list: separated by commas, semicolons or white space.
+pub fn words(list: &str) -> impl Iterator<Item = &str> {
+    list.split([',', ';', ' ', '\t', '\n']).map(str::trim).filter(|word| !word.is_empty())
+}
+
+/// Layers written as `all`, `8`, `8 10` or `3-5`, each once, in order.
+///
+/// # Errors
+/// [`NotAName`] for a word that is no layer, or none below `n_layers`.
+pub fn layers(list: &str, n_layers: usize) -> Result<Vec<usize>, NotAName> {
+    let number = |text: &str| {
+        let digits = text.trim_start_matches(['L', 'l']);
+        digits.parse().ok().filter(|&layer: &usize| layer < n_layers).ok_or(NotAName)
+    };
+    let mut found = Vec::new();
+    for word in words(list) {
+        match word.split_once('-') {
+            _ if word == "all" => found.extend(0..n_layers),
+            Some((first, last)) => found.extend(number(first)?..=number(last)?),
+            None => found.push(number(word)?),
+        }
+    }
+    found.sort_unstable();
+    found.dedup();
+    if found.is_empty() { Err(NotAName) } else { Ok(found) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_read_as_people_write_them() {
+        assert_eq!("L7H11".parse(), Ok(Head { layer: 7, head: 11 }));
+        assert_eq!(" l7h11 ".parse(), Ok(Head { layer: 7, head: 11 }));
+        assert_eq!("8/2744".parse(), Ok(Neuron { layer: 8, neuron: 2744 }));
+        assert_eq!(Neuron { layer: 8, neuron: 2744 }.to_string(), "L8N2744");
+        for text in ["", "L7", "7H11", "L7N11", "LxH1", "L-1H0"] {
+            assert_eq!(text.parse::<Head>(), Err(NotAName), "{text}");
+        }
+    }
+
+    #[test]
+    fn layers_are_listed_in_order_and_once() {
+        assert_eq!(layers("all", 3), Ok(vec![0, 1, 2]));
+        assert_eq!(layers("10, L8 8", 12), Ok(vec![8, 10]));
+        assert_eq!(layers("3-5", 12), Ok(vec![3, 4, 5]));
+        for list in ["", "12", "one", "3-12", "5-3"] {
+            assert_eq!(layers(list, 12), Err(NotAName), "{list}");
+        }
+    }
+}
