@@ -98,7 +98,8 @@ impl<'a> Direct<'a> {
 
     /// The parts of the final residual stream: `embed`, `pos_embed`, `0_attn_out`, `0_mlp_out`, ...
     pub fn components(n_layers: usize) -> Vec<String> {
-        let layers = (0..n_layers).flat_map(|layer| [format!("{layer}_attn_out"), format!("{layer}_mlp_out")]);
+        let layers =
+            (0..n_layers).flat_map(|layer| [format!("{layer}_attn_out"), format!("{layer}_mlp_out")]);
         ["embed".to_owned(), "pos_embed".to_owned()].into_iter().chain(layers).collect()
     }
 
@@ -110,7 +111,12 @@ impl<'a> Direct<'a> {
         let layers = (0..self.model.config.n_layers).flat_map(|layer| {
             [Site::Block(layer, BlockSite::AttnOut), Site::Block(layer, BlockSite::MlpOut)]
         });
-        stack([Site::Embed, Site::PosEmbed].into_iter().chain(layers).map(|site| Ok(self.along(self.last(site)?))))
+        stack(
+            [Site::Embed, Site::PosEmbed]
+                .into_iter()
+                .chain(layers)
+                .map(|site| Ok(self.along(self.last(site)?))),
+        )
     }
 
     /// Head attribution (`stack_head_results`): what each head adds without `b_O`, `[layers h, b]`.
@@ -154,7 +160,6 @@ impl<'a> Direct<'a> {
     pub fn unembedding_bias(&self) -> Tensor<2> {
         self.bias.clone().transpose()
     }
-
 
     /// An activation at each prompt's last position: `[b, x]`.
     fn last(&self, site: Site) -> Result<Tensor<2>>

@@ -115,9 +115,8 @@ async fn top_heads(job: &Job<'_>, group: &Prepared, k: usize) -> Result<Vec<Chos
     }
     let mut ranked: Vec<(usize, f64)> = numbers.iter().map(|numbers| mean(numbers)).enumerate().collect();
     ranked.sort_by(|(_, a), (_, b)| b.total_cmp(a));
-    let named = |&(cell, share): &(usize, f64)| {
-        (Head { layer: cell / n_heads, head: cell % n_heads }, Some(share))
-    };
+    let named =
+        |&(cell, share): &(usize, f64)| (Head { layer: cell / n_heads, head: cell % n_heads }, Some(share));
     let positive = ranked.iter().take(k).filter(|(_, share)| *share > 0.0);
     let negative = ranked.iter().rev().take(k).filter(|(_, share)| *share < 0.0);
     Ok(positive.chain(negative).map(named).collect())

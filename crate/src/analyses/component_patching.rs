@@ -28,7 +28,11 @@ async fn patch(job: &Job<'_>) -> Result<Findings> {
         layers: (0..job.model.config.n_layers).collect(),
     };
     let plans = [
-        plan("Patched attention output", "The output of one layer's attention at one position.", BlockSite::AttnOut),
+        plan(
+            "Patched attention output",
+            "The output of one layer's attention at one position.",
+            BlockSite::AttnOut,
+        ),
         plan("Patched MLP output", "The output of one layer's MLP at one position.", BlockSite::MlpOut),
     ];
     let (grids, problems) = sweep(job, &plans).await?;

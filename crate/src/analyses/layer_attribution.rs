@@ -30,8 +30,7 @@ async fn attribute(job: &Job<'_>) -> Result<Findings> {
         Ok(burn::tensor::Tensor::cat(vec![direct.layers()?, direct.unembedding_bias()], 0))
     };
     let (all, problems) = attributed(job, false, &all).await?;
-    let rows =
-        Axis { label: String::new(), counts: AxisKind::Other, ticks: vec!["contribution".to_owned()] };
+    let rows = Axis { label: String::new(), counts: AxisKind::Other, ticks: vec!["contribution".to_owned()] };
     let mut ticks = Direct::components(job.model.config.n_layers);
     ticks.push("unembed_bias".to_owned());
     let columns = Axis { label: "Component".to_owned(), counts: AxisKind::Component, ticks };
@@ -50,7 +49,10 @@ async fn attribute(job: &Job<'_>) -> Result<Findings> {
 /// Sums beside the logit differences.
 fn balance(attributed: &Attributed) -> Table {
     let rows = attributed.group.cases.iter().zip(&attributed.prompts).zip(&attributed.outcomes);
-    let row = |((case, components), outcome): ((&crate::prompts::PreparedCase, &Vec<f64>), &crate::metrics::Outcome)| {
+    let row = |((case, components), outcome): (
+        (&crate::prompts::PreparedCase, &Vec<f64>),
+        &crate::metrics::Outcome,
+    )| {
         let sum: f64 = components.iter().sum();
         let difference = outcome.logit_difference();
         let error = (sum - difference).abs();
@@ -61,7 +63,11 @@ fn balance(attributed: &Attributed) -> Table {
                 Cell::Number(difference),
                 Cell::Number(error),
             ],
-            mark: Some(if error <= BALANCE * difference.abs().max(1.0) { Mark::Passed } else { Mark::Failed }),
+            mark: Some(if error <= BALANCE * difference.abs().max(1.0) {
+                Mark::Passed
+            } else {
+                Mark::Failed
+            }),
         }
     };
     let column = |name: &str, quantity| Column { name: name.to_owned(), quantity };

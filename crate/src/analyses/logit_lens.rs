@@ -32,18 +32,18 @@ fn run<'a>(job: &'a Job<'a>) -> Running<'a> {
 async fn lens(job: &Job<'_>) -> Result<Findings> {
     let own = job.text("scale") == "own";
     let (all, problems) = attributed(job, false, &|direct| direct.lens(own)).await?;
-    let rows = Axis {
-        label: String::new(),
-        counts: AxisKind::Other,
-        ticks: vec!["logit difference".to_owned()],
-    };
+    let rows =
+        Axis { label: String::new(), counts: AxisKind::Other, ticks: vec!["logit difference".to_owned()] };
     let columns = Axis {
         label: "Layer".to_owned(),
         counts: AxisKind::Component,
         ticks: Direct::points(job.model.config.n_layers),
     };
     let (title, note) = if own {
-        ("Logit lens, each point with its own scale", "Each point is divided by its own LayerNorm scale, so steps do not add up.")
+        (
+            "Logit lens, each point with its own scale",
+            "Each point is divided by its own LayerNorm scale, so steps do not add up.",
+        )
     } else {
         ("Logit lens", "Through the run's final LayerNorm scale; the unembedding's bias is left out.")
     };

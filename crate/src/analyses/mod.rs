@@ -2,7 +2,9 @@
 //!
 //! The list is the catalogue from which the native command's help and the page's forms are made.
 
+mod activations;
 mod attention;
+mod checks;
 mod component_patching;
 mod head_attribution;
 mod head_patching;
@@ -12,6 +14,7 @@ mod logit_lens;
 mod neuron_attribution;
 mod neuron_on_text;
 mod neuron_patching;
+mod patched_run;
 mod residual_patching;
 mod shared;
 mod test_prompt;
@@ -46,6 +49,9 @@ pub const ALL: &[&Analysis] = &[
     &neuron_attribution::ANALYSIS,
     &neuron_patching::ANALYSIS,
     &neuron_on_text::ANALYSIS,
+    &patched_run::ANALYSIS,
+    &activations::ANALYSIS,
+    &checks::ANALYSIS,
 ];
 
 /// An entry of the catalogue.

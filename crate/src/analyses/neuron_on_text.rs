@@ -54,9 +54,9 @@ async fn watch(job: &Job<'_>) -> Result<Findings> {
     let neuron = neuron(job.text("neuron"), &job.model.config)?;
     let full = match job.text("full") {
         "auto" => None,
-        text => Some(text.parse::<f64>().ok().filter(|full| full.is_finite() && *full > 0.0).ok_or_else(|| {
-            refused("full", format!("{text:?} is no number above 0. Write one, or `auto`."))
-        })?),
+        text => Some(text.parse::<f64>().ok().filter(|full| full.is_finite() && *full > 0.0).ok_or_else(
+            || refused("full", format!("{text:?} is no number above 0. Write one, or `auto`.")),
+        )?),
     };
     let texts = texts(job)?;
     let mut work = Work::new(job.host, "Running the texts", Unit::Prompts, texts.len());
@@ -70,7 +70,9 @@ async fn watch(job: &Job<'_>) -> Result<Findings> {
     let largest = if largest > 0.0 { largest } else { 1.0 };
     let figure = TokenValues {
         title: format!("Neuron {neuron}"),
-        note: Some("White at 0, red at the upper end of the scale; GELU lets activations fall to -0.17.".to_owned()),
+        note: Some(
+            "White at 0, red at the upper end of the scale; GELU lets activations fall to -0.17.".to_owned(),
+        ),
         quantity: Quantity::Activation,
         range: [0.0, full.unwrap_or(largest)],
         rows,
@@ -133,10 +135,7 @@ async fn written(job: &Job<'_>, neuron: Neuron) -> Result<[Table; 2]> {
         rows: top_k(order, job.count("top_k"))
             .into_iter()
             .map(|id| Row {
-                cells: vec![
-                    Cell::Token(job.tokenizer.token(id as u32)),
-                    Cell::Number(f64::from(raised[id])),
-                ],
+                cells: vec![Cell::Token(job.tokenizer.token(id as u32)), Cell::Number(f64::from(raised[id]))],
                 mark: None,
             })
             .collect(),

@@ -52,9 +52,8 @@ async fn patch(job: &Job<'_>) -> Result<Findings> {
         layers: layers.clone(),
     }];
     let (grids, problems) = sweep(job, &plans).await?;
-    let name = |cell: usize| {
-        Neuron { layer: layers[cell / config.d_mlp], neuron: cell % config.d_mlp }.to_string()
-    };
+    let name =
+        |cell: usize| Neuron { layer: layers[cell / config.d_mlp], neuron: cell % config.d_mlp }.to_string();
     let tables: Vec<Part> = grids
         .iter()
         .flat_map(|grid| top::tables(grid, "Neuron", job.count("top_k"), name))

@@ -16,10 +16,7 @@ pub(super) static ANALYSIS: Analysis = Analysis {
         Setting {
             name: "site",
             description: "Before the layer, between its attention and its MLP, or after it.",
-            range: Range::Choice {
-                default: "resid_pre",
-                options: &["resid_pre", "resid_mid", "resid_post"],
-            },
+            range: Range::Choice { default: "resid_pre", options: &["resid_pre", "resid_mid", "resid_post"] },
         },
         DIRECTION,
         probabilities(true),

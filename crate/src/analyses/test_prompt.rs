@@ -17,7 +17,11 @@ pub(super) static ANALYSIS: Analysis = Analysis {
     title: "Test a prompt",
     description: "The most likely next tokens after one prompt, and the rank of the answer among all tokens.",
     settings: &[
-        Setting { name: "prompt", description: "The text to continue; empty for the experiment's first prompt and its answer.", range: Range::Text { default: "" } },
+        Setting {
+            name: "prompt",
+            description: "The text to continue; empty for the experiment's first prompt and its answer.",
+            range: Range::Text { default: "" },
+        },
         Setting {
             name: "answer",
             description: "The next token whose rank is asked for, exactly as typed; empty for none.",

@@ -82,7 +82,8 @@ async fn guesses(job: &Job<'_>, normalized: Tensor<3>) -> Result<Vec<Vec<Guess>>
     let widths: Vec<usize> = blocks.iter().map(|block| block.dims()[1]).collect();
     let blocks = blocks.into_iter().fold(Reads::default(), Reads::with).fetch().await?;
     let position = |position: usize| {
-        let row = |(block, &width): (&Vec<f32>, &usize)| block[position * width..(position + 1) * width].to_vec();
+        let row =
+            |(block, &width): (&Vec<f32>, &usize)| block[position * width..(position + 1) * width].to_vec();
         let logits: Vec<f32> = blocks.iter().zip(&widths).flat_map(row).collect();
         let norm = log_sum_exp(&logits);
         let guess = |id: usize| {

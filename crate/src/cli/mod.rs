@@ -209,7 +209,8 @@ fn deliver(document: &impl serde::Serialize, reports: &[Report], json: Option<&P
         Some(path) if path.as_os_str() == "-" => return say(&serde_json::to_string_pretty(document)?),
         // Indented, the numbers of a sweep would take three times the room.
         Some(path) => {
-            fs::write(path, serde_json::to_string(document)? + "\n").with_context(|| path.display().to_string())?;
+            fs::write(path, serde_json::to_string(document)? + "\n")
+                .with_context(|| path.display().to_string())?;
         }
         None => {}
     }

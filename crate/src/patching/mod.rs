@@ -126,6 +126,31 @@ impl Cell {
     }
 }
 
+impl std::str::FromStr for Cell {
+    type Err = Error;
+
+    /// Reads what [`Cell`]'s `Display` writes; words in the brackets may also be written `head=11`.
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let unknown = || Error::UnknownSite(text.to_owned());
+        let (site, parts) = match text.split_once('[') {
+            Some((site, rest)) => (site, rest.trim_end().strip_suffix(']').ok_or_else(unknown)?),
+            None => (text, ""),
+        };
+        let Site::Block(layer, site) = site.trim().parse()? else { return Err(unknown()) };
+        let mut cell = Cell { site, layer, unit: None, position: None };
+        for part in parts.split(',').map(str::trim).filter(|part| !matches!(*part, "" | "all")) {
+            let (word, number) = part.split_once([' ', '=']).ok_or_else(unknown)?;
+            let number = number.trim().parse().map_err(|_| unknown())?;
+            match word.trim() {
+                "head" | "neuron" => cell.unit = Some(number),
+                "position" => cell.position = Some(number),
+                _ => return Err(unknown()),
+            }
+        }
+        Ok(cell)
+    }
+}
+
 impl std::fmt::Display for Cell {
     /// TransformerLens's name of the hook point, then what of it: `blocks.7.attn.hook_z[head 11, position 3]`.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -134,5 +159,61 @@ impl std::fmt::Display for Cell {
         let position = self.position.map(|position| format!("position {position}"));
         let parts: Vec<String> = unit.into_iter().chain(position).collect();
         write!(f, "{}[{}]", self.at(), if parts.is_empty() { "all".to_owned() } else { parts.join(", ") })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cells_read_back_as_written() {
+        let cell = |site, unit, position| Cell { site, layer: 7, unit, position };
+        for (cell, text) in [
+            (cell(BlockSite::Z, Some(11), Some(3)), "blocks.7.attn.hook_z[head 11, position 3]"),
+            (cell(BlockSite::MlpPost, Some(2744), None), "blocks.7.mlp.hook_post[neuron 2744]"),
+            (cell(BlockSite::ResidPre, None, None), "blocks.7.hook_resid_pre[all]"),
+        ] {
+            assert_eq!(cell.to_string(), text);
+            assert_eq!(text.parse::<Cell>().ok(), Some(cell));
+        }
+        for text in [
+            "",
+            "hook_embed",
+            "blocks.7.attn.hook_z[head]",
+            "blocks.7.attn.hook_z[head 1",
+            "blocks.7.attn.hook_z[x 1]",
+        ] {
+            assert!(text.parse::<Cell>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn cells_that_a_model_does_not_have_are_refused() {
+        let config = Config {
+            n_layers: 2,
+            n_heads: 3,
+            d_model: 6,
+            d_head: 2,
+            d_mlp: 8,
+            d_vocab: 10,
+            n_ctx: 9,
+            eps: 1e-5,
+            tied: true,
+        };
+        let check = |text: &str| text.parse::<Cell>().and_then(|cell| cell.check(&config, 5));
+        assert!(check("blocks.1.attn.hook_z[head 2, position 4]").is_ok());
+        assert!(check("blocks.0.mlp.hook_post[neuron 7]").is_ok());
+        for text in [
+            "blocks.2.attn.hook_z[head 0]",
+            "blocks.0.attn.hook_z[head 3]",
+            "blocks.0.attn.hook_z[position 1]",
+            "blocks.0.attn.hook_z[head 0, position 5]",
+            "blocks.0.mlp.hook_post[neuron 8]",
+            "blocks.0.hook_resid_pre[head 1]",
+            "blocks.0.attn.hook_attn_scores[head 1]",
+        ] {
+            assert!(matches!(check(text), Err(Error::PatchUnfired(_))), "{text}");
+        }
     }
 }

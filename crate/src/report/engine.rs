@@ -90,6 +90,10 @@ pub enum Unit {
     Bytes,
     /// Prompts run.
     Prompts,
+    /// Hook points read.
+    Sites,
+    /// Checks made.
+    Checks,
     /// Points of the residual stream read.
     Points,
     /// Patches run, each on every prompt of a group.

@@ -12,10 +12,13 @@ pub(in crate::analyses) fn usable(job: &Job<'_>) -> Result<(Vec<Prepared>, Vec<P
 }
 
 /// Leaves out groups whose prompts have different numbers of tokens: a map of positions has no meaning for them.
-pub(in crate::analyses) fn of_one_length(groups: Vec<Prepared>, problems: &mut Vec<Problem>) -> Vec<Prepared> {
-    let (even, uneven): (Vec<Prepared>, Vec<Prepared>) = groups.into_iter().partition(|group| {
-        group.cases.windows(2).all(|pair| pair[0].clean.len() == pair[1].clean.len())
-    });
+pub(in crate::analyses) fn of_one_length(
+    groups: Vec<Prepared>,
+    problems: &mut Vec<Problem>,
+) -> Vec<Prepared> {
+    let (even, uneven): (Vec<Prepared>, Vec<Prepared>) = groups
+        .into_iter()
+        .partition(|group| group.cases.windows(2).all(|pair| pair[0].clean.len() == pair[1].clean.len()));
     for group in uneven {
         let lengths = || group.cases.iter().map(|case| case.clean.len());
         let (shortest, longest) = (lengths().min().unwrap_or(0), lengths().max().unwrap_or(0));
@@ -46,14 +49,18 @@ pub(in crate::analyses) fn that_differ(groups: Vec<Prepared>, problems: &mut Vec
             ));
             continue;
         }
-        let mut same: Vec<usize> = group.cases.iter().filter(|case| !differs(case)).map(|case| case.pair).collect();
+        let mut same: Vec<usize> =
+            group.cases.iter().filter(|case| !differs(case)).map(|case| case.pair).collect();
         same.dedup();
-        problems.extend(same.into_iter().map(|pair| Problem {
-            place: Some(Place { group: group.group, pair: Some(pair), field: None }),
-            code: "identical-prompts".to_owned(),
-            message: "The clean and the corrupted prompt are the same: patching changes nothing here, and the \
+        problems.extend(same.into_iter().map(|pair| {
+            Problem {
+                place: Some(Place { group: group.group, pair: Some(pair), field: None }),
+                code: "identical-prompts".to_owned(),
+                message:
+                    "The clean and the corrupted prompt are the same: patching changes nothing here, and the \
                       group's means move towards no effect. Change one of the two, or remove the pair."
-                .to_owned(),
+                        .to_owned(),
+            }
         }));
         kept.push(group);
     }

@@ -92,13 +92,11 @@ impl Plan {
         let positions = || Axis {
             label: "Position".to_owned(),
             counts: AxisKind::Position,
-                ticks: Vec::new(), // each panel has its own
+            ticks: Vec::new(), // each panel has its own
         };
         let (rows, columns) = match self.columns {
             Columns::Positions => (layer_axis(&self.layers), positions()),
-            Columns::Heads => {
-                (layer_axis(&self.layers), unit_axis(AxisKind::Head, "Head", config.n_heads))
-            }
+            Columns::Heads => (layer_axis(&self.layers), unit_axis(AxisKind::Head, "Head", config.n_heads)),
             Columns::Neurons => {
                 (layer_axis(&self.layers), unit_axis(AxisKind::Neuron, "Neuron", config.d_mlp))
             }
@@ -106,8 +104,7 @@ impl Plan {
                 let name = |layer, head| Head { layer, head }.to_string();
                 let layer = |&layer: &usize| (0..config.n_heads).map(move |head| name(layer, head));
                 let ticks = self.layers.iter().flat_map(layer).collect();
-                let heads =
-                    Axis { label: "Head".to_owned(), counts: AxisKind::LayerHead, ticks };
+                let heads = Axis { label: "Head".to_owned(), counts: AxisKind::LayerHead, ticks };
                 (heads, positions())
             }
         };
@@ -248,9 +245,8 @@ impl<'a> Maps<'a> {
         let cells: Vec<Option<Vec<Outcome>>> =
             self.outcomes[self.bounds[index]..self.bounds[index + 1]].iter().map(whole).collect();
         let numbers = self.unpatched.numbers(direction(self.job), self.job.flag("probabilities"), &cells);
-        let summarise = |(measure, numbers): (usize, crate::summary::Numbers)| {
-            numbers.summarise(measure, finished)
-        };
+        let summarise =
+            |(measure, numbers): (usize, crate::summary::Numbers)| numbers.summarise(measure, finished);
         let cases = &self.group.cases;
         Panel {
             name: self.group.name.clone(),

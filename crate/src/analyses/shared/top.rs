@@ -3,7 +3,12 @@
 use crate::report::{Cell, Column, Grid, Panel, Quantity, Row, Table, Values};
 
 /// A table for each panel: the `k` largest and the `k` smallest numbers in the measure shown first.
-pub(in crate::analyses) fn tables(grid: &Grid, what: &str, k: usize, name: impl Fn(usize) -> String) -> Vec<Table> {
+pub(in crate::analyses) fn tables(
+    grid: &Grid,
+    what: &str,
+    k: usize,
+    name: impl Fn(usize) -> String,
+) -> Vec<Table> {
     let table = |panel: &Panel| {
         let values = panel.values.first()?;
         Some(table(grid, panel, values, what, k, &name))

@@ -1,0 +1,170 @@
+//! What is in there? Every hook point of a run by TransformerLens's name, and the numbers of one of them
+//! (`run_with_cache`).
+
+use super::shared::choices;
+use super::{Analysis, Findings, Job, Range, Running, Setting};
+use crate::error::{Error, Result};
+use crate::host::Work;
+use crate::model::tap::Everything;
+use crate::model::{Activation, Batch, Tap};
+use crate::readback;
+use crate::report::{
+    Axis, AxisKind, Cell, Column, Grid, Measure, Panel, Part, Quantity, Row, Table, Token, Unit,
+};
+use crate::site::{self, Site};
+use crate::summary::Numbers;
+
+/// The catalogue's entry.
+pub(super) static ANALYSIS: Analysis = Analysis {
+    name: "activations",
+    title: "Activations",
+    description: "Every hook point of a run under its TransformerLens name, with its shape and its range of numbers; \
+                  with a name given, the numbers themselves.",
+    settings: &[
+        Setting {
+            name: "prompt",
+            description: "The text; empty for the experiment's first prompt.",
+            range: Range::Text { default: "" },
+        },
+        Setting {
+            name: "site",
+            description: "A hook point, like blocks.7.attn.hook_z; empty for the list of all.",
+            range: Range::Text { default: "" },
+        },
+    ],
+    run,
+};
+
+fn run<'a>(job: &'a Job<'a>) -> Running<'a> {
+    Box::pin(record(job))
+}
+
+async fn record(job: &Job<'_>) -> Result<Findings> {
+    let wanted: Option<Site> = match job.text("site") {
+        "" => None,
+        name => Some(name.parse()?),
+    };
+    let n_layers = job.model.config.n_layers;
+    if let Some(Site::Block(layer, _)) = wanted
+        && layer >= n_layers
+    {
+        return Err(Error::UnknownSite(job.text("site").to_owned()));
+    }
+    let (text, ids) = choices::text(job, "prompt")?;
+    let mut tap = Tap::new(Some(&Everything), &[]);
+    job.model.forward(&Batch::new(std::slice::from_ref(&ids)), &mut tap)?;
+    let recording = tap.finish()?;
+
+    let sites: Vec<Site> = wanted.map_or_else(|| Site::all(n_layers).collect(), |site| vec![site]);
+    let mut work = Work::new(job.host, "Reading activations", Unit::Sites, sites.len());
+    let mut rows = Vec::new();
+    let mut parts = Vec::new();
+    for site in sites {
+        let activation = recording.get(site)?;
+        // Without the prompt's axis: there is one prompt.
+        let shape = activation.shape()[1..].to_vec();
+        let numbers = match activation {
+            Activation::Three(tensor) => readback::read(tensor.clone()).await?,
+            Activation::Four(tensor) => readback::read(tensor.clone()).await?,
+        };
+        rows.push(row(site, &shape, &numbers));
+        if wanted.is_some() {
+            parts.push(Part::Heat(grid(site, &text, &shape, &numbers, &job.tokenizer.tokens(&ids))));
+        }
+        work.done(1).await?;
+    }
+    parts.insert(0, Part::Table(table(rows)));
+    Ok(Findings { parts, problems: Vec::new() })
+}
+
+fn table(rows: Vec<Row>) -> Table {
+    let column = |name: &str, quantity| Column { name: name.to_owned(), quantity };
+    Table {
+        title: "Hook points".to_owned(),
+        note: Some("Masked attention scores, which are minus infinity, are not counted.".to_owned()),
+        columns: vec![
+            column("Name", Quantity::Text),
+            column("Shape", Quantity::Text),
+            column("Smallest", Quantity::Activation),
+            column("Largest", Quantity::Activation),
+            column("Root mean square", Quantity::Activation),
+        ],
+        rows,
+    }
+}
+
+fn row(site: Site, shape: &[usize], numbers: &[f32]) -> Row {
+    let axes = site.axes()[1..].iter().zip(shape).map(|(axis, size)| format!("{} {size}", word(*axis)).trim_start().to_owned());
+    let finite = || numbers.iter().map(|&number| f64::from(number)).filter(|number| number.is_finite());
+    let count = finite().count().max(1) as f64;
+    Row {
+        cells: vec![
+            Cell::Text(site.to_string()),
+            Cell::Text(axes.collect::<Vec<_>>().join(" × ")),
+            Cell::Number(finite().fold(f64::INFINITY, f64::min)),
+            Cell::Number(finite().fold(f64::NEG_INFINITY, f64::max)),
+            Cell::Number((finite().map(|number| number * number).sum::<f64>() / count).sqrt()),
+        ],
+        mark: None,
+    }
+}
+
+fn word(axis: site::Axis) -> &'static str {
+    match axis {
+        site::Axis::Batch => "batch",
+        site::Axis::Position => "pos",
+        site::Axis::Source => "source",
+        site::Axis::Head => "head",
+        site::Axis::DModel => "d_model",
+        site::Axis::DHead => "d_head",
+        site::Axis::Neuron => "d_mlp",
+        site::Axis::One => "",
+    }
+}
+
+/// The numbers with positions, or heads and positions, as rows, and the innermost axes as columns.
+fn grid(site: Site, text: &str, shape: &[usize], numbers: &[f32], tokens: &[Token]) -> Grid {
+    let token = |position: usize| format!("{}_{position}", tokens[position].text);
+    let by_head = site.axes().get(1) == Some(&site::Axis::Head);
+    let rows: Vec<String> = if by_head {
+        (0..shape[0] * shape[1]).map(|row| format!("H{} {}", row / shape[1], token(row % shape[1]))).collect()
+    } else {
+        (0..shape[0]).map(token).collect()
+    };
+    let width = numbers.len() / rows.len();
+    let columns: Vec<String> = if by_head {
+        (0..width).map(token).collect()
+    } else if shape.len() == 3 {
+        (0..width).map(|column| format!("H{}.{}", column / shape[2], column % shape[2])).collect()
+    } else {
+        (0..width).map(|column| column.to_string()).collect()
+    };
+    let axis = |label: &str, ticks| Axis { label: label.to_owned(), counts: AxisKind::Other, ticks };
+    // A masked score has no number to show.
+    let finite = |&number: &f32| if number.is_finite() { f64::from(number) } else { f64::NAN };
+    let numbers = Numbers { prompts: vec![numbers.iter().map(finite).collect()], ..Numbers::default() };
+    let mut values = numbers.summarise(0, true);
+    values.prompts = Vec::new();
+    Grid {
+        title: site.to_string(),
+        note: None,
+        site: None,
+        rows: axis("Position", rows),
+        columns: axis("Component", columns),
+        measures: vec![Measure {
+            name: "activation".to_owned(),
+            label: "activation".to_owned(),
+            quantity: Quantity::Activation,
+            range: None,
+            middle: Some(0.0),
+        }],
+        panels: vec![Panel {
+            name: text.to_owned(),
+            group: 0,
+            minus: None,
+            ticks: None,
+            prompts: Vec::new(),
+            values: vec![values],
+        }],
+    }
+}

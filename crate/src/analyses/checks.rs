@@ -1,0 +1,216 @@
+//! Can this be trusted? Identities that hold exactly in exact arithmetic, measured on this device with this
+//! model and these prompts.
+
+use burn::tensor::Tensor;
+
+use super::layer_attribution::BALANCE;
+use super::shared::groups::{at_group, usable};
+use super::{Analysis, Findings, Job, Running};
+use crate::attribution::Direct;
+use crate::error::Result;
+use crate::host::{Quiet, Work};
+use crate::metrics::{Outcome, mean};
+use crate::model::tap::Recorder;
+use crate::patching::sweep::{CHUNK_BYTES, Sweep};
+use crate::patching::{Cell, Direction, PATCHABLE, plain};
+use crate::prompts::Prepared;
+use crate::readback;
+use crate::report::{Cell as TableCell, Column, Mark, Part, Problem, Quantity, Row, Table, Unit};
+use crate::runs::{Runs, parts};
+use crate::site::{Axis, BlockSite, Site};
+
+/// The catalogue's entry.
+pub(super) static ANALYSIS: Analysis = Analysis {
+    name: "checks",
+    title: "Can this be trusted?",
+    description: "Identities that must hold, measured here and now: patching nothing changes nothing, patching \
+                  everything gives the clean run, parts sum to the whole, the fast path is the plain one.",
+    settings: &[],
+    run,
+};
+
+/// Patching everything gives the clean run within this share of the effect.
+const EVERYTHING: f64 = 1e-6;
+/// The fast path gives the plain one's logits within this share of the largest.
+const FAST: f64 = 1e-5;
+/// Attention weights sum to 1 within this: the rounding of a sum of a few hundred numbers.
+const ROWS: f64 = 1e-5;
+
+fn run<'a>(job: &'a Job<'a>) -> Running<'a> {
+    Box::pin(check(job))
+}
+
+async fn check(job: &Job<'_>) -> Result<Findings> {
+    let (groups, mut problems) = usable(job)?;
+    let mut work = Work::new(job.host, "Checking", Unit::Checks, 5 * groups.len());
+    let mut tables = Vec::new();
+    for group in &groups {
+        // One part of a group tells as much as all of it.
+        let Some(cases) = parts(&group.cases, &job.model.config).next() else { continue };
+        let runs = Runs::record(job.model, cases, false, &Everything).await?;
+        tables.push(Part::Table(checks(job, group, &runs, &mut work, &mut problems).await?));
+    }
+    Ok(Findings { parts: tables, problems })
+}
+
+/// Records what any check looks at: all but what no analysis patches or attributes to.
+#[derive(Debug)]
+struct Everything;
+
+impl Recorder for Everything {
+    fn wants(&self, site: Site) -> bool {
+        !matches!(site, Site::Block(_, BlockSite::AttnScores | BlockSite::MlpPre))
+    }
+}
+
+async fn checks(
+    job: &Job<'_>,
+    group: &Prepared,
+    runs: &Runs<'_>,
+    work: &mut Work<'_>,
+    problems: &mut Vec<Problem>,
+) -> Result<Table> {
+    let mut rows =
+        vec![row("Patching nothing changes the logit difference by", nothing(job, runs).await?, 0.0)];
+    work.done(1).await?;
+    match everything(job, runs).await? {
+        Some(error) => {
+            rows.push(row("Patching resid_pre everywhere misses the clean run by", error, EVERYTHING));
+        }
+        None => problems.push(at_group(
+            group,
+            "no-effect",
+            "Clean and corrupted means are too close to check that patching everything restores the clean one."
+                .to_owned(),
+        )),
+    }
+    work.done(1).await?;
+    rows.push(row("The fast path's logits differ from the plain one's by", fast(job, runs).await?, FAST));
+    work.done(1).await?;
+    let [layers, units] = sums(job, runs).await?;
+    rows.push(row("Layers and biases miss the logit difference by", layers, BALANCE));
+    rows.push(row("Heads, neurons and biases miss the logit difference by", units, BALANCE));
+    work.done(1).await?;
+    rows.push(row("Attention rows miss a sum of 1 by", attention(job, runs).await?, ROWS));
+    work.done(1).await?;
+    let column = |name: &str, quantity| Column { name: name.to_owned(), quantity };
+    Ok(Table {
+        title: group.name.clone(),
+        note: Some("The largest error over prompts, layers and cells.".to_owned()),
+        columns: vec![
+            column("Check", Quantity::Text),
+            column("Error", Quantity::Error),
+            column("Allowed", Quantity::Error),
+        ],
+        rows,
+    })
+}
+
+fn row(what: &str, error: f64, allowed: f64) -> Row {
+    Row {
+        cells: vec![TableCell::Text(what.to_owned()), TableCell::Number(error), TableCell::Number(allowed)],
+        // Written so that NaN fails.
+        mark: Some(if error <= allowed { Mark::Passed } else { Mark::Failed }),
+    }
+}
+
+fn largest(errors: impl Iterator<Item = f64>) -> f64 {
+    // NaN is worse than everything.
+    errors.map(f64::abs).fold(0.0, |worst, error| if error > worst || error.is_nan() { error } else { worst })
+}
+
+fn differences(outcomes: &[Outcome]) -> Vec<f64> {
+    outcomes.iter().map(Outcome::logit_difference).collect()
+}
+
+/// The residual stream of a layer, all of it.
+fn stream(layer: usize) -> Cell {
+    Cell { site: BlockSite::ResidPre, layer, unit: None, position: None }
+}
+
+/// The corrupted run's own activations put into it.
+async fn nothing(job: &Job<'_>, runs: &Runs<'_>) -> Result<f64> {
+    let base = &runs.corrupted;
+    let mut worst = Vec::new();
+    for layer in 0..job.model.config.n_layers {
+        let same = plain::patched(job.model, base, base, &runs.asked, stream(layer), &Vec::new()).await?;
+        let pairs = same.outcomes.iter().zip(&base.outcomes);
+        worst.push(largest(pairs.map(|(a, b)| a.logit_difference() - b.logit_difference())));
+    }
+    Ok(largest(worst.into_iter()))
+}
+
+/// The clean run's residual stream put into the corrupted run, everywhere; none if there is no effect to restore.
+async fn everything(job: &Job<'_>, runs: &Runs<'_>) -> Result<Option<f64>> {
+    let [clean, corrupted] = [&runs.clean, &runs.corrupted].map(|run| mean(&differences(&run.outcomes)));
+    if (clean - corrupted).abs() < crate::patching::measures::SMALLEST_EFFECT {
+        return Ok(None);
+    }
+    let mut worst = Vec::new();
+    for layer in 0..job.model.config.n_layers {
+        let patched = plain::outcomes(job.model, runs, Direction::Denoise, stream(layer)).await?;
+        worst.push((mean(&differences(&patched)) - corrupted) / (clean - corrupted) - 1.0);
+    }
+    Ok(Some(largest(worst.into_iter())))
+}
+
+/// One cell of every site in the middle of the model, by the sweep and by its definition.
+async fn fast(job: &Job<'_>, runs: &Runs<'_>) -> Result<f64> {
+    let layer = job.model.config.n_layers / 2;
+    let has_units = |site| {
+        let axes = Site::Block(layer, site).axes();
+        axes.contains(&Axis::Head) || axes.contains(&Axis::Neuron)
+    };
+    let cell = |site| Cell { site, layer, unit: has_units(site).then_some(0), position: None };
+    let cells = PATCHABLE.map(cell);
+    let mut found: Vec<Vec<Outcome>> = vec![Vec::new(); cells.len()];
+    let mut keep = |indices: &[usize], outcomes: Vec<Vec<Outcome>>| {
+        indices.iter().zip(outcomes).for_each(|(&index, outcomes)| found[index] = outcomes);
+    };
+    let direction = Direction::Denoise;
+    let sweep = Sweep { model: job.model, runs, direction, cells: &cells, chunk_bytes: CHUNK_BYTES };
+    sweep.run(&mut Work::new(&Quiet, "", Unit::Patches, cells.len()), &mut keep).await?;
+    let mut worst = Vec::new();
+    for (cell, fast) in cells.into_iter().zip(found) {
+        let slow = plain::outcomes(job.model, runs, direction, cell).await?;
+        let error = |(fast, slow): (&Outcome, &Outcome)| {
+            (fast.answer - slow.answer) / slow.answer.abs().max(slow.distractor.abs()).max(1.0)
+        };
+        worst.push(largest(fast.iter().zip(&slow).map(error)));
+    }
+    Ok(largest(worst.into_iter()))
+}
+
+/// What layers, and what heads and neurons, miss of the logit difference, as a share of it if it is above 1.
+async fn sums(job: &Job<'_>, runs: &Runs<'_>) -> Result<[f64; 2]> {
+    let direct = Direct::new(job.model, &runs.clean, runs.asked.pairs())?;
+    let prompts = runs.cases.len();
+    let total = |parts: Vec<Tensor<2>>| Tensor::cat(parts, 0).sum_dim(0); // [1, b]
+    let layers = direct.layers()?; // [components, b]
+    let embeddings = layers.clone().slice([0..2, 0..prompts]); // [2, b]
+    let by_layer = total(vec![layers, direct.unembedding_bias()]);
+    let by_unit = total(vec![
+        embeddings,
+        direct.heads()?,
+        direct.neurons()?,
+        direct.biases()?,
+        direct.unembedding_bias(),
+    ]);
+    let sums = readback::Reads::default().with(by_layer).with(by_unit).fetch().await?;
+    let whole = differences(&runs.clean.outcomes);
+    let error = |sums: &Vec<f32>| {
+        let pairs = sums.iter().zip(&whole);
+        largest(pairs.map(|(&sum, whole)| (f64::from(sum) - whole) / whole.abs().max(1.0)))
+    };
+    Ok([error(&sums[0]), error(&sums[1])])
+}
+
+/// How far any row of attention weights is from a sum of 1.
+async fn attention(job: &Job<'_>, runs: &Runs<'_>) -> Result<f64> {
+    let mut reads = readback::Reads::default();
+    for layer in 0..job.model.config.n_layers {
+        let pattern: Tensor<4> = runs.clean.recording.tensor(Site::Block(layer, BlockSite::Pattern))?;
+        reads = reads.with((pattern.sum_dim(3) - 1.0).abs().max());
+    }
+    Ok(largest(reads.fetch().await?.into_iter().flatten().map(f64::from)))
+}

@@ -1,0 +1,195 @@
+//! What does one patch do? The patched run beside the clean and the corrupted one: likeliest tokens, and what
+//! heads attend to.
+
+use burn::tensor::Tensor;
+
+use super::attention::{Chosen, of_recording};
+use super::shared::choices::{groups, heads, prompts, refused};
+use super::shared::groups::usable;
+use super::shared::sweeps::{DIRECTION, direction};
+use super::{Analysis, Findings, Job, Range, Running, Setting};
+use crate::error::Result;
+use crate::host;
+use crate::metrics::{log_sum_exp, rank, top_k};
+use crate::model::tap::Recorder;
+use crate::patching::{Cell, plain};
+use crate::readback::Reads;
+use crate::report::{
+    Attention, AttentionPrompt, Cell as TableCell, Column, Mark, Part, Quantity, Row, Table,
+};
+use crate::runs::{Run, Runs};
+use crate::site::{BlockSite, Site};
+use crate::unit::Head;
+
+/// The catalogue's entry.
+pub(super) static ANALYSIS: Analysis = Analysis {
+    name: "patched-run",
+    title: "One patched run",
+    description: "The likeliest next tokens and the attention of one patched run, beside those of the clean and the \
+                  corrupted prompt.",
+    settings: &[
+        Setting {
+            name: "patch",
+            description: "What is patched, like blocks.7.attn.hook_z[head 11] or blocks.3.hook_resid_pre[position 2].",
+            range: Range::Text { default: "blocks.0.hook_resid_pre" },
+        },
+        Setting {
+            name: "group",
+            description: "The group, as a number from 0.",
+            range: Range::Text { default: "0" },
+        },
+        Setting {
+            name: "prompt",
+            description: "The prompt of the group, as a number from 0.",
+            range: Range::Text { default: "0" },
+        },
+        Setting {
+            name: "heads",
+            description: "Heads to show, like L7H11; empty for those whose attention the patch changes most.",
+            range: Range::Text { default: "" },
+        },
+        Setting {
+            name: "top_k",
+            description: "How many tokens to show.",
+            range: Range::Count { default: 10, min: 1, max: 1000 },
+        },
+        DIRECTION,
+    ],
+    run,
+};
+
+/// How many heads are shown if none are named.
+const HEADS: usize = 3;
+
+fn run<'a>(job: &'a Job<'a>) -> Running<'a> {
+    Box::pin(patch(job))
+}
+
+/// Records attention patterns, the final LayerNorm's output, and the patched site.
+#[derive(Debug)]
+struct Sites(Cell);
+
+impl Recorder for Sites {
+    fn wants(&self, site: Site) -> bool {
+        matches!(site, Site::Block(_, BlockSite::Pattern) | Site::FinalNormalized) || site == self.0.at()
+    }
+}
+
+async fn patch(job: &Job<'_>) -> Result<Findings> {
+    let cell: Cell = job.text("patch").parse()?;
+    let named = heads(job.text("heads"), &job.model.config)?;
+    let (prepared, problems) = usable(job)?;
+    let chosen = groups(job.text("group"), prepared)?;
+    let [group] = chosen.as_slice() else {
+        return Err(refused("group", "one group is shown at a time. Write its number.".to_owned()));
+    };
+    let [prompt] = prompts(job.text("prompt"), group)?[..] else {
+        return Err(refused("prompt", "one prompt is shown at a time. Write its number.".to_owned()));
+    };
+    host::step(job.host, "Running the patch", 0, 1).await?;
+    let sites = Sites(cell);
+    let runs = Runs::record(job.model, &group.cases[prompt..=prompt], false, &sites).await?;
+    let (base, source) = direction(job).base_and_source(&runs);
+    let patched = plain::patched(job.model, base, source, &runs.asked, cell, &sites).await?;
+    host::step(job.host, "Running the patch", 1, 1).await?;
+
+    let case = &group.cases[prompt];
+    let shown = [
+        ("clean", &runs.clean, &case.clean),
+        ("corrupted", &runs.corrupted, &case.corrupted),
+        ("patched", &patched, if std::ptr::eq(base, &runs.clean) { &case.clean } else { &case.corrupted }),
+    ];
+    let chosen: Vec<Chosen> = if named.is_empty() {
+        most_changed(job, base, &patched).await?
+    } else {
+        named.into_iter().map(|head| (head, None)).collect()
+    };
+    let mut parts = Vec::new();
+    let mut attention = Vec::new();
+    for (label, run, ids) in shown {
+        parts.push(Part::Table(top(job, label, run, [case.answer, case.distractor]).await?));
+        attention.push(AttentionPrompt {
+            group: group.group,
+            prompt,
+            label: label.to_owned(),
+            tokens: job.tokenizer.tokens(ids),
+            heads: of_recording(&run.recording, 0, BlockSite::Pattern, &chosen).await?,
+        });
+    }
+    parts.push(Part::Attention(Attention {
+        title: format!("Attention with {cell} patched"),
+        note: None,
+        quantity: Quantity::Attention,
+        prompts: attention,
+    }));
+    Ok(Findings { parts, problems })
+}
+
+/// The heads whose last row of attention the patch changes most.
+async fn most_changed(job: &Job<'_>, base: &Run, patched: &Run) -> Result<Vec<Chosen>> {
+    let mut reads = Reads::default();
+    for layer in 0..job.model.config.n_layers {
+        let last = |run: &Run| -> Result<Tensor<4>> {
+            let pattern: Tensor<4> = run.recording.tensor(Site::Block(layer, BlockSite::Pattern))?;
+            let [b, h, p, _] = pattern.dims();
+            Ok(pattern.slice([0..b, 0..h, p - 1..p, 0..p])) // [1, h, 1, p]
+        };
+        reads = reads.with((last(patched)? - last(base)?).abs().sum_dim(3)); // [1, h, 1, 1]
+    }
+    let changes = reads.fetch().await?;
+    let mut all: Vec<(Head, f32)> = changes
+        .iter()
+        .enumerate()
+        .flat_map(|(layer, heads)| {
+            heads.iter().enumerate().map(move |(head, &change)| (Head { layer, head }, change))
+        })
+        .collect();
+    all.sort_by(|(_, a), (_, b)| b.total_cmp(a));
+    Ok(all.into_iter().take(HEADS).map(|(head, _)| (head, None)).collect())
+}
+
+/// The likeliest tokens after one run, with the answer and the distractor wherever they stand.
+async fn top(job: &Job<'_>, label: &str, run: &Run, [answer, distractor]: [u32; 2]) -> Result<Table> {
+    let normalized: Tensor<3> = run.recording.tensor(Site::FinalNormalized)?; // [1, p, d]
+    let last = job.model.last(normalized, &run.batch); // [1, d]
+    let blocks = job.model.unembedding.logits(last); // [1, block] each
+    let logits = blocks.into_iter().fold(Reads::default(), Reads::with).fetch().await?.concat();
+    let norm = log_sum_exp(&logits);
+    let mut ids = top_k(&logits, job.count("top_k"));
+    for id in [answer as usize, distractor as usize] {
+        if !ids.contains(&id) {
+            ids.push(id);
+        }
+    }
+    let row = |id: usize| {
+        let log_prob = f64::from(logits[id]) - norm;
+        Row {
+            cells: vec![
+                TableCell::Number(rank(&logits, id) as f64),
+                TableCell::Token(job.tokenizer.token(id as u32)),
+                TableCell::Number(f64::from(logits[id])),
+                TableCell::Number(log_prob.exp()),
+                TableCell::Number(log_prob),
+            ],
+            mark: match id as u32 {
+                id if id == answer => Some(Mark::Answer),
+                id if id == distractor => Some(Mark::Distractor),
+                _ => None,
+            },
+        }
+    };
+    let column = |name: &str, quantity| Column { name: name.to_owned(), quantity };
+    let difference = run.outcomes[0].logit_difference();
+    Ok(Table {
+        title: format!("Most likely next tokens, {label}"),
+        note: Some(format!("Logit difference {difference:.4}.")),
+        columns: vec![
+            column("Rank", Quantity::Count),
+            column("Token", Quantity::Token),
+            column("Logit", Quantity::Logit),
+            column("Probability", Quantity::Probability),
+            column("Log-probability", Quantity::LogProbability),
+        ],
+        rows: ids.into_iter().map(row).collect(),
+    })
+}
