@@ -213,6 +213,19 @@ problems: Array<Problem>, };
 export type Part = { "kind": "table" } & Table | { "kind": "dots" } & Dots | { "kind": "tokens" } & TokenRows | { "kind": "heat" } & Grid | { "kind": "line" } & Grid | { "kind": "scatter" } & Scatter | { "kind": "attention" } & Attention | { "kind": "text-lens" } & TextLens | { "kind": "token-values" } & TokenValues;
 
 /**
+ * A figure of a report that is still being made.
+ */
+export type Preview = { 
+/**
+ * Which of the report's parts it will be.
+ */
+index: number, 
+/**
+ * The part as far as it has come.
+ */
+part: Part, };
+
+/**
  * A table with typed columns.
  */
 export type Table = { 
@@ -422,11 +435,7 @@ label: string,
  */
 counts: AxisKind, 
 /**
- * The layer, head, neuron or position of its first tick.
- */
-first: number, 
-/**
- * A label for each row or column.
+ * A label for each row or column. Layers, heads and neurons are labelled by their numbers.
  */
 ticks: Array<string>, };
 
@@ -911,7 +920,7 @@ unit: Unit, };
 /**
  * What [`Progress`] counts.
  */
-export type Unit = "bytes" | "prompts" | "patches";
+export type Unit = "bytes" | "prompts" | "sites" | "checks" | "points" | "patches";
 
 /**
  * The answer to opening a model.
