@@ -12,7 +12,7 @@ use patchlab::model::source::{MemorySource, Source};
 use patchlab::model::{Config, Model};
 use patchlab::report::Part;
 use patchlab::{Error, Request, Session};
-use patchlab_tests::fixture::{DEVICES, Fixture, assert_close, folder, open};
+use patchlab_tests::fixture::{DEVICES, Fixture, assert_close, folder, open, report};
 use patchlab_tests::weights::{Tensors, checkpoint};
 use pollster::block_on;
 use safetensors::tensor::Dtype;
@@ -20,12 +20,7 @@ use serde_json::Value;
 
 /// The fixture's logit differences, one per group.
 fn means(session: &Session, fixture: &Fixture) -> Vec<f64> {
-    let request = Request {
-        analysis: "logit-diff".to_owned(),
-        experiment: fixture.experiment.clone(),
-        settings: serde_json::Map::new(),
-    };
-    let report = block_on(session.run(&request, &Quiet)).expect("a report");
+    let report = report(session, &fixture.experiment, "logit-diff", &Value::Null);
     let Part::Dots(dots) = &report.parts[0] else { panic!("the first figure is the dots") };
     dots.series.iter().map(|series| series.mean).collect()
 }

@@ -3,12 +3,11 @@
 use std::fs;
 use std::path::Path;
 
-use patchlab::host::Quiet;
+use patchlab::Session;
 use patchlab::presets::presets;
 use patchlab::report::Part;
-use patchlab::{Request, Session};
-use patchlab_tests::fixture::{DEVICES, open};
-use pollster::block_on;
+use patchlab_tests::fixture::{DEVICES, open, report};
+use serde_json::Value;
 
 /// The shipped files.
 fn folder() -> std::path::PathBuf {
@@ -24,12 +23,7 @@ fn it_continues_contractions() {
 
     for device in DEVICES {
         let session: Session = open(&config, weights.clone(), device).expect("a good model");
-        let request = Request {
-            analysis: "logit-diff".to_owned(),
-            experiment: experiment.clone(),
-            settings: serde_json::Map::new(),
-        };
-        let report = block_on(session.run(&request, &Quiet)).expect("a report");
+        let report = report(&session, &experiment, "logit-diff", &Value::Null);
         assert_eq!(report.problems, []);
         let Part::Dots(dots) = &report.parts[0] else { panic!("the first figure is the dots") };
         assert_eq!(dots.series.len(), 8);

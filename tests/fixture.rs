@@ -4,10 +4,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use patchlab::device::{Adapter, Wanted, native_adapter};
-use patchlab::host::Quiet;
+use patchlab::host::{Host, Quiet};
 use patchlab::model::Config;
 use patchlab::model::source::MemorySource;
-use patchlab::{Error, Experiment, Files, Session, TokenizerFiles};
+use patchlab::report::Report;
+use patchlab::{Error, Experiment, Files, Request, Session, TokenizerFiles};
 use safetensors::SafeTensors;
 use serde_json::Value;
 
@@ -81,6 +82,27 @@ impl Fixture {
         let file = SafeTensors::deserialize(&self.values).expect("safetensors");
         file.names().into_iter().map(str::to_owned).collect()
     }
+}
+
+/// Runs an analysis of an experiment; `settings` is a JSON object, or null for the defaults.
+pub fn report(session: &Session, experiment: &Experiment, analysis: &str, settings: &Value) -> Report {
+    try_report(session, experiment, analysis, settings, &Quiet).expect(analysis)
+}
+
+/// Runs an analysis of an experiment under `host`.
+///
+/// # Errors
+/// What the analysis refuses.
+pub fn try_report(
+    session: &Session,
+    experiment: &Experiment,
+    analysis: &str,
+    settings: &Value,
+    host: &dyn Host,
+) -> Result<Report, Error> {
+    let settings = settings.as_object().cloned().unwrap_or_default();
+    let request = Request { analysis: analysis.to_owned(), experiment: experiment.clone(), settings };
+    pollster::block_on(session.run(&request, host))
 }
 
 /// Opens a model from memory with GPT-2's tokenizer.

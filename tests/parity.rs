@@ -3,8 +3,8 @@
 //! Tolerances: f32 noise of these models is up to 1.1e-5 (`float32_noise` in each `expected.json`, measured
 //! against f64); typical mistakes show as 8e-4 or more (`fixtures/README.md`). 1e-4 lies between the two.
 
+use patchlab::Session;
 use patchlab::device::Wanted;
-use patchlab::host::Quiet;
 use patchlab::metrics::log_sum_exp;
 use patchlab::model::tap::Everything;
 use patchlab::model::{Activation, Batch, Patch, Recording, Tap};
@@ -12,8 +12,7 @@ use patchlab::readback::{Reads, read};
 use patchlab::report::{Cell, Part, Table};
 use patchlab::site::{BlockSite, Site};
 use patchlab::tokens::Tokenizer;
-use patchlab::{Request, Session};
-use patchlab_tests::fixture::{DEVICES, Fixture, TINY, assert_close, folder};
+use patchlab_tests::fixture::{DEVICES, Fixture, TINY, assert_close, folder, report};
 use pollster::block_on;
 use serde_json::Value;
 
@@ -167,9 +166,7 @@ fn numbers(activation: &Activation) -> Vec<f64> {
 
 /// Runs an analysis of the fixture's own experiment.
 fn run(session: &Session, fixture: &Fixture, analysis: &str, settings: Value) -> Vec<Part> {
-    let settings = settings.as_object().cloned().unwrap_or_default();
-    let request = Request { analysis: analysis.to_owned(), experiment: fixture.experiment.clone(), settings };
-    let report = block_on(session.run(&request, &Quiet)).expect("a report");
+    let report = report(session, &fixture.experiment, analysis, &settings);
     assert_eq!(report.problems, []);
     report.parts
 }

@@ -94,7 +94,10 @@ fn table(rows: Vec<Row>) -> Table {
 }
 
 fn row(site: Site, shape: &[usize], numbers: &[f32]) -> Row {
-    let axes = site.axes()[1..].iter().zip(shape).map(|(axis, size)| format!("{} {size}", word(*axis)).trim_start().to_owned());
+    let axes = site.axes()[1..]
+        .iter()
+        .zip(shape)
+        .map(|(axis, size)| format!("{} {size}", word(*axis)).trim_start().to_owned());
     let finite = || numbers.iter().map(|&number| f64::from(number)).filter(|number| number.is_finite());
     let count = finite().count().max(1) as f64;
     Row {

@@ -6,12 +6,11 @@ use burn::tensor::Tensor;
 use super::shared::choices::{self, neuron, refused};
 use super::{Analysis, Findings, Job, Range, Running, Setting};
 use crate::error::Result;
-use crate::host::Work;
+use crate::host;
 use crate::metrics::top_k;
 use crate::model::{Batch, Tap};
-use crate::prompts::prompt_fault;
 use crate::readback::{self, Reads};
-use crate::report::{Cell, Column, Part, Quantity, Row, Table, TokenValues, Unit, ValuedRow};
+use crate::report::{Cell, Column, Part, Quantity, Row, Table, TokenValues, ValuedRow};
 use crate::site::{BlockSite, Site};
 use crate::unit::Neuron;
 
@@ -29,7 +28,7 @@ pub(super) static ANALYSIS: Analysis = Analysis {
         },
         Setting {
             name: "text",
-            description: "The text, one per line; empty for the experiment's first prompt.",
+            description: "The text; empty for the experiment's first prompt.",
             range: Range::Text { default: "" },
         },
         Setting {
@@ -58,16 +57,11 @@ async fn watch(job: &Job<'_>) -> Result<Findings> {
             || refused("full", format!("{text:?} is no number above 0. Write one, or `auto`.")),
         )?),
     };
-    let texts = texts(job)?;
-    let mut work = Work::new(job.host, "Running the texts", Unit::Prompts, texts.len());
-    let mut rows = Vec::new();
-    for (text, ids) in texts {
-        rows.push(activations(job, neuron, text, &ids).await?);
-        work.done(1).await?;
-    }
-    let largest = rows.iter().map(|row| row.max).fold(0.0, f64::max);
+    host::step(job.host, "Running the text", 0, 1).await?;
+    let (text, ids) = choices::text(job, "text")?;
+    let row = activations(job, neuron, text, &ids).await?;
     // A neuron that is never active has no colour, whatever the scale.
-    let largest = if largest > 0.0 { largest } else { 1.0 };
+    let largest = if row.max > 0.0 { row.max } else { 1.0 };
     let figure = TokenValues {
         title: format!("Neuron {neuron}"),
         note: Some(
@@ -75,27 +69,12 @@ async fn watch(job: &Job<'_>) -> Result<Findings> {
         ),
         quantity: Quantity::Activation,
         range: [0.0, full.unwrap_or(largest)],
-        rows,
+        rows: vec![row],
     };
     let [promoted, suppressed] = written(job, neuron).await?;
+    host::step(job.host, "Running the text", 1, 1).await?;
     let parts = vec![Part::TokenValues(figure), Part::Table(promoted), Part::Table(suppressed)];
     Ok(Findings { parts, problems: Vec::new() })
-}
-
-/// The texts, one per line, as token ids.
-fn texts(job: &Job<'_>) -> Result<Vec<(String, Vec<u32>)>> {
-    if job.text("text").trim().is_empty() {
-        return Ok(vec![choices::text(job, "text")?]);
-    }
-    let lines = job.text("text").lines().filter(|line| !line.trim().is_empty());
-    let encode = |line: &str| {
-        let ids = job.tokenizer.encode(line, job.experiment.prepend_bos)?;
-        match prompt_fault(line, &ids, job.model.config.n_ctx) {
-            Some((_, message)) => Err(refused("text", message)),
-            None => Ok((line.to_owned(), ids)),
-        }
-    };
-    lines.map(encode).collect()
 }
 
 /// The neuron's activation on each token.

@@ -57,31 +57,31 @@ impl Lane<'_> {
         use BlockSite::*;
         let cell = family.first;
         let boundary = cell.boundary();
-        let base = self.from_here(boundary, self.stream(boundary)?); // [b, t, d]
+        let base = self.relevant(boundary, self.stream(boundary)?); // [b, t, d]
         match cell.site {
             ResidPre | ResidMid | ResidPost => {
-                let source = self.from_start(self.source(cell.at())?); // [b, t, d]
+                let source = self.onwards(self.source(cell.at())?); // [b, t, d]
                 let patched = match cell.position {
                     None => source,
                     Some(_) => self.with_first(self.stream(boundary)?, source),
                 };
-                Ok(self.from_here(boundary, patched).unsqueeze())
+                Ok(self.relevant(boundary, patched).unsqueeze())
             }
             AttnOut | MlpOut => {
                 let change = self.source::<3>(cell.at())? - self.base(cell.at())?; // [b, p, d]
-                let change = self.only_patched(cell, self.from_start(change)); // [b, t, d]
-                Ok((base + self.from_here(boundary, change)).unsqueeze())
+                let change = self.only_patched(cell, self.onwards(change)); // [b, t, d]
+                Ok((base + self.relevant(boundary, change)).unsqueeze())
             }
             Z | Q | K | V | Pattern => {
                 let change = self.change_of_z(cell)?; // [b, t, h, e]
                 let [b, t, h, e] = change.dims();
-                let change = self.from_here(boundary, change.reshape([b, t, h * e])); // [b, t, h e]
+                let change = self.relevant(boundary, change.reshape([b, t, h * e])); // [b, t, h e]
                 Ok(self.written_by_heads(family, change) + base.unsqueeze())
             }
             MlpPost => {
                 let change = self.source::<3>(cell.at())? - self.base(cell.at())?; // [b, p, m]
-                let change = self.only_patched(cell, self.from_start(change)); // [b, t, m]
-                let change = self.from_here(boundary, change);
+                let change = self.only_patched(cell, self.onwards(change)); // [b, t, m]
+                let change = self.relevant(boundary, change);
                 Ok(self.written_by_neurons(family, change) + base.unsqueeze())
             }
             _ => Err(Error::PatchUnfired(cell.to_string())),

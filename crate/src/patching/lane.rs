@@ -121,11 +121,11 @@ impl Lane<'_> {
             (layer, _) if layer == layers => Site::Block(layer - 1, BlockSite::ResidPost),
             (layer, _) => Site::Block(layer, BlockSite::ResidPre),
         };
-        Ok(self.from_start(self.base(site)?))
+        Ok(self.onwards(self.base(site)?))
     }
 
     /// The positions of the lane: `[b, p, x] -> [b, t, x]`.
-    pub(super) fn from_start(&self, x: Tensor<3>) -> Tensor<3> {
+    pub(super) fn onwards(&self, x: Tensor<3>) -> Tensor<3> {
         let [b, p, d] = x.dims();
         x.slice([0..b, self.start..p, 0..d])
     }
@@ -137,7 +137,7 @@ impl Lane<'_> {
 
     /// The positions that matter from this half layer on: `[b, t, x] -> [b, t, x]`, or `[b, 1, x]` if only the
     /// last does.
-    pub(super) fn from_here(&self, boundary: usize, x: Tensor<3>) -> Tensor<3> {
+    pub(super) fn relevant(&self, boundary: usize, x: Tensor<3>) -> Tensor<3> {
         if self.is_late(boundary) { at_ends(x, &self.ends) } else { x }
     }
 }
