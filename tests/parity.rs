@@ -5,11 +5,13 @@
 
 use patchlab::Session;
 use patchlab::device::Wanted;
-use patchlab::metrics::log_sum_exp;
+use patchlab::metrics::{log_sum_exp, rank};
 use patchlab::model::tap::Everything;
 use patchlab::model::{Activation, Batch, Patch, Recording, Tap};
+use patchlab::prompts::prepare;
 use patchlab::readback::{Reads, read};
 use patchlab::report::{Cell, Part, Table};
+use patchlab::runs::Runs;
 use patchlab::site::{BlockSite, Site};
 use patchlab::tokens::Tokenizer;
 use patchlab_tests::fixture::{DEVICES, Fixture, TINY, assert_close, folder, report};
@@ -119,6 +121,37 @@ fn log_probabilities_agree() {
                 &row,
                 TOLERANCE,
             );
+        }
+    }
+}
+
+#[test]
+fn answers_are_placed_in_the_whole_vocabulary() {
+    for fixture in TINY.map(Fixture::read) {
+        for device in DEVICES {
+            let session = fixture.session(device);
+            let (groups, _) =
+                prepare(&fixture.experiment, session.tokenizer(), session.info().n_ctx).expect("groups");
+            for group in groups {
+                let runs = block_on(Runs::record(session.model(), &group.cases, true, &Vec::new()));
+                let clean: Vec<Vec<u32>> = group.cases.iter().map(|case| case.clean.clone()).collect();
+                let (logits, _) = record(&session, &clean, &[]);
+                for ((case, row), outcome) in
+                    group.cases.iter().zip(&logits).zip(runs.expect("runs").clean.outcomes)
+                {
+                    let place = outcome.vocabulary.expect("asked for");
+                    let answer = f64::from(row[case.answer as usize]);
+                    assert_eq!(
+                        place.rank,
+                        rank(row, case.answer as usize) as f64,
+                        "{device:?} {}",
+                        case.text
+                    );
+                    assert_close("answer", &[outcome.answer], &[answer], 1e-6);
+                    // The device sums 50,257 numbers in f32, which costs up to some 2e-5.
+                    assert_close("log-sum-exp", &[place.log_sum_exp], &[log_sum_exp(row)], 5e-5);
+                }
+            }
         }
     }
 }

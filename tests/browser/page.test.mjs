@@ -1,27 +1,11 @@
 // The page as a page: accessible in both themes, at home in any folder of a host, and safe.
 
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { test } from 'node:test';
+import { violations } from './harness/axe.mjs';
 import { andThenFresh, assertClean, fieldId, freshBrowser, watchedPage, whenFresh } from './harness/browser.mjs';
 import { dist } from './harness/inputs.mjs';
 import { serveSite } from './harness/server.mjs';
-
-/** @import { Page } from 'playwright-core' */
-
-const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
-
-/** Violations of weight, one line each. @param {Page} page @returns {Promise<string[]>} */
-async function violations(page) {
-  await page.evaluate(axe);
-  return page.evaluate(async () => {
-    const { violations: found } = await /** @type {any} */ (window).axe.run();
-    return found
-      .filter((/** @type {any} */ violation) => ['serious', 'critical'].includes(violation.impact))
-      .flatMap((/** @type {any} */ violation) => violation.nodes.map((/** @type {any} */ node) => `${violation.id}: ${node.target.join(' ')}: ${node.failureSummary}`));
-  });
-}
 
 for (const colorScheme of /** @type {const} */ (['light', 'dark'])) {
   for (const width of [1280, 390]) {

@@ -1,0 +1,404 @@
+// The pictures: what a person sees of each kind of part, by pointer, by keyboard and by screen reader, and what is saved.
+// The page is the site's own, with its Content-Security-Policy; only its wiring is replaced by one that draws made-up
+// reports in the shapes of GPT-2 small.
+
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { gzipSync } from 'node:zlib';
+import { assertClean, freshBrowser, watchedPage } from './harness/browser.mjs';
+import { violations } from './harness/axe.mjs';
+import { dist } from './harness/inputs.mjs';
+import * as samples from './harness/samples.mjs';
+import { serveSite } from './harness/server.mjs';
+
+/** @import { TestContext } from 'node:test' */
+/** @import { BrowserContextOptions, Page } from 'playwright-core' */
+/** @import { Part } from '../../www/types/engine.js' */
+
+const WIRING = `
+import { drawPart, drawReport, updatePart } from './reports/index.js';
+import * as samples from './samples.js';
+import { startTooltips } from './tip.js';
+startTooltips();
+const calls = [];
+const hear = (name) => (...values) => calls.push([name, ...values]);
+const actions = { onHead: hear('head'), onNeuron: hear('neuron'), onPatch: hear('patch'), onDot: hear('dot'), onSeries: hear('series') };
+const place = document.getElementById('sections');
+Object.assign(window, {
+  calls,
+  draw: (parts, without = []) => {
+    const own = Object.fromEntries(Object.entries(actions).filter(([name]) => !without.includes(name)));
+    const start = performance.now();
+    const report = { analysis: 'sample', title: '', model: '', device: '', parts, problems: [] };
+    place.replaceChildren(drawReport(report, own));
+    document.body.getBoundingClientRect();
+    return performance.now() - start;
+  },
+  update: (part) => updatePart(place.querySelector('figure'), part),
+  samples,
+});
+`;
+/** The samples are made in the page as well: sending a sweep over all neurons there would take a minute. */
+const SAMPLES = readFileSync(new URL('./harness/samples.mjs', import.meta.url), 'utf8');
+
+/** @param {TestContext} t @param {BrowserContextOptions} [options] */
+async function emptyPage(t, options = {}) {
+  const site = await serveSite(dist, { replace: { 'www/main.js': WIRING, 'www/samples.js': SAMPLES } });
+  t.after(site.close);
+  const context = await freshBrowser(t, { acceptDownloads: true, ...options });
+  const { page, watched } = await watchedPage(context, { hosts: [site.origin] });
+  await page.goto(site.url);
+  await page.waitForFunction(() => 'draw' in window);
+  return { page, watched };
+}
+
+/** Draws parts, and says how many milliseconds that took. @param {Page} page @param {Part[]} parts @param {string[]} [without] actions that are left out */
+function draw(page, parts, without = []) {
+  return page.evaluate(([given, left]) => /** @type {any} */ (window).draw(given, left), /** @type {const} */ ([parts, without]));
+}
+
+/** Draws a large sample that the page makes by itself. @param {Page} page @param {string} sample an expression @returns {Promise<number>} */
+function drawLarge(page, sample) {
+  return page.evaluate(`draw([${sample}])`);
+}
+
+/** What the pictures asked of the page since the last call of this. @param {Page} page @returns {Promise<any[]>} */
+function calls(page) {
+  return page.evaluate(() => /** @type {any} */ (window).calls.splice(0));
+}
+
+/** The tooltip's lines. @param {Page} page */
+async function tip(page) {
+  return (await page.locator('#tip:not([hidden])').innerText()).split('\n');
+}
+
+/** Saves a figure. @param {Page} page @param {'svg' | 'png' | 'csv'} format */
+async function saved(page, format) {
+  await page.click('.save');
+  const [download] = await Promise.all([page.waitForEvent('download'), page.click(`.menu-save [data-format="${format}"]`)]);
+  return { name: download.suggestedFilename(), content: readFileSync(await download.path()) };
+}
+
+/** A label of the cell in focus. @param {Page} page */
+function focused(page) {
+  return page.evaluate(() => document.activeElement?.getAttribute('aria-label') ?? '');
+}
+
+test('a heat map has a cell with a name for each head, and says everything about it', async (t) => {
+  const { page, watched } = await emptyPage(t);
+  const part = samples.headGrid(12, samples.GROUPS, { difference: true });
+  assert.equal(part.kind, 'heat');
+  await draw(page, [part]);
+  assert.equal(await page.locator('.heat').count(), 9);
+  assert.equal(await page.locator('.heat [role="gridcell"]').count(), 9 * 144);
+  await page.waitForFunction(() => [...document.querySelectorAll('.heat [role="gridcell"]')].every((cell) => cell.hasAttribute('aria-label')));
+  const mean = Number(part.panels[0].values[0].mean[7 * 12 + 11]);
+  const cell = page.locator('.heat').first().locator('[aria-label^="L7H11:"]');
+  assert.match((await cell.getAttribute('aria-label')) ?? '', /^L7H11: [+\u2212]0\.\d{4}$/);
+
+  await cell.hover();
+  const lines = await tip(page);
+  assert.match(lines[0], /^L7H11 +'re they$/);
+  assert.equal(lines[1], `share of the effect: ${String(mean).replace('-', '\u2212')}`, 'every digit');
+  assert.match(lines[2], /^95 % interval of the mean: .* to /);
+  assert.deepEqual(lines.slice(3), ['layer 7, head 11', 'blocks.7.attn.hook_z', 'logit difference: clean\u00a0+2.813, corrupted\u00a0\u22121.204']);
+  assert.equal(await page.locator('.heat [data-screen] rect[stroke="#111418"]').count() >= 9, true, 'the head is marked in every panel');
+
+  await cell.click();
+  assert.deepEqual(await calls(page), [['patch', { site: 'blocks.7.attn.hook_z', layer: 7, head: 11, group: 0, minus: null, panel: "'re they" }]]);
+  await draw(page, [part], ['onPatch']);
+  await page.locator('.heat').nth(2).locator('[aria-label^="L7H11:"]').click();
+  assert.deepEqual(await calls(page), [['head', { layer: 7, head: 11, group: 2 }]]);
+  assert.match((await page.locator('.panel-means').allTextContents())[8], /^\s*$/, 'a difference has no unpatched means');
+  assertClean(watched);
+});
+
+test('a heat map is walked with the keyboard', async (t) => {
+  const { page, watched } = await emptyPage(t);
+  await draw(page, [samples.residualGrid(samples.GROUPS.slice(0, 2))]);
+  await page.waitForFunction(() => document.querySelector('.heat [tabindex="0"][aria-label]') !== null);
+  assert.equal(await page.locator('.heat [tabindex="0"]').count(), 2, 'one tab stop a panel');
+  await page.locator('.heat [tabindex="0"]').first().focus();
+  for (const key of ['ArrowDown', 'ArrowRight', 'ArrowRight', 'ArrowLeft', 'ArrowDown']) await page.keyboard.press(key);
+  assert.match(await focused(page), /^L2, We_1: /);
+  await page.keyboard.press('End');
+  assert.match(await focused(page), /^L2, \u00b7they_7: /);
+  assert.match((await tip(page))[0], /^L2, \u00b7they_7/);
+  await page.keyboard.press('Enter');
+  assert.deepEqual(await calls(page), [['patch', { site: 'blocks.2.hook_resid_pre', layer: 2, position: 7, group: 0, minus: null, panel: "'re they" }]]);
+  await page.keyboard.press('Tab');
+  assert.match(await focused(page), /^L0, <\|endoftext\|>_0: /, 'on to the next panel');
+  assertClean(watched);
+});
+
+test('the measure, one prompt and the scale are switched at once, and stay when new numbers come', async (t) => {
+  const { page, watched } = await emptyPage(t);
+  const part = samples.headGrid(12, samples.GROUPS.slice(0, 2));
+  assert.equal(part.kind, 'heat');
+  await draw(page, [part]);
+  const first = page.locator('.heat').first().locator('[role="gridcell"]').first();
+  const shown = async () => (await first.getAttribute('aria-label'))?.split(': ')[1];
+  const text = (/** @type {number} */ value) => `${value < 0 ? '\u2212' : '+'}${Math.abs(value).toFixed(4)}`;
+  const [share, logits] = part.panels[0].values;
+  await page.waitForFunction(() => document.querySelector('.heat [aria-label]'));
+  assert.equal(await shown(), text(Number(share.mean[0])));
+  await page.getByRole('button', { name: 'logit difference' }).click();
+  assert.equal(await shown(), text(Number(logits.mean[0])));
+  assert.match((await page.locator('.scale-name').textContent()) ?? '', /logit difference/);
+  await page.locator('.choice select').selectOption({ index: 4 });
+  assert.equal(await shown(), text(logits.prompts[3][0]));
+  assert.match((await page.locator('.panel-head').first().innerText()), /when\u00b7they\u00b73/);
+
+  const fill = await first.getAttribute('fill');
+  const next = structuredClone(part);
+  for (const values of next.panels[0].values) values.prompts[3][0] = -50;
+  assert.equal(await page.evaluate((given) => /** @type {any} */ (window).update(given), next), true);
+  assert.equal(await shown(), '\u221250.0000', 'new numbers in the same view');
+  assert.notEqual(await first.getAttribute('fill'), fill);
+  assert.equal(await page.evaluate((given) => /** @type {any} */ (window).update(given), { ...next, title: 'Another' }), false, 'another figure is drawn anew');
+  await draw(page, [part]);
+  assert.equal(await page.locator('[aria-label="Measure"] [aria-pressed="true"]').innerText(), 'logit difference');
+
+  await page.getByRole('button', { name: 'share of the effect' }).click();
+  await page.locator('.choice select').selectOption({ index: 0 });
+  const ends = () => page.locator('.colour-bar').getAttribute('aria-label');
+  assert.match((await ends()) ?? '', /\u22121\.00* to 1\.00*$/);
+  await page.getByRole('button', { name: 'fit' }).click();
+  assert.doesNotMatch((await ends()) ?? '', /\u22121\.00* to 1\.00*$/);
+  assertClean(watched);
+});
+
+test('numbers that are not computed yet are hatched, and nothing moves when they arrive', async (t) => {
+  const { page, watched } = await emptyPage(t);
+  await draw(page, [samples.headGrid(12, samples.GROUPS.slice(0, 1), { notComputed: 30 })]);
+  await page.waitForFunction(() => document.querySelectorAll('.heat [aria-label$="not computed yet"]').length === 30);
+  assert.equal(await page.locator('.heat [fill="transparent"]').count(), 30);
+  const size = await page.locator('figure').boundingBox();
+  assert.equal(await page.evaluate((given) => /** @type {any} */ (window).update(given), samples.headGrid(12, samples.GROUPS.slice(0, 1))), true);
+  assert.equal(await page.locator('.heat [fill="transparent"]').count(), 0);
+  assert.deepEqual(await page.locator('figure').boundingBox(), size);
+  assertClean(watched);
+});
+
+test('the largest grids are drawn and switched within a tenth of a second', async (t) => {
+  const { page, watched } = await emptyPage(t);
+  for (const [name, sample] of Object.entries({ heads: 'samples.headPositionGrid(samples.GROUPS)', neurons: 'samples.neuronGrid(samples.GROUPS, 8)' })) {
+    /** @type {number[]} */
+    const drawing = [];
+    /** @type {number[]} */
+    const switching = [];
+    // Other work on the machine can spoil some measurements, not all of them.
+    for (let round = 0; round < 4; round += 1) {
+      drawing.push(await drawLarge(page, sample));
+      switching.push(await page.evaluate(() => {
+        const other = document.querySelector('[aria-label="Measure"] [aria-pressed="false"]');
+        const start = performance.now();
+        /** @type {HTMLElement} */ (other).click();
+        document.body.getBoundingClientRect();
+        return performance.now() - start;
+      }));
+    }
+    t.diagnostic(`${name}: drawn in ${drawing.map(Math.round).join(', ')} ms, switched in ${switching.map(Math.round).join(', ')} ms`);
+    assert.ok(Math.min(...drawing) < 100, `${name}: drawn in ${drawing}`);
+    assert.ok(Math.min(...switching) < 100, `${name}: switched in ${switching}`);
+  }
+  assert.ok((await page.locator('#sections *').count()) < 3000, 'no element for each of 300,000 neurons');
+  assertClean(watched);
+});
+
+test('lines: the pointer finds the peak, the keyboard walks, a click opens the neuron', async (t) => {
+  const { page, watched } = await emptyPage(t);
+  await page.evaluate(`
+    const part = samples.neuronGrid(samples.GROUPS.slice(0, 1));
+    part.site = null;
+    part.panels[0].values[0].mean[8 * 3072 + 1744] = 3;
+    draw([part]);
+  `);
+  const chart = page.locator('.lines');
+  // The name stands right of its peak.
+  const box = await chart.locator('text', { hasText: 'L8N1744' }).boundingBox();
+  assert.ok(box);
+  await page.mouse.move(box.x - 4, box.y + box.height / 2 + 8);
+  assert.deepEqual((await tip(page)).slice(0, 2), ['L8N1744', 'share of the effect: 3']);
+  await page.mouse.click(box.x - 4, box.y + box.height / 2 + 8);
+  assert.deepEqual(await calls(page), [['neuron', { layer: 8, neuron: 1744, group: 0 }]]);
+
+  await chart.focus();
+  await page.keyboard.press('Home');
+  await page.keyboard.press('ArrowUp');
+  await page.keyboard.press('ArrowRight');
+  assert.match((await chart.getAttribute('aria-valuetext')) ?? '', /^L7N1: /);
+  await page.keyboard.press('ArrowDown');
+  await page.keyboard.press('Home');
+  await page.keyboard.press('PageDown');
+  assert.equal(await chart.getAttribute('aria-valuetext'), 'L8N1744: +3.0000', 'the page key goes to the peak');
+  await page.keyboard.press('Enter');
+  assert.deepEqual(await calls(page), [['neuron', { layer: 8, neuron: 1744, group: 0 }]]);
+  assertClean(watched);
+});
+
+test('groups of one line each share a chart with a legend and bands', async (t) => {
+  const { page, watched } = await emptyPage(t);
+  await draw(page, [samples.lensGrid(samples.GROUPS)]);
+  assert.equal(await page.locator('.lines').count(), 1);
+  assert.deepEqual(await page.locator('.legend li').allInnerTexts(), samples.GROUPS);
+  assert.equal(await page.locator('.lines path[fill-opacity]').count(), 8);
+  assert.match((await page.locator('.lines').textContent()) ?? '', /final_post/);
+  assertClean(watched);
+});
+
+test('a point in one picture is marked in the others', async (t) => {
+  const { page, watched } = await emptyPage(t);
+  await draw(page, [samples.scatter(samples.GROUPS.slice(0, 2)), samples.headGrid(12, samples.GROUPS.slice(0, 1)), samples.attention(3), samples.lensGrid(samples.GROUPS.slice(0, 2)), samples.textLens()]);
+  const point = page.locator('.scatter').first().getByRole('option', { name: /^L7H11: patching v / });
+  assert.equal(await page.locator('.scatter').first().getByRole('option').count(), 144);
+  await page.locator('.scatter [tabindex="0"]').first().focus();
+  await page.keyboard.press('End');
+  assert.match(await focused(page), /^L11H11: /);
+  assert.deepEqual((await tip(page))[0].split(/ {2,}/), ['L11H11', "'re they"]);
+  for (let up = 0; up < 4; up += 1) await page.keyboard.press('ArrowUp');
+  assert.match(await focused(page), /^L7H11: /);
+  assert.equal(await page.locator('.head-button.is-marked').innerText().then((text) => text.split('\n')[0]), 'L7H11');
+  assert.equal(await page.locator('.heat [data-screen] rect[stroke-width="1.5"]').count(), 1);
+  await page.keyboard.press('Enter');
+  await point.evaluate((circle) => /** @type {any} */ (circle).blur());
+  assert.deepEqual(await calls(page), [['head', { layer: 7, head: 11, group: 0 }]]);
+  assert.equal(await page.locator('.is-marked').count(), 0);
+
+  await page.locator('.lens td[role="gridcell"]').nth(8 * 15 + 3).hover();
+  assert.deepEqual(await page.locator('.lens th.is-marked').allInnerTexts(), ['helping\n3'.replace('helping', ' helping'), '7_mid']);
+  assert.equal(await page.locator('.lines [data-screen] path[stroke-dasharray]').count(), 1, 'the same point of the residual stream');
+  assertClean(watched);
+});
+
+test('attention: tokens are coloured by what one of them attends to', async (t) => {
+  const { page, watched } = await emptyPage(t);
+  const part = samples.attention(6);
+  assert.equal(part.kind, 'attention');
+  await draw(page, [part]);
+  const rows = part.prompts[0].heads[0].rows;
+  const numbers = () => page.locator('.attended-number').allTextContents();
+  assert.equal(await page.locator('.head-button').count(), 6);
+  assert.deepEqual(await numbers(), rows[7].map((value) => value.toFixed(3)), 'the last token, where the next is decided');
+  await page.locator('.attended').nth(4).hover();
+  assert.deepEqual(await numbers(), [...rows[4].map((value) => value.toFixed(3)), '', '', '']);
+  await page.locator('.attended').nth(5).click();
+  await page.mouse.move(0, 0);
+  assert.deepEqual((await numbers()).slice(0, 6), rows[5].map((value) => value.toFixed(3)), 'a click holds');
+  await page.locator('.attended[tabindex="0"]').focus();
+  await page.keyboard.press('ArrowLeft');
+  assert.deepEqual((await numbers()).slice(0, 5), rows[4].map((value) => value.toFixed(3)), 'the keyboard looks, too');
+
+  await page.getByRole('button', { name: 'who attends to it' }).click();
+  await page.locator('.attended').nth(2).hover();
+  assert.deepEqual(await numbers(), rows.map((row, destination) => (destination >= 2 ? row[2].toFixed(3) : '')));
+  await page.locator('.head-button').nth(3).click();
+  const head = part.prompts[0].heads[3];
+  assert.deepEqual(await calls(page), [['head', { layer: head.layer, head: head.head, group: 0 }]]);
+  assert.match(await page.locator('.head-place .panel-name').innerText(), new RegExp(`^${head.name}`));
+  await page.locator('.choice select').selectOption({ index: 1 });
+  assert.match(await page.locator('.head-place .panel-name').innerText(), /'re she/);
+  assertClean(watched);
+});
+
+test('lens cells list their tokens, valued tokens their numbers, checks their outcome', async (t) => {
+  const { page, watched } = await emptyPage(t);
+  const lens = samples.textLens();
+  const values = samples.tokenValues();
+  assert.ok(lens.kind === 'text-lens' && values.kind === 'token-values');
+  await draw(page, [lens, values, samples.checksTable(), samples.dots()]);
+  assert.equal(await page.locator('.lens td[role="gridcell"]').count(), 25 * 8);
+  await page.locator('.lens td[role="gridcell"]').nth(9).hover();
+  const lines = await tip(page);
+  assert.equal(lines.length, 1 + lens.cells[1][1].length);
+  assert.match(lines[0], /^0_mid, after We \(position 1\)$/);
+  assert.match(lines[1], /% +logit \d+\.\d{4}$/);
+
+  const token = page.locator('.valued').nth(2);
+  await token.hover();
+  assert.deepEqual(await tip(page), ['" helping"   id 2, position 2', `activation: ${String(values.rows[0].values[2]).replace('-', '\u2212')}`]);
+  assert.match(await page.locator('.valued-range').first().innerText(), /max .*min /s);
+
+  assert.deepEqual(await page.locator('tr[data-mark]').evaluateAll((rows) => rows.map((row) => /** @type {HTMLElement} */ (row).dataset.mark)), ['passed', 'passed', 'failed']);
+  assert.match(await page.locator('tr[data-mark="passed"]').nth(1).innerText(), /3\.1e\u22126/);
+  assert.equal(await page.locator('.dots-whisker').count(), 4);
+  assertClean(watched);
+});
+
+test('CSV holds every number of every prompt and measure', async (t) => {
+  const { page, watched } = await emptyPage(t);
+  const part = samples.residualGrid(samples.GROUPS.slice(0, 2));
+  assert.equal(part.kind, 'heat');
+  part.panels[1].name = 'a "quoted", name';
+  await draw(page, [part]);
+  const { name, content } = await saved(page, 'csv');
+  assert.equal(name, 'patchlab-patching-the-residual-stream.csv');
+  const [head, ...lines] = content.toString('utf8').trimEnd().split('\n');
+  assert.equal(head, 'panel,measure,site,layer,position,row: layer,column: position,prompt,value,interval low,interval high,clean mean,corrupted mean');
+  assert.equal(lines.length, 2 * 3 * 96 * 9);
+  const { mean, low, high, prompts, clean, corrupted } = part.panels[0].values[1];
+  assert.ok(lines.includes(`'re they,logit-diff,blocks.4.hook_resid_pre,4,3,4, helping_3,(mean),${mean[35]},${low[35]},${high[35]},${clean},${corrupted}`));
+  assert.ok(lines.includes(`'re they,logit-diff,blocks.4.hook_resid_pre,4,3,4, helping_3,${part.panels[0].prompts[5]},${prompts[5][35]},,,,`));
+  assert.ok(lines.some((line) => line.startsWith('"a ""quoted"", name",normalized,')));
+  assertClean(watched);
+});
+
+test('every kind of figure is saved as a picture that stands alone, light even from a dark page', async (t) => {
+  const { page, watched } = await emptyPage(t, { colorScheme: 'dark' });
+  const parts = [
+    samples.headGrid(12, samples.GROUPS), samples.neuronGrid(samples.GROUPS.slice(0, 1)), samples.lensGrid(samples.GROUPS), samples.scatter(samples.GROUPS.slice(0, 2)),
+    samples.attention(4), samples.textLens(), samples.tokenValues(), samples.checksTable(), samples.dots(),
+  ];
+  for (const part of parts) {
+    await draw(page, [part]);
+    const svg = (await saved(page, 'svg')).content.toString('utf8');
+    const found = await page.evaluate((text) => {
+      const parsed = new DOMParser().parseFromString(text, 'image/svg+xml');
+      const texts = [...parsed.querySelectorAll('text')];
+      const ids = new Set([...parsed.querySelectorAll('[id]')].map((element) => element.id));
+      const used = [...text.matchAll(/url\(#([^)]+)\)/g)].map((match) => match[1]);
+      return { error: parsed.querySelector('parsererror')?.textContent ?? '', texts: texts.length, missing: used.filter((id) => !ids.has(id)), ground: parsed.querySelector('rect')?.getAttribute('fill') };
+    }, svg);
+    assert.equal(found.error, '', part.kind);
+    assert.ok(found.texts > 4, `${part.kind}: ${found.texts} texts`);
+    assert.deepEqual(found.missing, [], part.kind);
+    assert.equal(found.ground, '#ffffff');
+    assert.doesNotMatch(svg, /var\(|light-dark|class=|style=|<style|tabindex|href=/, part.kind);
+    assert.ok(svg.includes(part.title), part.kind);
+    assert.doesNotMatch(svg, /fill="#e4e7eb"/, `${part.kind}: light text of the dark theme`);
+  }
+  await draw(page, [samples.headGrid(12, samples.GROUPS)]);
+  const width = Number(/width="(\d+)"/.exec((await saved(page, 'svg')).content.toString('utf8'))?.[1]);
+  const { content } = await saved(page, 'png');
+  assert.equal(content.readUInt32BE(16), 2 * width, 'twice as wide as the SVG');
+  assertClean(watched);
+});
+
+for (const colorScheme of /** @type {const} */ (['light', 'dark'])) {
+  for (const width of [1280, 390]) {
+    test(`no serious barrier in any picture, none wider than the page: ${colorScheme}, ${width} pixels wide`, async (t) => {
+      const { page, watched } = await emptyPage(t, { colorScheme, viewport: { width, height: 844 } });
+      await draw(page, [
+        samples.headGrid(12, samples.GROUPS.slice(0, 2), { difference: true, notComputed: 5 }), samples.residualGrid(samples.GROUPS.slice(0, 2)), samples.headPositionGrid(samples.GROUPS.slice(0, 1)),
+        samples.neuronGrid(samples.GROUPS.slice(0, 2)), samples.lensGrid(samples.GROUPS), samples.layersLine(samples.GROUPS.slice(0, 2)), samples.scatter(samples.GROUPS.slice(0, 2)),
+        samples.attention(6), samples.attention(3, 'score'), samples.textLens(), samples.tokenValues(), samples.checksTable(), samples.dots(),
+      ]);
+      await page.waitForFunction(() => [...document.querySelectorAll('.heat [role="gridcell"]')].every((cell) => cell.hasAttribute('aria-label')));
+      assert.deepEqual(await violations(page), []);
+      const overflow = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
+      assert.ok(overflow <= 0, `the page is ${overflow} pixels wider than the window`);
+      await page.locator('.save').first().click();
+      assert.deepEqual(await violations(page), [], 'with the menu');
+      assertClean(watched);
+    });
+  }
+}
+
+test('scripts and styles of the page are small', (t) => {
+  const files = readdirSync(join(dist, 'www'), { recursive: true, encoding: 'utf8' }).filter((file) => /\.(js|css)$/.test(file));
+  const size = files.reduce((sum, file) => sum + gzipSync(readFileSync(join(dist, 'www', file))).length, 0);
+  t.diagnostic(`${files.length} files, ${(size / 1000).toFixed(1)} kB gzipped`);
+  assert.ok(size < 130_000, `${size} bytes gzipped`);
+});
