@@ -13,13 +13,13 @@ use walkdir::WalkDir;
 /// The native command, `main.rs` and `cli/`, stands outside and uses the library like any other program.
 const LAYERS: &[&[&str]] = &[
     &["error", "experiment", "report", "site", "unit"],
-    &["tokens", "prompts"],
+    &["tokens", "prompts", "presets"],
     &["model"],
     &["bootstrap", "device", "host", "metrics", "readback"],
     &["runs", "summary"],
     &["attribution", "patching"],
     &["analyses"],
-    &["presets", "session"],
+    &["session"],
     &["types", "web"],
 ];
 

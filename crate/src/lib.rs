@@ -2,9 +2,10 @@
 //!
 //! Data flows one way, and a module may use only what stands before it:
 //!
-//! [`error`], [`experiment`], [`report`], [`site`], [`unit`] -> [`tokens`], [`prompts`] -> [`model`] -> [`device`],
+//! [`error`], [`experiment`], [`report`], [`site`], [`unit`] -> [`tokens`], [`prompts`], [`presets`] ->
+//! [`model`] -> [`device`],
 //! [`readback`], [`metrics`], [`bootstrap`], [`host`] -> [`summary`], [`runs`] -> [`attribution`], [`patching`] ->
-//! [`analyses`] -> [`session`], [`presets`] -> [`types`], `web`.
+//! [`analyses`] -> [`session`] -> [`types`], `web`.
 //!
 //! Nothing but `web` knows that JavaScript exists; nothing but [`device`] picks a device; nothing but
 //! [`readback`] waits for one.
@@ -15,6 +16,7 @@ pub mod report;
 pub mod site;
 pub mod unit;
 
+pub mod presets;
 pub mod prompts;
 pub mod tokens;
 
@@ -34,7 +36,6 @@ pub mod patching;
 
 pub mod analyses;
 
-pub mod presets;
 pub mod session;
 pub mod types;
 

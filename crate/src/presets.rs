@@ -18,7 +18,7 @@ pub struct Preset {
 }
 
 /// Name, note and document of each preset.
-const DOCUMENTS: [(&str, &str, &str); 3] = [
+const DOCUMENTS: [(&str, &str, &str); 4] = [
     (
         "Contractions",
         "Does a contraction in the first clause make the second one contract too? Eight groups: what is \
@@ -29,6 +29,12 @@ const DOCUMENTS: [(&str, &str, &str); 3] = [
         "Indirect object",
         "Who receives what is given? The task of Wang et al. 2022, \"Interpretability in the Wild\".",
         include_str!("../data/presets/ioi.json"),
+    ),
+    (
+        "Greater than",
+        "An end year must be later than the start year: clean prompts start late, corrupted ones in year 01 \
+         (after Hanna et al. 2023, \"How does GPT-2 compute greater-than?\").",
+        include_str!("../data/presets/greater-than.json"),
     ),
     (
         "Induction",
