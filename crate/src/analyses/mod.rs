@@ -14,6 +14,7 @@ mod logit_lens;
 mod neuron_attribution;
 mod neuron_on_text;
 mod neuron_patching;
+mod notebook_figures;
 mod patched_run;
 mod residual_patching;
 mod shared;
@@ -52,6 +53,7 @@ pub const ALL: &[&Analysis] = &[
     &patched_run::ANALYSIS,
     &activations::ANALYSIS,
     &checks::ANALYSIS,
+    &notebook_figures::ANALYSIS,
 ];
 
 /// An entry of the catalogue.

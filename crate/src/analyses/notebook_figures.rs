@@ -1,0 +1,259 @@
+//! Does this page get what the notebook got? The figures recorded in the notebook that the first preset comes
+//! from, beside the same figures computed here. They were recorded with GPT-2 small.
+
+use burn::tensor::Tensor;
+use serde::Deserialize;
+use serde_json::Map;
+
+use super::shared::attributed::{Attributed, attributed};
+use super::shared::groups::usable;
+use super::{Analysis, Findings, Job, Running};
+use crate::error::{Error, Result};
+use crate::host::Work;
+use crate::metrics::{Outcome, log_sum_exp, mean};
+use crate::model::{Batch, Tap};
+use crate::patching::{Cell as Patch, Direction, plain};
+use crate::presets::presets;
+use crate::readback::{self, Reads};
+use crate::report::{Cell, Column, Part, Quantity, Row, Table, Unit};
+use crate::runs::Runs;
+use crate::site::{BlockSite, Site};
+use crate::unit::Neuron;
+
+/// The catalogue's entry.
+pub(super) static ANALYSIS: Analysis = Analysis {
+    name: "notebook-figures",
+    title: "The notebook's figures",
+    description: "Every figure that the notebook on contractions prints, beside the same figure computed here with \
+                  the notebook's own prompts. Only GPT-2 small can agree.",
+    settings: &[],
+    run,
+};
+
+/// What the notebook prints, rounded as it prints it.
+#[derive(Debug, Deserialize)]
+struct Notebook {
+    /// The prompt of its `test_prompt`, and the tokens it lists: token, logit, probability.
+    prompt: String,
+    top: Vec<(String, f64, f64)>,
+    /// In the order of the preset.
+    groups: Vec<Recorded>,
+    /// Cells of the first group's map of patched `mlp_out`.
+    mlp: Vec<MlpCell>,
+    /// The text of its neuron views, and the ends of the activations there.
+    text: String,
+    neurons: Vec<NeuronEnds>,
+}
+
+/// A group's figures.
+#[derive(Debug, Deserialize)]
+struct Recorded {
+    /// Logit differences per prompt; none where the printed output is cut off.
+    prompts: Vec<f64>,
+    mean: Option<f64>,
+    /// The three largest head attributions.
+    heads: Vec<f64>,
+}
+
+#[derive(Debug, Deserialize)]
+struct MlpCell {
+    layer: usize,
+    position: usize,
+    share: f64,
+}
+
+#[derive(Debug, Deserialize)]
+struct NeuronEnds {
+    layer: usize,
+    neuron: usize,
+    max: f64,
+    min: f64,
+}
+
+fn run<'a>(job: &'a Job<'a>) -> Running<'a> {
+    Box::pin(compare(job))
+}
+
+/// A figure of the notebook, and the same figure computed here if the model can have it.
+struct Figure {
+    what: String,
+    notebook: f64,
+    here: Option<f64>,
+}
+
+async fn compare(job: &Job<'_>) -> Result<Findings> {
+    let notebook: Notebook = serde_json::from_str(include_str!("../../data/notebook.json"))
+        .map_err(|error| Error::Document(error.to_string()))?;
+    let experiment = presets()?.swap_remove(0).experiment;
+    // The notebook's prompts, whatever experiment is open.
+    let own = Job {
+        model: job.model,
+        tokenizer: job.tokenizer,
+        experiment: &experiment,
+        settings: Map::new(),
+        host: job.host,
+    };
+    let compute = is_gpt2_small(job);
+    let mut figures = top(&own, &notebook, compute).await?;
+    figures.extend(groups(&own, &notebook, compute).await?);
+    figures.extend(mlp(&own, &notebook, compute).await?);
+    figures.extend(neurons(&own, &notebook, compute).await?);
+    Ok(Findings { parts: vec![Part::Table(table(&figures, compute))], problems: Vec::new() })
+}
+
+/// Whether the open model has GPT-2 small's sizes; another model of these sizes will simply not agree.
+fn is_gpt2_small(job: &Job<'_>) -> bool {
+    let c = &job.model.config;
+    (c.n_layers, c.n_heads, c.d_model, c.d_mlp, c.d_vocab) == (12, 12, 768, 3072, 50257)
+}
+
+/// Logit and probability of each token that the notebook lists.
+async fn top(job: &Job<'_>, notebook: &Notebook, compute: bool) -> Result<Vec<Figure>> {
+    let mut logits = Vec::new();
+    if compute {
+        let batch = Batch::new(&[job.tokenizer.encode(&notebook.prompt, true)?]);
+        let normalized = job.model.forward(&batch, &mut Tap::none())?; // [1, p, d]
+        let blocks = job.model.unembedding.logits(job.model.last(normalized, &batch)); // [1, block] each
+        logits = blocks.into_iter().fold(Reads::default(), Reads::with).fetch().await?.concat();
+    }
+    let norm = log_sum_exp(&logits);
+    let mut figures = Vec::new();
+    for (token, logit, probability) in &notebook.top {
+        // The listed tokens are single ones.
+        let id = job.tokenizer.encode(token, false)?.first().copied().unwrap_or_default();
+        let found = logits.get(id as usize).copied().map(f64::from);
+        let after = format!("{token:?} after {:?}", notebook.prompt);
+        figures.push(Figure { what: format!("Logit of {after}"), notebook: *logit, here: found });
+        figures.push(Figure {
+            what: format!("Probability of {after}"),
+            notebook: *probability,
+            here: found.map(|logit| (logit - norm).exp()),
+        });
+    }
+    Ok(figures)
+}
+
+/// Each group's logit differences, their mean, and its largest head attributions.
+async fn groups(job: &Job<'_>, notebook: &Notebook, compute: bool) -> Result<Vec<Figure>> {
+    let found = if compute { attributed(job, false, &|direct| direct.heads()).await?.0 } else { Vec::new() };
+    let mut figures = Vec::new();
+    for (index, (group, recorded)) in job.experiment.groups.iter().zip(&notebook.groups).enumerate() {
+        let found = found.get(index);
+        let differences: Option<Vec<f64>> = found.map(|found| differences(&found.outcomes));
+        let mut figure = |what: String, notebook: f64, here: Option<f64>| {
+            figures.push(Figure { what: format!("{}: {what}", group.name), notebook, here });
+        };
+        for (prompt, (case, recorded)) in group.cases().iter().zip(&recorded.prompts).enumerate() {
+            let here = differences.as_ref().map(|differences| differences[prompt]);
+            figure(format!("logit difference of {:?}", case.clean), *recorded, here);
+        }
+        if let Some(recorded) = recorded.mean {
+            figure("mean logit difference".to_owned(), recorded, differences.as_deref().map(mean));
+        }
+        let shares = found.map(largest_shares);
+        for (rank, recorded) in recorded.heads.iter().enumerate() {
+            let here = shares.as_ref().map(|shares| shares[rank]);
+            figure(format!("head attribution, number {} from the top", rank + 1), *recorded, here);
+        }
+    }
+    Ok(figures)
+}
+
+/// A group's mean head attributions, largest first.
+fn largest_shares(group: &Attributed) -> Vec<f64> {
+    let heads = group.prompts.first().map_or(0, Vec::len);
+    let share = |head: usize| mean(&group.prompts.iter().map(|prompt| prompt[head]).collect::<Vec<_>>());
+    let mut shares: Vec<f64> = (0..heads).map(share).collect();
+    shares.sort_by(|a, b| b.total_cmp(a));
+    shares
+}
+
+fn differences(outcomes: &[Outcome]) -> Vec<f64> {
+    outcomes.iter().map(Outcome::logit_difference).collect()
+}
+
+/// The first group's cells of patched `mlp_out`, normalised.
+async fn mlp(job: &Job<'_>, notebook: &Notebook, compute: bool) -> Result<Vec<Figure>> {
+    let sites: Vec<Site> =
+        notebook.mlp.iter().map(|cell| Site::Block(cell.layer, BlockSite::MlpOut)).collect();
+    let (groups, _) = usable(job)?;
+    let Some(group) = groups.first() else { return Ok(Vec::new()) };
+    let runs = if compute { Some(Runs::record(job.model, &group.cases, false, &sites).await?) } else { None };
+    let mut work = Work::new(job.host, "Patching", Unit::Patches, notebook.mlp.len());
+    let mut figures = Vec::new();
+    for cell in &notebook.mlp {
+        let mut here = None;
+        if let Some(runs) = &runs {
+            let average = |outcomes: &[Outcome]| mean(&differences(outcomes));
+            let (clean, corrupted) = (average(&runs.clean.outcomes), average(&runs.corrupted.outcomes));
+            let position = Some(cell.position);
+            let patch = Patch { site: BlockSite::MlpOut, layer: cell.layer, unit: None, position };
+            let patched = plain::outcomes(job.model, runs, Direction::Denoise, patch).await?;
+            here = Some((average(&patched) - corrupted) / (clean - corrupted));
+        }
+        let id = group.cases[0].clean.get(cell.position);
+        let token = id.map(|&id| job.tokenizer.token(id).text).unwrap_or_default();
+        let what =
+            format!("MLP patching, layer {} at {:?}", cell.layer, format!("{token}_{}", cell.position));
+        figures.push(Figure { what, notebook: cell.share, here });
+        work.done(1).await?;
+    }
+    Ok(figures)
+}
+
+/// The ends of each neuron's activations on the notebook's text.
+async fn neurons(job: &Job<'_>, notebook: &Notebook, compute: bool) -> Result<Vec<Figure>> {
+    let batch = Batch::new(&[job.tokenizer.encode(&notebook.text, true)?]);
+    let site = |ends: &NeuronEnds| Site::Block(ends.layer, BlockSite::MlpPost);
+    let sites: Vec<Site> = if compute { notebook.neurons.iter().map(site).collect() } else { Vec::new() };
+    let mut tap = Tap::new(Some(&sites), &[]);
+    job.model.forward(&batch, &mut tap)?;
+    let recording = tap.finish()?;
+    let mut figures = Vec::new();
+    for ends in &notebook.neurons {
+        let mut found: Option<Vec<f64>> = None;
+        if compute {
+            let post: Tensor<3> = recording.tensor(site(ends))?; // [1, p, m]
+            let [_, p, _] = post.dims();
+            let values = readback::read(post.slice([0..1, 0..p, ends.neuron..ends.neuron + 1])).await?;
+            found = Some(values.into_iter().map(f64::from).collect());
+        }
+        let end = |pick: fn(f64, f64) -> f64| found.clone().and_then(|found| found.into_iter().reduce(pick));
+        let neuron = Neuron { layer: ends.layer, neuron: ends.neuron };
+        let on = format!("activation on {:?}", notebook.text);
+        let (largest, smallest) = (format!("{neuron}: largest {on}"), format!("{neuron}: smallest {on}"));
+        figures.push(Figure { what: largest, notebook: ends.max, here: end(f64::max) });
+        figures.push(Figure { what: smallest, notebook: ends.min, here: end(f64::min) });
+    }
+    Ok(figures)
+}
+
+fn table(figures: &[Figure], computed: bool) -> Table {
+    let note = if computed {
+        "The notebook prints four decimals, of some figures two to five."
+    } else {
+        "These figures were recorded with GPT-2 small: open it to have them computed here."
+    };
+    let cell = |number: Option<f64>| number.map_or(Cell::Empty, Cell::Number);
+    let row = |figure: &Figure| Row {
+        cells: vec![
+            Cell::Text(figure.what.clone()),
+            Cell::Number(figure.notebook),
+            cell(figure.here),
+            cell(figure.here.map(|here| (here - figure.notebook).abs())),
+        ],
+        mark: None,
+    };
+    let column = |name: &str, quantity| Column { name: name.to_owned(), quantity };
+    Table {
+        title: "The notebook's figures".to_owned(),
+        note: Some(note.to_owned()),
+        columns: vec![
+            column("Figure", Quantity::Text),
+            column("Notebook", Quantity::Activation),
+            column("Here", Quantity::Activation),
+            column("Off by", Quantity::Error),
+        ],
+        rows: figures.iter().map(row).collect(),
+    }
+}
