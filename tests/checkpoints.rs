@@ -10,7 +10,9 @@ use patchlab::host::Quiet;
 use patchlab::model::checkpoint::Checkpoint;
 use patchlab::model::source::{MemorySource, Source};
 use patchlab::model::{Config, Model};
-use patchlab::report::Part;
+use patchlab::prompts::prepare;
+use patchlab::report::{Cell, Part, Row};
+use patchlab::runs::Runs;
 use patchlab::{Error, Request, Session};
 use patchlab_tests::fixture::{DEVICES, Fixture, assert_close, folder, open, report};
 use patchlab_tests::weights::{Tensors, checkpoint};
@@ -155,6 +157,55 @@ fn the_full_shape_agrees_with_pytorch() {
             }
         }
     }
+}
+
+/// On the full shape the vocabulary comes in several blocks and the notebook's figures can be computed. The weights
+/// are not GPT-2's, so the figures are compared with those of the analyses that they repeat.
+#[test]
+fn the_full_shape_has_the_notebooks_figures() {
+    let read = |file: &str| std::fs::read_to_string(folder().join("full").join(file)).expect(file);
+    let config = read("config.json");
+    let expected: Value = serde_json::from_str(&read("expected.json")).expect("JSON");
+    let seed = expected["seed"].as_str().expect("a seed");
+    let weights = checkpoint(seed, &Config::from_json(&config).expect("a good config"));
+    let session = open(&config, weights, Wanted::Cpu).expect("a good model");
+    let experiment = patchlab::presets::presets().expect("built in").swap_remove(0).experiment;
+
+    let figures = report(&session, &experiment, "notebook-figures", &Value::Null);
+    let Part::Table(figures) = &figures.parts[0] else { panic!("one table") };
+    let figure = |what: &str| {
+        let named = |row: &&Row| matches!(&row.cells[0], Cell::Text(text) if text.contains(what));
+        let row = figures.rows.iter().find(named).unwrap_or_else(|| panic!("no figure {what}"));
+        let Cell::Number(here) = row.cells[2] else { panic!("{what} was not computed") };
+        here
+    };
+    assert_eq!(figures.rows.len(), 20 + 6 * 9 + 8 * 3 + 4 + 6);
+
+    let differences = report(&session, &experiment, "logit-diff", &Value::Null);
+    let Part::Dots(dots) = &differences.parts[0] else { panic!("the dots come first") };
+    for series in &dots.series[..6] {
+        let mean = figure(&format!("{}: mean logit difference", series.name));
+        assert_close(&series.name, &[mean], &[series.mean], 1e-4);
+    }
+
+    let first = patchlab::Experiment { groups: experiment.groups[..1].to_vec(), prepend_bos: true };
+    let maps = report(&session, &first, "component-patching", &Value::Null);
+    let Part::Heat(mlp) = &maps.parts[1] else { panic!("the MLP's map comes second") };
+    for (layer, position, label) in [(1, 2, "'re_2"), (8, 7, " they_7")] {
+        let found = mlp.panels[0].values[0].mean[layer * 8 + position].expect("computed");
+        assert_close(label, &[figure(&format!("layer {layer} at {label:?}"))], &[found], 1e-4);
+    }
+
+    // The rank of an answer is counted over all blocks: as test-prompt counts it in all logits.
+    let Part::Table(clean) = &report(&session, &first, "test-prompt", &Value::Null).parts[1] else {
+        panic!("the second figure is the table")
+    };
+    let rank = clean.rows.iter().find(|row| row.mark.is_some()).map(|row| row.cells[0].clone());
+    let (groups, _) = prepare(&first, session.tokenizer(), session.info().n_ctx).expect("groups");
+    let runs = block_on(Runs::record(session.model(), &groups[0].cases[..1], true, &Vec::new()));
+    let place = runs.expect("runs").clean.outcomes[0].vocabulary.expect("asked for");
+    assert_eq!(rank, Some(Cell::Number(place.rank)));
+    assert!(session.model().unembedding.rows.blocks().len() > 1);
 }
 
 /// A source that counts what is asked of it.
