@@ -19,7 +19,7 @@ const LAYERS: &[&[&str]] = &[
     &["runs", "summary"],
     &["attribution", "patching"],
     &["analyses"],
-    &["session"],
+    &["notebook", "session"],
     &["types", "web"],
 ];
 

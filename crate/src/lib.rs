@@ -5,7 +5,7 @@
 //! [`error`], [`experiment`], [`report`], [`site`], [`unit`] -> [`tokens`], [`prompts`], [`presets`] ->
 //! [`model`] -> [`device`],
 //! [`readback`], [`metrics`], [`bootstrap`], [`host`] -> [`summary`], [`runs`] -> [`attribution`], [`patching`] ->
-//! [`analyses`] -> [`session`] -> [`types`], `web`.
+//! [`analyses`] -> [`session`], [`notebook`] -> [`types`], `web`.
 //!
 //! Nothing but `web` knows that JavaScript exists; nothing but [`device`] picks a device; nothing but
 //! [`readback`] waits for one.
@@ -36,6 +36,7 @@ pub mod patching;
 
 pub mod analyses;
 
+pub mod notebook;
 pub mod session;
 pub mod types;
 

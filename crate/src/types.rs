@@ -2,7 +2,7 @@
 
 use ts_rs::{Config, TS};
 
-use crate::{analyses, device, experiment, presets, report, session};
+use crate::{analyses, device, experiment, notebook, presets, report, session};
 
 /// The text of `www/types/engine.d.ts`.
 pub fn declarations() -> String {
@@ -31,6 +31,8 @@ pub fn declarations() -> String {
         analyses::Setting,
         analyses::Range,
         session::Request,
+        notebook::NotebookRequest,
+        notebook::NotebookAnalysis,
         report::Report,
         report::Part,
         report::Preview,

@@ -179,6 +179,40 @@ experiment: Experiment,
 settings?: Record<string, string | number | boolean>, };
 
 /**
+ * What a notebook is to repeat.
+ */
+export type NotebookRequest = { 
+/**
+ * The checkpoint: a name on the Hugging Face hub, or a folder.
+ */
+model: string, 
+/**
+ * Where its tokenizer is, likewise.
+ */
+tokenizer: string, 
+/**
+ * The prompts.
+ */
+experiment: Experiment, 
+/**
+ * The analyses, in order; those that have no cell in Python are named in the notebook and left out.
+ */
+analyses: Array<NotebookAnalysis>, };
+
+/**
+ * One analysis to repeat.
+ */
+export type NotebookAnalysis = { 
+/**
+ * Its name in the catalogue.
+ */
+name: string, 
+/**
+ * Its settings; those left out have their defaults.
+ */
+settings?: Record<string, string | number | boolean>, };
+
+/**
  * The result of one analysis.
  */
 export type Report = { 

@@ -15,6 +15,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use patchlab::analyses::{ALL, Analysis, Range, Setting};
 use patchlab::device::{Adapter, Wanted, native_adapter};
 use patchlab::host::Host;
+use patchlab::notebook::{NotebookAnalysis, NotebookRequest};
 use patchlab::report::{Progress, Report};
 use patchlab::{Experiment, Request, Session};
 
@@ -39,18 +40,39 @@ fn command() -> Command {
         .version(env!("CARGO_PKG_VERSION"))
         .subcommand_required(true)
         .arg_required_else_help(true)
-        .subcommands([run_command(), presets, types])
+        .subcommands([run_command(), notebook_command(), presets, types])
+}
+
+fn notebook_command() -> Command {
+    let name = |id: &'static str, value: &'static str, help: &'static str| {
+        Arg::new(id).long(id).value_name(value).default_value("openai-community/gpt2").help(help)
+    };
+    Command::new("notebook")
+        .about("Print a Jupyter notebook that repeats analyses with TransformerLens")
+        .arg(experiment_argument())
+        .arg(
+            Arg::new("analysis")
+                .long("analysis")
+                .value_name("NAME|all")
+                .action(ArgAction::Append)
+                .default_value("all")
+                .help("An analysis, may be repeated; or all of them, with their defaults"),
+        )
+        .arg(name("model", "NAME", "The checkpoint, on the Hugging Face hub or a folder"))
+        .arg(name("tokenizer", "NAME", "Its tokenizer, likewise"))
+}
+
+fn experiment_argument() -> Arg {
+    Arg::new("experiment")
+        .value_name("EXPERIMENT.json")
+        .value_parser(value_parser!(PathBuf))
+        .help("The experiment document (docs/experiment.md); the first preset if it is left out")
 }
 
 fn run_command() -> Command {
     Command::new("run")
         .about("Run one analysis of an experiment, or all of them")
-        .arg(
-            Arg::new("experiment")
-                .value_name("EXPERIMENT.json")
-                .value_parser(value_parser!(PathBuf))
-                .help("The experiment document (docs/experiment.md); the first preset if it is left out"),
-        )
+        .arg(experiment_argument())
         .arg(
             Arg::new("analysis")
                 .long("analysis")
@@ -130,6 +152,7 @@ fn dispatch(matches: &ArgMatches) -> Result<()> {
         Some(("types", _)) => say(&patchlab::types::declarations()),
         Some(("presets", _)) => say(&serde_json::to_string_pretty(&patchlab::presets::presets()?)?),
         Some(("run", matches)) => run(matches),
+        Some(("notebook", matches)) => say(&patchlab::notebook::notebook(&notebook_request(matches)?)?),
         _ => unreachable!("clap knows the subcommands"),
     }
 }
@@ -166,18 +189,40 @@ fn run(matches: &ArgMatches) -> Result<()> {
     }
 }
 
-/// One request, or one for every analysis.
-fn requests(matches: &ArgMatches) -> Result<Vec<Request>> {
-    let mut experiment = match matches.get_one::<PathBuf>("experiment") {
+/// The experiment that was named, or the first preset.
+fn experiment(matches: &ArgMatches) -> Result<Experiment> {
+    match matches.get_one::<PathBuf>("experiment") {
         Some(path) => {
             let text = fs::read_to_string(path).with_context(|| path.display().to_string())?;
-            Experiment::from_json(&text).with_context(|| path.display().to_string())?
+            Experiment::from_json(&text).with_context(|| path.display().to_string())
         }
         None => {
             let presets = patchlab::presets::presets()?;
-            presets.into_iter().next().context("there are no presets")?.experiment
+            Ok(presets.into_iter().next().context("there are no presets")?.experiment)
         }
+    }
+}
+
+fn notebook_request(matches: &ArgMatches) -> Result<NotebookRequest> {
+    let text = |id: &str| matches.get_one::<String>(id).cloned().unwrap_or_default();
+    let names: Vec<&String> = matches.get_many("analysis").unwrap_or_default().collect();
+    let wanted =
+        ALL.iter().filter(|analysis| names.iter().any(|name| *name == "all" || *name == analysis.name));
+    let analysis = |analysis: &&Analysis| NotebookAnalysis {
+        name: analysis.name.to_owned(),
+        settings: serde_json::Map::new(),
     };
+    Ok(NotebookRequest {
+        model: text("model"),
+        tokenizer: text("tokenizer"),
+        experiment: experiment(matches)?,
+        analyses: wanted.map(analysis).collect(),
+    })
+}
+
+/// One request, or one for every analysis.
+fn requests(matches: &ArgMatches) -> Result<Vec<Request>> {
+    let mut experiment = experiment(matches)?;
     experiment.prepend_bos &= !matches.get_flag("no-bos");
 
     let name = matches.get_one::<String>("analysis").context("--analysis is required")?;

@@ -24,6 +24,7 @@ use crate::device::{Adapter, Wanted};
 use crate::error::{Error, Result};
 use crate::experiment::Experiment;
 use crate::host::Host;
+use crate::notebook::NotebookRequest;
 use crate::prompts;
 use crate::report::{Grid, Opened, Part, Preview, Progress, WeightBytes};
 use crate::session::{Request, Session};
@@ -55,6 +56,16 @@ pub fn catalogue() -> Result<JsValue, JsValue> {
 #[wasm_bindgen]
 pub fn presets() -> Result<JsValue, JsValue> {
     js::give(&crate::presets::presets().map_err(js::thrown)?)
+}
+
+/// The study of a `NotebookRequest` as the text of an `.ipynb` file for TransformerLens.
+///
+/// # Errors
+/// As [`catalogue`].
+#[wasm_bindgen]
+pub fn notebook(request: JsValue) -> Result<String, JsValue> {
+    let request: NotebookRequest = js::take(&request).map_err(js::thrown)?;
+    crate::notebook::notebook(&request).map_err(js::thrown)
 }
 
 /// One group's panel of a `Grid` minus another's: a `Panel`, or null if they cannot be compared.
