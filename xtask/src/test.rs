@@ -74,21 +74,15 @@ pub(crate) fn native_command(paths: &Paths) -> Result<()> {
     Ok(())
 }
 
-/// Has the native command write the reports that the browser tests compare the page's with.
+/// Has the native command write the reports that the browser tests compare the page's with: every analysis of the
+/// first preset, with the demo model.
 fn native_reports(paths: &Paths) -> Result<()> {
     let folder = paths.results.join("native");
     fs::create_dir_all(&folder)?;
-    let requests: [(&str, &[&str]); 2] = [
-        ("logit-diff", &[]),
-        ("test-prompt", &["--prompt", "We're helping our friend when they", "--answer", "'re"]),
-    ];
-    for (analysis, settings) in requests {
-        let report = folder.join(format!("{analysis}.json")).to_string_lossy().into_owned();
-        let common = [analysis, "--model", "www/models/demo", "--device", "cpu", "--json", &report];
-        let words = common.iter().chain(settings).copied();
-        let command = paths.command(&paths.patchlab().to_string_lossy(), words);
-        command.stdout_null().run().with_context(|| format!("`patchlab {analysis}` failed"))?;
-    }
+    let reports = folder.join("all.json").to_string_lossy().into_owned();
+    let words = ["run", "--analysis", "all", "--model", "www/models/demo", "--device", "cpu", "--json", &reports];
+    let command = paths.command(&paths.patchlab().to_string_lossy(), words);
+    command.stdout_null().run().context("`patchlab run` failed")?;
     Ok(())
 }
 
