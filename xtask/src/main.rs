@@ -54,6 +54,13 @@ enum Command {
     Types,
     /// Take pictures of the page in all its states, into target/results/shots
     Shots,
+    /// The native command: `cargo xtask patchlab run --help`
+    #[command(disable_help_flag = true)]
+    Patchlab {
+        /// Passed on to it
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
     /// Train the demo model (half an hour)
     TrainDemo {
         /// Passed on to the training program
@@ -86,6 +93,16 @@ fn run(command: Command) -> Result<()> {
         }
         Command::Shots => test::shots(&paths),
         Command::Types => types::write(&paths),
+        Command::Patchlab { args } => {
+            // Built with the tests' packages: alone, its dependencies would have other features and be compiled again.
+            test::native_command(&paths)?;
+            let program = paths.patchlab();
+            duct::cmd(program, args).run().map(drop).or_else(|error| match error.kind() {
+                // It has said what is wrong.
+                std::io::ErrorKind::Other => std::process::exit(1),
+                _ => Err(error.into()),
+            })
+        }
         Command::TrainDemo { args } => {
             cargo_cache::claim_native(&paths)?;
             let cargo = ["run", "--release", "--package", "patchlab", "--example", "train-demo", "--"];

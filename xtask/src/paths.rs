@@ -24,6 +24,10 @@ pub(crate) struct Paths {
     pub(crate) sites: PathBuf,
     /// The Node package that checks, serves and tests the page.
     pub(crate) browser: PathBuf,
+    /// The Node package of what the page draws with.
+    pub(crate) vendor: PathBuf,
+    /// Where the page looks for it, as one file.
+    pub(crate) bundle: PathBuf,
     /// What a test run leaves for a person to look at: native reports, screenshots.
     pub(crate) results: PathBuf,
 }
@@ -50,6 +54,8 @@ impl Paths {
             target_web: cache.join("target-web"),
             sites: cache.join("sites"),
             browser: root.join("tests/browser"),
+            vendor: root.join("xtask/vendor"),
+            bundle: root.join("www/vendor/dist"),
             results: root.join("target/results"),
             root,
             cache,
@@ -86,10 +92,19 @@ impl Paths {
         self.command("cargo", args).env("CARGO_TARGET_DIR", &self.target)
     }
 
-    /// npm, in the Node package.
+    /// npm, in the Node package of the page's tests.
     pub(crate) fn npm<A: Into<OsString>>(&self, args: impl IntoIterator<Item = A>) -> Expression {
+        self.npm_in(&self.browser, args)
+    }
+
+    /// npm, in a Node package.
+    pub(crate) fn npm_in<A: Into<OsString>>(
+        &self,
+        package: &Path,
+        args: impl IntoIterator<Item = A>,
+    ) -> Expression {
         let npm = if cfg!(windows) { "npm.cmd" } else { "npm" };
-        self.command_in(&self.browser, npm, args)
+        self.command_in(package, npm, args)
     }
 
     /// The built site, where nothing else is asked for.

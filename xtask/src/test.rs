@@ -80,7 +80,8 @@ fn native_reports(paths: &Paths) -> Result<()> {
     let folder = paths.results.join("native");
     fs::create_dir_all(&folder)?;
     let reports = folder.join("all.json").to_string_lossy().into_owned();
-    let words = ["run", "--analysis", "all", "--model", "www/models/demo", "--device", "cpu", "--json", &reports];
+    let words =
+        ["run", "--analysis", "all", "--model", "www/models/demo", "--device", "cpu", "--json", &reports];
     let command = paths.command(&paths.patchlab().to_string_lossy(), words);
     command.stdout_null().run().context("`patchlab run` failed")?;
     Ok(())

@@ -4,11 +4,12 @@
 //! minutes and a repeated one a fraction of a second. Times are those of a machine with two cores.
 
 mod apt;
+mod node;
 mod wasm;
 
 use std::fs;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
 use crate::paths::Paths;
 use crate::run::{answer, say, succeeds};
@@ -16,8 +17,6 @@ pub(crate) use wasm::Compiler;
 
 /// The last Trunk that Rust 1.95 compiles; 0.22.1 asks for 1.96.1.
 const TRUNK: &str = "0.22.0-beta.1";
-/// The oldest Node that the page's tools run on.
-const NODE: u32 = 20;
 
 /// What building the site needs. Returns the compiler to build it with.
 pub(crate) fn for_building(paths: &Paths) -> Result<Compiler> {
@@ -26,29 +25,14 @@ pub(crate) fn for_building(paths: &Paths) -> Result<Compiler> {
     let wasm_bindgen = locked_version(paths, "wasm-bindgen")?;
     install(paths, "wasm-bindgen-cli", "wasm-bindgen", &wasm_bindgen, &["--bin", "wasm-bindgen"], 2)?;
     install(paths, "trunk", "trunk", TRUNK, &["--locked"], 8)?;
+    node::bundle(paths)?;
     Ok(compiler)
 }
 
 /// What serving the site and checking its JavaScript needs.
 pub(crate) fn for_node(paths: &Paths) -> Result<()> {
-    let node = answer(&paths.command("node", ["--version"]))
-        .and_then(|version| version.strip_prefix('v')?.split('.').next()?.parse::<u32>().ok());
-    if node.is_none_or(|version| version < NODE) {
-        bail!("Node {NODE} or newer is needed, with npm. Install it, and see that `node` is on the PATH.");
-    }
-    let lock = paths.browser.join("package-lock.json");
-    let wanted = fs::read(&lock).with_context(|| format!("{} is missing", lock.display()))?;
-    let installed = paths.browser.join("node_modules/.patchlab-installed");
-    if fs::read(&installed).is_ok_and(|lock| lock == wanted) {
-        return Ok(());
-    }
-    say("setup: the page's npm packages (half a minute)");
-    paths
-        .npm(["ci", "--no-audit", "--no-fund", "--loglevel=error"])
-        .run()
-        .context("`npm ci` failed in tests/browser")?;
-    fs::write(installed, wanted)?;
-    Ok(())
+    node::packages(paths, &paths.browser, "the page's npm packages (half a minute)")?;
+    node::bundle(paths)
 }
 
 /// What the tests need beyond the site: a browser and a Vulkan driver.
