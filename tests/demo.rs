@@ -3,10 +3,14 @@
 use std::fs;
 use std::path::Path;
 
-use patchlab::Session;
+use patchlab::device::{Adapter, Wanted};
+use patchlab::host::Quiet;
+use patchlab::model::source::MemorySource;
 use patchlab::presets::presets;
-use patchlab::report::Part;
+use patchlab::report::{Mark, Part};
+use patchlab::{Files, Session, TokenizerFiles};
 use patchlab_tests::fixture::{DEVICES, open, report};
+use pollster::block_on;
 use serde_json::Value;
 
 /// The shipped files.
@@ -38,4 +42,37 @@ fn it_continues_contractions() {
             );
         }
     }
+}
+
+/// The reference values beside the weights are PyTorch's, and the engine meets them.
+#[test]
+fn it_says_what_pytorch_says() {
+    let text = |name: &str| fs::read_to_string(folder().join(name)).expect(name);
+    let weights = fs::read(folder().join("model.safetensors")).expect("the weights");
+    let experiment = presets().expect("built in").swap_remove(0).experiment;
+    let open = |reference: String| {
+        let files = Files {
+            name: "demo".to_owned(),
+            config: text("config.json"),
+            tokenizer: TokenizerFiles::Gpt2,
+            reference: Some(reference),
+            weights: MemorySource::new("model.safetensors", weights.clone()),
+        };
+        block_on(Session::open(files, Wanted::Cpu, &Adapter::None(String::new()), &Quiet))
+    };
+    let rows = |session: &Session| {
+        let report = report(session, &experiment, "checks", &Value::Null);
+        let Part::Table(table) = &report.parts[0] else { panic!("a table") };
+        assert!(table.title.contains("PyTorch"), "{}", table.title);
+        table.rows.clone()
+    };
+    let good = open(text("reference.json")).expect("a good model");
+    assert!(rows(&good).iter().all(|row| row.mark == Some(Mark::Passed)));
+
+    // A reference of another model is not met, and one that cannot be read is refused.
+    let other = text("reference.json").replacen("\"logit_difference\": 5.", "\"logit_difference\": 6.", 1);
+    let marks: Vec<_> = rows(&open(other).expect("a good model")).iter().map(|row| row.mark).collect();
+    assert_eq!(marks, [Some(Mark::Failed), Some(Mark::Passed)]);
+    let refused = open("{}".to_owned()).expect_err("no reference").to_string();
+    assert!(refused.contains("reference.json"), "{refused}");
 }

@@ -111,6 +111,7 @@ pub fn open(config: &str, weights: Vec<u8>, wanted: Wanted) -> Result<Session, E
         name: "generated".to_owned(),
         config: config.to_owned(),
         tokenizer: TokenizerFiles::Gpt2,
+        reference: None,
         weights: MemorySource::new("model.safetensors", weights),
     };
     pollster::block_on(async {

@@ -12,7 +12,7 @@ use walkdir::WalkDir;
 /// The modules of `crate/src` in reading order, as in `lib.rs`: a module may use its own line and the lines above it.
 /// The native command, `main.rs` and `cli/`, stands outside and uses the library like any other program.
 const LAYERS: &[&[&str]] = &[
-    &["error", "experiment", "report", "site", "unit"],
+    &["error", "experiment", "reference", "report", "site", "unit"],
     &["tokens", "prompts", "presets"],
     &["model"],
     &["bootstrap", "device", "host", "metrics", "readback"],

@@ -2,7 +2,7 @@
 //!
 //! Data flows one way, and a module may use only what stands before it:
 //!
-//! [`error`], [`experiment`], [`report`], [`site`], [`unit`] -> [`tokens`], [`prompts`], [`presets`] ->
+//! [`error`], [`experiment`], [`reference`], [`report`], [`site`], [`unit`] -> [`tokens`], [`prompts`], [`presets`] ->
 //! [`model`] -> [`device`],
 //! [`readback`], [`metrics`], [`bootstrap`], [`host`] -> [`summary`], [`runs`] -> [`attribution`], [`patching`] ->
 //! [`analyses`] -> [`session`], [`notebook`] -> [`types`], `web`.
@@ -12,6 +12,7 @@
 
 pub mod error;
 pub mod experiment;
+pub mod reference;
 pub mod report;
 pub mod site;
 pub mod unit;

@@ -12,6 +12,7 @@ use crate::model::checkpoint::Checkpoint;
 use crate::model::source::Source;
 use crate::model::{Config, Model};
 use crate::prompts;
+use crate::reference::Reference;
 use crate::report::{Checked, ModelInfo, Progress, Report, Unit};
 use crate::tokens::Tokenizer;
 
@@ -24,6 +25,8 @@ pub struct Files<S> {
     pub config: String,
     /// Its tokenizer.
     pub tokenizer: TokenizerFiles,
+    /// `reference.json`, if there is one.
+    pub reference: Option<String>,
     /// `model.safetensors`.
     pub weights: S,
 }
@@ -68,6 +71,7 @@ pub struct Request {
 pub struct Session {
     model: Model,
     tokenizer: Tokenizer,
+    reference: Option<Reference>,
     info: ModelInfo,
 }
 
@@ -84,6 +88,7 @@ impl Session {
     ) -> Result<Self> {
         let config = Config::from_json(&files.config)?;
         let tokenizer = files.tokenizer.read()?;
+        let reference = files.reference.as_deref().map(Reference::from_json).transpose()?;
         if tokenizer.len() > config.d_vocab {
             return Err(Error::Config(format!(
                 "vocab_size is {}, but the tokenizer has {} tokens. Add the \
@@ -120,7 +125,7 @@ impl Session {
             parameters: c.parameters() as f64,
             device: chosen,
         };
-        Ok(Self { model, tokenizer, info })
+        Ok(Self { model, tokenizer, reference, info })
     }
 
     /// The open model's sizes and device.
@@ -156,6 +161,7 @@ impl Session {
         let job = Job {
             model: &self.model,
             tokenizer: &self.tokenizer,
+            reference: self.reference.as_ref(),
             experiment: &request.experiment,
             settings: analyses::settings(analysis, &request.settings)?,
             host,

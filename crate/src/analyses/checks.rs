@@ -7,16 +7,17 @@ use super::layer_attribution::BALANCE;
 use super::shared::groups::{at_group, usable};
 use super::{Analysis, Findings, Job, Running};
 use crate::attribution::Direct;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::host::{Quiet, Work};
 use crate::metrics::{Outcome, mean};
 use crate::model::tap::Recorder;
 use crate::patching::sweep::{CHUNK_BYTES, Sweep};
 use crate::patching::{Cell, Direction, PATCHABLE, plain};
-use crate::prompts::Prepared;
+use crate::prompts::{Prepared, PreparedCase};
 use crate::readback;
+use crate::reference::Reference;
 use crate::report::{Cell as TableCell, Column, Mark, Part, Problem, Quantity, Row, Table, Unit};
-use crate::runs::{Runs, parts};
+use crate::runs::{Asked, Run, Runs, parts};
 use crate::site::{Axis, BlockSite, Site};
 
 /// The catalogue's entry.
@@ -33,6 +34,8 @@ pub(super) static ANALYSIS: Analysis = Analysis {
 const EVERYTHING: f64 = 1e-6;
 /// The fast path gives the plain one's logits within this share of the largest.
 const FAST: f64 = 1e-5;
+/// Another implementation's values are met within this: ten times the f32 noise of log-probabilities.
+const REFERENCE: f64 = 1e-3;
 /// Attention weights sum to 1 within this: the rounding of a sum of a few hundred numbers.
 const ROWS: f64 = 1e-5;
 
@@ -44,6 +47,9 @@ async fn check(job: &Job<'_>) -> Result<Findings> {
     let (groups, mut problems) = usable(job)?;
     let mut work = Work::new(job.host, "Checking", Unit::Checks, 5 * groups.len());
     let mut tables = Vec::new();
+    if let Some(reference) = job.reference {
+        tables.push(Part::Table(against_reference(job, reference).await?));
+    }
     for group in &groups {
         // One part of a group tells as much as all of it.
         let Some(cases) = parts(&group.cases, &job.model.config).next() else { continue };
@@ -51,6 +57,47 @@ async fn check(job: &Job<'_>) -> Result<Findings> {
         tables.push(Part::Table(checks(job, group, &runs, &mut work, &mut problems).await?));
     }
     Ok(Findings { parts: tables, problems })
+}
+
+/// The reference's prompts, run here.
+async fn against_reference(job: &Job<'_>, reference: &Reference) -> Result<Table> {
+    let single = |text: &str| -> Result<u32> {
+        let ids = job.tokenizer.encode(text, false)?;
+        match ids[..] {
+            [id] => Ok(id),
+            _ => Err(Error::Document(format!("reference.json: {text:?} is not one token"))),
+        }
+    };
+    let mut cases = Vec::new();
+    for known in &reference.prompts {
+        let prompt = job.tokenizer.encode(&known.prompt, true)?;
+        cases.push(PreparedCase {
+            text: known.prompt.clone(),
+            clean: prompt.clone(),
+            corrupted: prompt,
+            answer: single(&known.answer)?,
+            distractor: single(&known.distractor)?,
+            pair: 0,
+        });
+    }
+    let mut outcomes = Vec::new();
+    for cases in parts(&cases, &job.model.config) {
+        let asked = Asked::new(job.model, cases, true);
+        let prompts: Vec<Vec<u32>> = cases.iter().map(|case| case.clean.clone()).collect();
+        outcomes.extend(Run::record(job.model, &prompts, &asked, &Vec::new()).await?.outcomes);
+    }
+    let pairs = || reference.prompts.iter().zip(&outcomes);
+    let differences = largest(pairs().map(|(known, here)| here.logit_difference() - known.logit_difference));
+    let log_probability =
+        |here: &Outcome| here.vocabulary.map_or(f64::NAN, |vocabulary| here.answer - vocabulary.log_sum_exp);
+    let probabilities = largest(pairs().map(|(known, here)| log_probability(here) - known.log_probability));
+    Ok(table(
+        format!("Against {}", reference.source),
+        vec![
+            row("Logit differences are off by", differences, REFERENCE),
+            row("Log-probabilities of the answers are off by", probabilities, REFERENCE),
+        ],
+    ))
 }
 
 /// Records what any check looks at: all but what no analysis patches or attributes to.
@@ -93,9 +140,13 @@ async fn checks(
     work.done(1).await?;
     rows.push(row("Attention rows miss a sum of 1 by", attention(job, runs).await?, ROWS));
     work.done(1).await?;
+    Ok(table(group.name.clone(), rows))
+}
+
+fn table(title: String, rows: Vec<Row>) -> Table {
     let column = |name: &str, quantity| Column { name: name.to_owned(), quantity };
-    Ok(Table {
-        title: group.name.clone(),
+    Table {
+        title,
         note: Some("The largest error over prompts, layers and cells.".to_owned()),
         columns: vec![
             column("Check", Quantity::Text),
@@ -103,7 +154,7 @@ async fn checks(
             column("Allowed", Quantity::Error),
         ],
         rows,
-    })
+    }
 }
 
 fn row(what: &str, error: f64, allowed: f64) -> Row {

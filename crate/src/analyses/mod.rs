@@ -32,6 +32,7 @@ use crate::error::{Error, Result};
 use crate::experiment::Experiment;
 use crate::host::Host;
 use crate::model::Model;
+use crate::reference::Reference;
 use crate::report::{Part, Problem};
 use crate::tokens::Tokenizer;
 
@@ -80,6 +81,8 @@ pub struct Job<'a> {
     pub model: &'a Model,
     /// Its tokenizer.
     pub tokenizer: &'a Tokenizer,
+    /// What another implementation says about it, if that came along.
+    pub reference: Option<&'a Reference>,
     /// The prompts.
     pub experiment: &'a Experiment,
     /// A value for every setting of the analysis.

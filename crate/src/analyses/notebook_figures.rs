@@ -89,6 +89,7 @@ async fn compare(job: &Job<'_>) -> Result<Findings> {
     let own = Job {
         model: job.model,
         tokenizer: job.tokenizer,
+        reference: job.reference,
         experiment: &experiment,
         settings: Map::new(),
         host: job.host,

@@ -26,6 +26,7 @@ pub(super) fn files(folder: &Path) -> Result<Files<FileSource>> {
         name: name.unwrap_or_else(|| folder.display().to_string()),
         config: read("config.json")?,
         tokenizer,
+        reference: has("reference.json").then(|| read("reference.json")).transpose()?,
         weights: FileSource::open(&folder.join("model.safetensors"))?,
     })
 }

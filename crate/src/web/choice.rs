@@ -33,6 +33,8 @@ pub(super) struct Address {
     base: String,
     /// Whether the tokenizer is known to be GPT-2's, which need not be fetched.
     gpt2_tokenizer: bool,
+    /// Whether there are reference values beside it.
+    has_reference: bool,
 }
 
 /// Files that the user chose.
@@ -54,7 +56,9 @@ impl Choice {
             (Some("address"), Some(base), _) => {
                 let slash = if base.ends_with('/') { "" } else { "/" };
                 let gpt2_tokenizer = text("tokenizer").as_deref() == Some("gpt2");
-                Ok(Choice::Address(Address { name, base: format!("{base}{slash}"), gpt2_tokenizer }))
+                let has_reference = get("reference").is_some_and(|value| value.is_truthy());
+                let base = format!("{base}{slash}");
+                Ok(Choice::Address(Address { name, base, gpt2_tokenizer, has_reference }))
             }
             (Some("files"), _, Some(files)) => {
                 let files = Array::from(&files).iter().filter_map(|file| file.dyn_into().ok()).collect();
@@ -82,9 +86,11 @@ impl Address {
         } else {
             TokenizerFiles::Gpt2
         };
+        let reference =
+            if self.has_reference { Some(fetch_text(&at("reference.json")).await?) } else { None };
         let counted = Counted::default();
         let weights = Stored::open(at("model.safetensors"), counted.clone()).await;
-        Ok((Files { name: self.name, config, tokenizer, weights }, counted))
+        Ok((Files { name: self.name, config, tokenizer, reference, weights }, counted))
     }
 }
 
@@ -118,7 +124,11 @@ impl Chosen {
                 .map_or_else(|| need("model.safetensors"), Ok)?,
         };
         let weights = DiskFile { name: weights.name(), file: weights.clone() };
-        Ok(Files { name: self.name, config, tokenizer, weights })
+        let reference = match find("reference.json") {
+            Some(file) => Some(text(file).await?),
+            None => None,
+        };
+        Ok(Files { name: self.name, config, tokenizer, reference, weights })
     }
 }
 
