@@ -11,7 +11,7 @@ use patchlab::model::checkpoint::Checkpoint;
 use patchlab::model::source::{MemorySource, Source};
 use patchlab::model::{Config, Model};
 use patchlab::prompts::prepare;
-use patchlab::report::{Cell, Part, Row};
+use patchlab::report::{Cell, Mark, Part, Row};
 use patchlab::runs::Runs;
 use patchlab::{Error, Request, Session};
 use patchlab_tests::fixture::{DEVICES, Fixture, assert_close, folder, open, report};
@@ -195,6 +195,10 @@ fn the_full_shape_has_the_notebooks_figures() {
         let found = mlp.panels[0].values[0].mean[layer * 8 + position].expect("computed");
         assert_close(label, &[figure(&format!("layer {layer} at {label:?}"))], &[found], 1e-4);
     }
+
+    let checks = report(&session, &first, "checks", &Value::Null);
+    let Part::Table(checks) = &checks.parts[0] else { panic!("a table") };
+    assert!(checks.rows.iter().all(|row| row.mark == Some(Mark::Passed)), "{:?}", checks.rows);
 
     // The rank of an answer is counted over all blocks: as test-prompt counts it in all logits.
     let Part::Table(clean) = &report(&session, &first, "test-prompt", &Value::Null).parts[1] else {

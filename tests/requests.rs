@@ -279,3 +279,29 @@ fn groups_can_be_subtracted() {
     assert!(width(&values.low, &values.high) > width(&own.low, &own.high));
     assert!(difference(grid, 1, 7).is_none());
 }
+
+/// A group too large to be recorded at once is run in parts, and each prompt says what it says alone.
+#[test]
+fn parts_of_a_large_group_are_put_together_in_order() {
+    let (_, session) = session();
+    let names = ["they", "we", "he", "she"];
+    let numbered = |i: usize| {
+        let (a, b) = (names[i % 4], names[i / 4 % 4]);
+        pair(&format!("{a} said {i} times that {b}'re"), &format!("{a} said {i} times that {b} are"))
+    };
+    let many: Vec<Pair> = (10..80).map(numbered).collect();
+    let last: Vec<Pair> = many[64..].to_vec();
+    for (analysis, measure) in [("head-patching", 1), ("head-attribution", 0)] {
+        let settings =
+            if measure == 1 { json!({ "what": "z", "probabilities": false }) } else { Value::Null };
+        let whole = report(&session, &experiment(vec![many.clone()]), analysis, &settings);
+        let part = report(&session, &experiment(vec![last.clone()]), analysis, &settings);
+        assert_eq!((&whole.problems, &part.problems), (&vec![], &vec![]));
+        let prompts = |parts: &[Part]| grids(parts)[0].panels[0].values[measure].prompts.clone();
+        let (whole, part) = (prompts(&whole.parts), prompts(&part.parts));
+        assert_eq!((whole.len(), part.len()), (70, 6));
+        for (whole, part) in whole[64..].iter().zip(&part) {
+            assert_close(analysis, whole, part, 1e-4);
+        }
+    }
+}
