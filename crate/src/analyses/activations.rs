@@ -78,16 +78,15 @@ async fn record(job: &Job<'_>) -> Result<Findings> {
 }
 
 fn table(rows: Vec<Row>) -> Table {
-    let column = |name: &str, quantity| Column { name: name.to_owned(), quantity };
     Table {
         title: "Hook points".to_owned(),
         note: Some("Masked attention scores, which are minus infinity, are not counted.".to_owned()),
         columns: vec![
-            column("Name", Quantity::Text),
-            column("Shape", Quantity::Text),
-            column("Smallest", Quantity::Activation),
-            column("Largest", Quantity::Activation),
-            column("Root mean square", Quantity::Activation),
+            Column::new("Name", Quantity::Text),
+            Column::new("Shape", Quantity::Text),
+            Column::new("Smallest", Quantity::Activation),
+            Column::new("Largest", Quantity::Activation),
+            Column::new("Root mean square", Quantity::Activation),
         ],
         rows,
     }

@@ -144,14 +144,13 @@ async fn checks(
 }
 
 fn table(title: String, rows: Vec<Row>) -> Table {
-    let column = |name: &str, quantity| Column { name: name.to_owned(), quantity };
     Table {
         title,
         note: Some("The largest error over prompts, layers and cells.".to_owned()),
         columns: vec![
-            column("Check", Quantity::Text),
-            column("Error", Quantity::Error),
-            column("Allowed", Quantity::Error),
+            Column::new("Check", Quantity::Text),
+            Column::new("Error", Quantity::Error),
+            Column::new("Allowed", Quantity::Error),
         ],
         rows,
     }

@@ -70,15 +70,14 @@ fn balance(attributed: &Attributed) -> Table {
             }),
         }
     };
-    let column = |name: &str, quantity| Column { name: name.to_owned(), quantity };
     Table {
         title: format!("Check: {}", attributed.group.name),
         note: Some("The components and the unembedding's bias sum to the logit difference.".to_owned()),
         columns: vec![
-            column("Prompt", Quantity::Text),
-            column("Sum of the components", Quantity::LogitDifference),
-            column("Logit difference", Quantity::LogitDifference),
-            column("Off by", Quantity::Error),
+            Column::new("Prompt", Quantity::Text),
+            Column::new("Sum of the components", Quantity::LogitDifference),
+            Column::new("Logit difference", Quantity::LogitDifference),
+            Column::new("Off by", Quantity::Error),
         ],
         rows: rows.map(row).collect(),
     }

@@ -118,7 +118,6 @@ fn series(group: &Prepared, logits: &Logits) -> DotSeries {
 }
 
 fn table(job: &Job<'_>, group: &Prepared, logits: &Logits) -> Table {
-    let column = |name: &str, quantity| Column { name: name.to_owned(), quantity };
     let mut rows = Vec::new();
     let (mut clean, mut corrupted) = (Vec::new(), Vec::new());
     for case in &group.cases {
@@ -146,13 +145,13 @@ fn table(job: &Job<'_>, group: &Prepared, logits: &Logits) -> Table {
         title: group.name.clone(),
         note: None,
         columns: vec![
-            column("Prompt", Quantity::Text),
-            column("Answer", Quantity::Token),
-            column("Distractor", Quantity::Token),
-            column("Logit of answer", Quantity::Logit),
-            column("Logit of distractor", Quantity::Logit),
-            column("Logit difference", Quantity::LogitDifference),
-            column("On the corrupted prompt", Quantity::LogitDifference),
+            Column::new("Prompt", Quantity::Text),
+            Column::new("Answer", Quantity::Token),
+            Column::new("Distractor", Quantity::Token),
+            Column::new("Logit of answer", Quantity::Logit),
+            Column::new("Logit of distractor", Quantity::Logit),
+            Column::new("Logit difference", Quantity::LogitDifference),
+            Column::new("On the corrupted prompt", Quantity::LogitDifference),
         ],
         rows,
     }

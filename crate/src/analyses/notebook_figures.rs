@@ -7,6 +7,7 @@ use serde_json::Map;
 
 use super::shared::attributed::{Attributed, attributed};
 use super::shared::groups::usable;
+use super::shared::likely;
 use super::{Analysis, Findings, Job, Running};
 use crate::error::{Error, Result};
 use crate::host::Work;
@@ -14,7 +15,7 @@ use crate::metrics::{Outcome, log_sum_exp, mean};
 use crate::model::{Batch, Tap};
 use crate::patching::{Cell as Patch, Direction, plain};
 use crate::presets::presets;
-use crate::readback::{self, Reads};
+use crate::readback;
 use crate::report::{Cell, Column, Part, Quantity, Row, Table, Unit};
 use crate::runs::Runs;
 use crate::site::{BlockSite, Site};
@@ -114,8 +115,7 @@ async fn top(job: &Job<'_>, notebook: &Notebook, compute: bool) -> Result<Vec<Fi
     if compute {
         let batch = Batch::new(&[job.tokenizer.encode(&notebook.prompt, true)?]);
         let normalized = job.model.forward(&batch, &mut Tap::none())?; // [1, p, d]
-        let blocks = job.model.unembedding.logits(job.model.last(normalized, &batch)); // [1, block] each
-        logits = blocks.into_iter().fold(Reads::default(), Reads::with).fetch().await?.concat();
+        logits = likely::last_logits(job, normalized, &batch).await?;
     }
     let norm = log_sum_exp(&logits);
     let mut figures = Vec::new();
@@ -245,15 +245,14 @@ fn table(figures: &[Figure], computed: bool) -> Table {
         ],
         mark: None,
     };
-    let column = |name: &str, quantity| Column { name: name.to_owned(), quantity };
     Table {
         title: "The notebook's figures".to_owned(),
         note: Some(note.to_owned()),
         columns: vec![
-            column("Figure", Quantity::Text),
-            column("Notebook", Quantity::Activation),
-            column("Here", Quantity::Activation),
-            column("Off by", Quantity::Error),
+            Column::new("Figure", Quantity::Text),
+            Column::new("Notebook", Quantity::Activation),
+            Column::new("Here", Quantity::Activation),
+            Column::new("Off by", Quantity::Error),
         ],
         rows: figures.iter().map(row).collect(),
     }

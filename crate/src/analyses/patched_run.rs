@@ -6,17 +6,15 @@ use burn::tensor::Tensor;
 use super::attention::{Chosen, of_recording};
 use super::shared::choices::{groups, heads, prompts, refused};
 use super::shared::groups::usable;
+use super::shared::likely;
 use super::shared::sweeps::{DIRECTION, direction};
 use super::{Analysis, Findings, Job, Range, Running, Setting};
 use crate::error::Result;
 use crate::host;
-use crate::metrics::{log_sum_exp, rank, top_k};
 use crate::model::tap::Recorder;
 use crate::patching::{Cell, plain};
 use crate::readback::Reads;
-use crate::report::{
-    Attention, AttentionPrompt, Cell as TableCell, Column, Mark, Part, Quantity, Row, Table,
-};
+use crate::report::{Attention, AttentionPrompt, Mark, Part, Quantity, Table};
 use crate::runs::{Run, Runs};
 use crate::site::{BlockSite, Site};
 use crate::unit::Head;
@@ -151,45 +149,8 @@ async fn most_changed(job: &Job<'_>, base: &Run, patched: &Run) -> Result<Vec<Ch
 /// The likeliest tokens after one run, with the answer and the distractor wherever they stand.
 async fn top(job: &Job<'_>, label: &str, run: &Run, [answer, distractor]: [u32; 2]) -> Result<Table> {
     let normalized: Tensor<3> = run.recording.tensor(Site::FinalNormalized)?; // [1, p, d]
-    let last = job.model.last(normalized, &run.batch); // [1, d]
-    let blocks = job.model.unembedding.logits(last); // [1, block] each
-    let logits = blocks.into_iter().fold(Reads::default(), Reads::with).fetch().await?.concat();
-    let norm = log_sum_exp(&logits);
-    let mut ids = top_k(&logits, job.count("top_k"));
-    for id in [answer as usize, distractor as usize] {
-        if !ids.contains(&id) {
-            ids.push(id);
-        }
-    }
-    let row = |id: usize| {
-        let log_prob = f64::from(logits[id]) - norm;
-        Row {
-            cells: vec![
-                TableCell::Number(rank(&logits, id) as f64),
-                TableCell::Token(job.tokenizer.token(id as u32)),
-                TableCell::Number(f64::from(logits[id])),
-                TableCell::Number(log_prob.exp()),
-                TableCell::Number(log_prob),
-            ],
-            mark: match id as u32 {
-                id if id == answer => Some(Mark::Answer),
-                id if id == distractor => Some(Mark::Distractor),
-                _ => None,
-            },
-        }
-    };
-    let column = |name: &str, quantity| Column { name: name.to_owned(), quantity };
-    let difference = run.outcomes[0].logit_difference();
-    Ok(Table {
-        title: format!("Most likely next tokens, {label}"),
-        note: Some(format!("Logit difference {difference:.4}.")),
-        columns: vec![
-            column("Rank", Quantity::Count),
-            column("Token", Quantity::Token),
-            column("Logit", Quantity::Logit),
-            column("Probability", Quantity::Probability),
-            column("Log-probability", Quantity::LogProbability),
-        ],
-        rows: ids.into_iter().map(row).collect(),
-    })
+    let logits = likely::last_logits(job, normalized, &run.batch).await?;
+    let note = format!("Logit difference {:.4}.", run.outcomes[0].logit_difference());
+    let marked = [(answer, Mark::Answer), (distractor, Mark::Distractor)];
+    Ok(likely::table(job, format!("Most likely next tokens, {label}"), Some(note), &logits, &marked))
 }

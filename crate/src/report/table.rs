@@ -27,6 +27,13 @@ pub struct Column {
     pub quantity: Quantity,
 }
 
+impl Column {
+    /// A column of this name.
+    pub fn new(name: &str, quantity: Quantity) -> Self {
+        Self { name: name.to_owned(), quantity }
+    }
+}
+
 /// A row of a [`Table`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
 pub struct Row {

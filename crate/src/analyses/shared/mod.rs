@@ -3,5 +3,6 @@
 pub(super) mod attributed;
 pub(super) mod choices;
 pub(super) mod groups;
+pub(super) mod likely;
 pub(super) mod sweeps;
 pub(super) mod top;

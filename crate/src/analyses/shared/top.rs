@@ -41,15 +41,14 @@ fn table(
         mark: None,
     };
     let measure = &grid.measures[values.measure];
-    let column = |name: &str, quantity| Column { name: name.to_owned(), quantity };
     Table {
         title: format!("{}: largest and smallest, {}", grid.title, panel.name),
         note: None,
         columns: vec![
-            column(what, Quantity::Text),
+            Column::new(what, Quantity::Text),
             Column { name: measure.label.clone(), quantity: measure.quantity },
-            column("95 % interval, from", measure.quantity),
-            column("to", measure.quantity),
+            Column::new("95 % interval, from", measure.quantity),
+            Column::new("to", measure.quantity),
         ],
         rows: largest.chain(smallest).map(row).collect(),
     }
