@@ -15,6 +15,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use patchlab::analyses::{ALL, Analysis, Range, Setting};
 use patchlab::device::{Adapter, Wanted, native_adapter};
 use patchlab::host::Host;
+use patchlab::model::cost;
 use patchlab::notebook::{NotebookAnalysis, NotebookRequest};
 use patchlab::report::{Progress, Report};
 use patchlab::{Experiment, Request, Session};
@@ -175,9 +176,11 @@ fn run(matches: &ArgMatches) -> Result<()> {
         eprintln!("{} on {} ({})", session.info().name, device.name, device.reason);
         let mut reports = Vec::new();
         for request in &requests {
+            cost::take();
             let start = Instant::now();
             reports.push(session.run(request, &Terminal).await?);
-            eprintln!("{}: {:.2} s", request.analysis, start.elapsed().as_secs_f64());
+            let (seconds, operations) = (start.elapsed().as_secs_f64(), cost::take() as f64 / 1e9);
+            eprintln!("{}: {seconds:.2} s, {operations:.3} GFLOP", request.analysis);
         }
         anyhow::Ok(reports)
     })?;

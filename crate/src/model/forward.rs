@@ -15,6 +15,7 @@ use burn::tensor::{
 };
 
 use crate::error::Result;
+use crate::model::cost;
 use crate::model::span::{Span, at_ends};
 use crate::model::tap::Tap;
 use crate::model::weights::{Linear, Model};
@@ -165,6 +166,7 @@ impl Model {
     pub(crate) fn scores(&self, q: Tensor<4>, k: Tensor<4>, mask: &Tensor<4, Bool>) -> Tensor<4> {
         let [b, n, h, e] = q.dims();
         let [_, p, _, _] = k.dims();
+        cost::product(b * h * n, e, p);
         let scores = q.swap_dims(1, 2).matmul(k.swap_dims(1, 2).transpose()) / (e as f32).sqrt(); // [b, h, n, p]
         scores.mask_fill(mask.clone().expand([b, h, n, p]), f32::NEG_INFINITY)
     }
@@ -195,6 +197,7 @@ impl Linear {
     pub fn apply(&self, x: Tensor<3>) -> Tensor<3> {
         let [b, p, inputs] = x.dims();
         let [_, outputs] = self.weight.dims();
+        cost::product(b * p, inputs, outputs);
         let y = x.reshape([b * p, inputs]).matmul(self.weight.clone()) + self.bias.clone(); // [b p, outputs]
         y.reshape([b, p, outputs]) // [b, p, outputs]
     }
@@ -221,5 +224,8 @@ pub fn gelu_new<const D: usize>(x: Tensor<D>) -> Tensor<D> {
 
 /// Values mixed by attention, each head's z: `pattern [b, h, n, p], v [b, p, h, e] -> [b, n, h, e]`.
 pub(crate) fn mix(pattern: Tensor<4>, v: Tensor<4>) -> Tensor<4> {
+    let [b, h, n, p] = pattern.dims();
+    let [_, _, _, e] = v.dims();
+    cost::product(b * h * n, p, e);
     pattern.matmul(v.swap_dims(1, 2)).swap_dims(1, 2)
 }

@@ -1,10 +1,11 @@
 //! GPT-2: its configuration, its checkpoint, its weights as TransformerLens prepares them, its forward pass.
 //!
 //! Read in this order: [`config`], [`source`], [`checkpoint`], [`process`], [`vocabulary`], [`weights`],
-//! [`tap`], [`span`], [`forward`].
+//! [`tap`], [`span`], [`forward`]. [`cost`] counts the work.
 
 pub mod checkpoint;
 pub mod config;
+pub mod cost;
 pub mod forward;
 pub mod process;
 pub mod source;

@@ -10,6 +10,8 @@
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
+use crate::model::cost;
+
 /// The most bytes in a block: well below the smallest binding limit a WebGPU device may have.
 pub const BLOCK_BYTES: usize = 32 << 20;
 
@@ -93,11 +95,7 @@ impl Unembedding {
     /// Logits of every token, in blocks of the vocabulary: `normalized [n, d_model] -> [n, block]` each.
     pub fn logits(&self, normalized: Tensor<2>) -> Vec<Tensor<2>> {
         let (h, common) = self.prepare(normalized); // [n, d_model], [n, 1]
-        self.rows
-            .blocks()
-            .iter()
-            .map(|block| h.clone().matmul(block.clone().transpose()) - common.clone()) // [n, block]
-            .collect()
+        self.products(h, common)
     }
 
     /// Logits of chosen tokens, `k` for each row: `normalized [n, d_model] -> [n, k]`. The lists in `ids` repeat
@@ -105,6 +103,7 @@ impl Unembedding {
     pub fn logits_of(&self, normalized: Tensor<2>, ids: &[Vec<u32>]) -> Tensor<2> {
         let [n, d_model] = normalized.dims();
         let (prompts, k) = (ids.len(), ids.first().map_or(0, Vec::len));
+        cost::product(n, d_model, k);
         let (h, common) = self.prepare(normalized); // [n, d_model], [n, 1]
         let rows = self.rows.select(&ids.concat()).reshape([1, prompts, k, d_model]); // [1, prompts, k, d_model]
         let product: Tensor<4> = rows * h.reshape([n / prompts, prompts, 1, d_model]); // [n/prompts, prompts, k, d_model]
@@ -126,8 +125,17 @@ impl Unembedding {
     pub fn logits_written(&self, written: Tensor<2>) -> Vec<Tensor<2>> {
         let h = written * self.gain.clone(); // [n, d_model]
         let common = (h.clone() * self.mean.clone()).sum_dim(1); // [n, 1]
-        let logits = |block: &Tensor<2>| h.clone().matmul(block.clone().transpose()) - common.clone();
-        self.rows.blocks().iter().map(logits).collect()
+        self.products(h, common)
+    }
+
+    /// The raw rows times `h [n, d_model]`, less `common [n, 1]`: `[n, block]` each.
+    fn products(&self, h: Tensor<2>, common: Tensor<2>) -> Vec<Tensor<2>> {
+        let [n, d_model] = h.dims();
+        let product = |block: &Tensor<2>| {
+            cost::product(n, d_model, block.dims()[0]);
+            h.clone().matmul(block.clone().transpose()) - common.clone() // [n, block]
+        };
+        self.rows.blocks().iter().map(product).collect()
     }
 
     /// The vector that meets the raw rows, `[n, d_model]`, and the vocabulary's mean logit, `[n, 1]`.

@@ -12,6 +12,7 @@ use burn::tensor::activation::softmax;
 use super::Cell;
 use super::lane::Lane;
 use crate::error::{Error, Result};
+use crate::model::cost;
 use crate::model::forward::mix;
 use crate::model::span::causal_mask;
 use crate::site::{BlockSite, Site};
@@ -113,6 +114,7 @@ impl Lane<'_> {
         let change = change.slice([0..b, 0..t, columns.clone()]).reshape([b * t, c, e]).swap_dims(0, 1); // [c, b t, e]
         let weight = self.model.blocks[family.first.layer].output.weight.clone();
         let weight = weight.slice([columns, 0..d]).reshape([c, e, d]); // [c, e, d]
+        cost::product(c * b * t, e, d);
         change.matmul(weight).reshape([c, b, t, d])
     }
 
@@ -123,6 +125,7 @@ impl Lane<'_> {
         let (units, c) = (family.units(), family.count);
         let change = change.slice([0..b, 0..t, units.clone()]).reshape([b * t, c]).swap_dims(0, 1); // [c, b t]
         let weight = self.model.blocks[family.first.layer].mlp_out.weight.clone().slice([units, 0..d]); // [c, d]
+        cost::product(c * b * t, 1, d);
         change.reshape([c, b, t, 1]) * weight.reshape([c, 1, 1, d])
     }
 
