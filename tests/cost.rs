@@ -1,0 +1,130 @@
+//! What a sweep costs, counted: within 1.3 of the least that is needed, whatever the clock says.
+//!
+//! The least, per patch and prompt, as derived in docs/speed.md: the positions from where the patch starts, in
+//! the layers after it enters; in the last layer keys and values of these, but the query, the output and the
+//! MLP of the last position only; and the two logits.
+
+use patchlab::device::Wanted;
+use patchlab::host::{Quiet, Work};
+use patchlab::model::{Config, cost};
+use patchlab::patching::sweep::{CHUNK_BYTES, Sites, Sweep};
+use patchlab::patching::{Cell, Direction};
+use patchlab::prompts::{PreparedCase, prepare};
+use patchlab::report::Unit;
+use patchlab::runs::Runs;
+use patchlab::site::BlockSite;
+use patchlab_tests::fixture::{Fixture, TINY};
+use pollster::block_on;
+
+/// What may be spent for what is needed.
+const SPENT: f64 = 1.3;
+
+/// Operations of one patch on one prompt of `p` positions, of which `t` are run.
+struct Least {
+    d: f64,
+    m: f64,
+    layers: usize,
+    p: f64,
+    t: f64,
+}
+
+impl Least {
+    fn new(config: &Config, p: usize, start: usize) -> Self {
+        let (d, m) = (config.d_model as f64, config.d_mlp as f64);
+        Self { d, m, layers: config.n_layers, p: p as f64, t: (p - start) as f64 }
+    }
+
+    /// Queries, keys, values and output of some positions, and their attention to all.
+    fn attention(&self, queries: f64) -> f64 {
+        2.0 * (2.0 * self.t + 2.0 * queries) * self.d * self.d + 4.0 * queries * self.p * self.d
+    }
+
+    fn mlp(&self, positions: f64) -> f64 {
+        4.0 * positions * self.d * self.m
+    }
+
+    /// From a half layer on: `2 l` before attention, `2 l + 1` before the MLP, `2 n_layers` at the end.
+    fn from(&self, boundary: usize) -> f64 {
+        let half = |half: usize| {
+            let positions = if half / 2 + 1 == self.layers { 1.0 } else { self.t };
+            if half % 2 == 0 { self.attention(positions) } else { self.mlp(positions) }
+        };
+        (boundary..2 * self.layers).map(half).sum::<f64>() + 4.0 * self.d
+    }
+
+    /// What a head's or a neuron's change writes into the residual stream.
+    fn written(&self, boundary: usize, width: f64) -> f64 {
+        let positions = if boundary > 2 * (self.layers - 1) { 1.0 } else { self.t };
+        2.0 * positions * width * self.d
+    }
+}
+
+/// The least for a cell, over all prompts.
+fn least(config: &Config, case: &PreparedCase, cell: &Cell) -> f64 {
+    let differing = case.clean.iter().zip(&case.corrupted).position(|(a, b)| a != b);
+    let (Some(differing), p) = (differing, case.clean.len()) else { return 0.0 };
+    let boundary = 2 * cell.layer
+        + match cell.site {
+            BlockSite::ResidPre => 0,
+            BlockSite::MlpPost | BlockSite::MlpOut => 2,
+            _ => 1,
+        };
+    let late = boundary > 2 * (config.n_layers - 1);
+    if cell.position.is_some_and(|position| position < differing || (late && position + 1 < p)) {
+        return 0.0;
+    }
+    let least = Least::new(config, p, cell.position.unwrap_or(differing));
+    let written = match cell.site {
+        BlockSite::MlpPost => least.written(boundary, 1.0),
+        _ if cell.unit.is_some() => least.written(boundary, config.d_head as f64),
+        _ => 0.0,
+    };
+    least.from(boundary) + written
+}
+
+#[test]
+fn sweeps_spend_little_more_than_they_need() {
+    for fixture in TINY.map(Fixture::read) {
+        let session = fixture.session(Wanted::Cpu);
+        let (model, config) = (session.model(), &session.model().config);
+        let (groups, _) = prepare(&fixture.experiment, session.tokenizer(), config.n_ctx).expect("groups");
+        let cases = &groups[0].cases;
+        let p = cases[0].clean.len();
+        let layers = 0..config.n_layers;
+        let at = |site, unit, position| move |layer| Cell { site, layer, unit, position };
+        let stream = |site| -> Vec<Cell> {
+            (0..p).flat_map(|position| layers.clone().map(at(site, None, Some(position)))).collect()
+        };
+        let units = |site, count: usize| -> Vec<Cell> {
+            (0..count).flat_map(|unit| layers.clone().map(at(site, Some(unit), None))).collect()
+        };
+        let maps: Vec<Vec<Cell>> = [BlockSite::ResidPre, BlockSite::AttnOut, BlockSite::MlpOut]
+            .into_iter()
+            .map(stream)
+            .chain([BlockSite::Z, BlockSite::V, BlockSite::Pattern].map(|site| units(site, config.n_heads)))
+            .chain([units(BlockSite::MlpPost, config.d_mlp)])
+            .collect();
+        for cells in maps {
+            let needed: f64 =
+                cells.iter().flat_map(|cell| cases.iter().map(move |case| least(config, case, cell))).sum();
+            let spent = block_on(async {
+                let sites = Sites::new(&[cells[0].site], config);
+                let runs = Runs::record(model, cases, false, &sites).await?;
+                let sweep = Sweep {
+                    model,
+                    runs: &runs,
+                    direction: Direction::Denoise,
+                    cells: &cells,
+                    chunk_bytes: CHUNK_BYTES,
+                };
+                cost::take();
+                sweep.run(&mut Work::new(&Quiet, "", Unit::Patches, cells.len()), &mut |_, _| {}).await?;
+                Ok::<_, patchlab::Error>(cost::take() as f64)
+            });
+            let ratio = spent.expect("a sweep") / needed;
+            let site = cells[0].site;
+            println!("{} {site:?}: {ratio:.3} of {needed:.0}", fixture.name);
+            assert!((0.9..=SPENT).contains(&ratio), "{} {site:?}: {ratio:.2} times the least", fixture.name);
+        }
+    }
+}
