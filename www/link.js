@@ -1,19 +1,23 @@
-// The link in the address bar: `#e=` and the experiment with the prompt under test, as deflated JSON in base64url.
+// The link in the address bar: `#e=` and the experiment, the prompt under test and how the study is looked at, as
+// deflated JSON in base64url.
 // The model and the device are in the query (`?model=`, `?device=`), see opening/choices.js.
 
 import { readExperiment } from './experiment.js';
 import { readTest } from './state.js';
+import { readSetup } from './study/setup.js';
 
 /** @import { FullExperiment } from './experiment.js' */
 /** @import { TestPrompt } from './state.js' */
+/** @import { Saved } from './study/setup.js' */
 
 /**
  * @param {FullExperiment} experiment
  * @param {TestPrompt} test
+ * @param {Saved} study
  * @returns {Promise<string>} the fragment, with its `#`
  */
-export async function writeLink(experiment, test) {
-  const bytes = await pipe(new TextEncoder().encode(JSON.stringify({ experiment, test })), new CompressionStream('deflate-raw'));
+export async function writeLink(experiment, test, study) {
+  const bytes = await pipe(new TextEncoder().encode(JSON.stringify({ experiment, test, study })), new CompressionStream('deflate-raw'));
   let binary = '';
   for (const byte of bytes) binary += String.fromCharCode(byte);
   return `#e=${btoa(binary).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '')}`;
@@ -21,7 +25,7 @@ export async function writeLink(experiment, test) {
 
 /**
  * @param {string} fragment `location.hash`
- * @returns {Promise<{ experiment: FullExperiment, test: TestPrompt | null } | null>} null if it holds no experiment
+ * @returns {Promise<{ experiment: FullExperiment, test: TestPrompt | null, study: Partial<Saved> } | null>} null if it holds no experiment
  * @throws {Error} in words, if it holds a damaged one
  */
 export async function readLink(fragment) {
@@ -34,7 +38,7 @@ export async function readLink(fragment) {
   } catch {
     throw new Error('it is incomplete or was changed on its way');
   }
-  return { experiment: readExperiment(document?.experiment), test: readTest(document?.test) };
+  return { experiment: readExperiment(document?.experiment), test: readTest(document?.test), study: readSetup(document?.study) };
 }
 
 /**

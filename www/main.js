@@ -1,4 +1,4 @@
-// The page's wiring: state, editor, engine and sections, and what each does when another changes.
+// The page's wiring: state, editor, engine, study and inspector, and what each does when another changes.
 
 import { byId } from './dom.js';
 import { casesOf, emptyGroup, withDefaults } from './experiment.js';
@@ -9,27 +9,32 @@ import { startTooltips } from './tip.js';
 import { Editor } from './editor/editor.js';
 import { presetMenu } from './editor/presets.js';
 import { Engine, EngineError } from './engine/client.js';
+import { Inspector } from './inspector/inspector.js';
 import { modelChooser } from './opening/chooser.js';
 import { choiceFromQuery, deviceFromQuery } from './opening/choices.js';
 import { Opener } from './opening/opener.js';
-import { logitDiffSection } from './sections/logit-diff.js';
-import { Runner } from './sections/runner.js';
-import { TestPromptSection, TOP_K } from './sections/test-prompt.js';
+import { startContents } from './shell/contents.js';
 import { downloadExperiment, readExperimentFile } from './shell/documents.js';
+import { fitRail } from './shell/rail.js';
+import { watchReading } from './shell/reading.js';
 import { startSheet } from './shell/sheet.js';
 import { startThemeSwitch } from './shell/theme-switch.js';
+import { Setup } from './study/setup.js';
+import { Study } from './study/study.js';
 
 /** @import { FullExperiment } from './experiment.js' */
-/** @import { Dots, Place, Report } from './types/engine.js' */
+/** @import { Place } from './types/engine.js' */
 
 const CHECK_PAUSE_MS = 120;
 const LINK_PAUSE_MS = 400;
 
 const engine = new Engine();
 const state = new State();
+const setup = new Setup();
 const sheet = startSheet();
 startThemeSwitch();
 startTooltips();
+fitRail();
 
 const presets = presetMenu({
   onReplace: (name, experiment) => {
@@ -43,7 +48,16 @@ const presets = presetMenu({
   },
 });
 const editor = new Editor(state, {
-  root: byId('editor', HTMLElement), tools: byId('rail-tools', HTMLElement), presets: presets.element, onEnter: () => wantAll(true),
+  root: byId('editor', HTMLElement), tools: byId('rail-tools', HTMLElement), presets: presets.element,
+  onEnter: () => study.refresh(true),
+  check: async (experiment) => {
+    try {
+      return await engine.call('check', { experiment });
+    } catch {
+      // The editor's own check tells of a broken engine.
+      return null;
+    }
+  },
 });
 
 /** @param {Place} place */
@@ -57,50 +71,93 @@ const goTo = (place) => {
   editor.goTo(place);
 };
 
-const logitDiff = logitDiffSection({
-  describe, goTo, onCancel: () => runLogitDiff.cancel(), onRetry: () => runLogitDiff.again(),
-  onReport: (report) => editor.showResults(dotsOf(report)),
-  onDot: (group, prompt) => {
-    const found = casesOf(state.experiment).find((item) => item.group === group && item.prompt === prompt);
-    if (found) state.setTest({ group, pair: found.pair, swapped: found.swapped });
-    testPrompt.figure.element.scrollIntoView({ block: 'nearest' });
+const opener = new Opener(engine, { onOpened, onQuery: () => writeAddress() });
+const onCrash = (/** @type {EngineError} */ error) => opener.crashed(error);
+
+const study = new Study(engine, state, setup, {
+  root: byId('sections', HTMLElement),
+  model: () => opener.open?.model ?? null,
+  serial: () => opener.serial,
+  describe,
+  goTo,
+  onCrash,
+  actions: {
+    onHead: ({ layer, head, group }) => inspector.open({ kind: 'head', layer, head, group }),
+    onNeuron: ({ layer, neuron, group }) => inspector.open({ kind: 'neuron', layer, neuron, group }),
+    onPatch: ({ site, layer, head, neuron, position, group }) => {
+      // A whole head, or a neuron, is more than the one patch.
+      if (position === undefined && head !== undefined) inspector.open({ kind: 'head', layer, head, group });
+      else if (neuron !== undefined) inspector.open({ kind: 'neuron', layer, neuron, group });
+      else inspector.open({ kind: 'patch', site, layer, head, position, group });
+    },
+    onDot: (group, prompt) => {
+      const found = casesOf(state.experiment).find((item) => item.group === group && item.prompt === prompt);
+      if (found) state.setTest({ group, pair: found.pair, swapped: found.swapped });
+      study.figureOf('test-prompt')?.element.scrollIntoView({ block: 'nearest' });
+    },
+    onSeries: (_, name) => {
+      const fold = [...(study.figureOf('logit-diff')?.element.querySelectorAll('details') ?? [])].find((candidate) => candidate.dataset.title === name);
+      if (!fold) return;
+      fold.open = true;
+      fold.scrollIntoView({ block: 'nearest' });
+      fold.querySelector('summary')?.focus();
+    },
   },
 });
-const testPrompt = new TestPromptSection(state, {
-  describe, goTo, onCancel: () => runTestPrompt.cancel(), onRetry: () => runTestPrompt.again(),
+const inspector = new Inspector(state, setup, study);
+const contents = startContents(byId('contents', HTMLElement), study, { onGo: goToSection });
+
+study.results.onChange((analysis) => {
+  if (analysis !== 'logit-diff') return;
+  const report = study.results.of(analysis);
+  editor.showResults(report?.parts.find((part) => part.kind === 'dots') ?? null);
 });
-byId('sections', HTMLElement).append(logitDiff.element, testPrompt.figure.element);
+watchReading(() => study.sections.map(({ entry, element }) => ({ id: entry.id, element })), (id) => {
+  contents.mark(id);
+  setup.section = id;
+  writeAddressSoon();
+});
 
-const opener = new Opener(engine, { onOpened: () => { wantAll(true); check(); loadPresets(); }, onQuery: () => writeAddress() });
-const onCrash = (/** @type {EngineError} */ error) => opener.crashed(error);
-const runLogitDiff = new Runner(engine, logitDiff, onCrash);
-const runTestPrompt = new Runner(engine, testPrompt.figure, onCrash);
-
-/** @param {Report} report @returns {Dots | null} */
-function dotsOf(report) {
-  return report.parts.find((part) => part.kind === 'dots') ?? null;
+/** @param {string} id */
+function sectionElement(id) {
+  return study.sections.find(({ entry }) => entry.id === id)?.element ?? null;
 }
 
-/** Brings both figures in step with the state. @param {boolean} [now] without waiting for a pause */
-function wantAll(now = false) {
-  const model = opener.serial;
-  if (!opener.open || !state.isStarted) return;
-  const { experiment } = state;
-  if (experiment.groups.length === 0) {
-    runLogitDiff.forget();
-    logitDiff.wait('The experiment has no groups. Add one, or choose a preset.');
-    editor.showResults(null);
-  } else {
-    runLogitDiff.want({ analysis: 'logit-diff', experiment, settings: {} }, { model, now });
+/** @param {string} id */
+function goToSection(id) {
+  sheet.close();
+  sectionElement(id)?.scrollIntoView({ block: 'start' });
+  sectionElement(id)?.querySelector('h2')?.focus({ preventScroll: true });
+}
+
+/** A model is open: with the first one the page is whole. */
+async function onOpened() {
+  check();
+  await loadCatalogue();
+  presets.showCautions(/^demo model/.test(opener.open?.model.name ?? ''));
+  study.modelChanged();
+  inspector.refresh();
+  // The model's size decides how tall figures are, so the section that the link opens is sought again.
+  sectionElement(linkedSection)?.scrollIntoView({ block: 'start' });
+  linkedSection = '';
+}
+
+/** The section that the link opens, until it has been shown or the reader has gone elsewhere. */
+let linkedSection = '';
+for (const event of ['wheel', 'touchstart', 'pointerdown', 'keydown']) addEventListener(event, () => { linkedSection = ''; }, { passive: true });
+
+/** Makes the sections, and the presets' menu. */
+async function loadCatalogue() {
+  const loading = loadPresets();
+  if (!study.isBuilt) {
+    try {
+      study.build(await engine.call('catalogue', {}));
+    } catch (error) {
+      if (!(error instanceof EngineError)) throw error;
+      onCrash(error);
+    }
   }
-  if (!state.hasTest) {
-    runTestPrompt.forget();
-    testPrompt.figure.wait('Type a prompt above.');
-    return;
-  }
-  // Only the switch matters to a prompt of its own: leaving the groups out spares a run at every edit of another pair.
-  const alone = { groups: [], prepend_bos: experiment.prepend_bos };
-  runTestPrompt.want({ analysis: 'test-prompt', experiment: alone, settings: { ...state.testText(), top_k: TOP_K } }, { model, now });
+  await loading;
 }
 
 /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -122,26 +179,31 @@ async function check() {
 
 /** @type {ReturnType<typeof setTimeout> | undefined} */
 let linkTimer;
+function writeAddressSoon() {
+  clearTimeout(linkTimer);
+  linkTimer = setTimeout(writeAddress, LINK_PAUSE_MS);
+}
+
 async function writeAddress() {
   if (!state.isStarted) return;
-  const fragment = await writeLink(state.experiment, state.test);
+  const fragment = await writeLink(state.experiment, state.test, setup.save());
   history.replaceState(null, '', `${location.pathname}${opener.query}${fragment}`);
   state.savedAs(fragment);
 }
 
-/** Heights of the results to come: without them, they would push the page about when they arrive. */
-const ROOM = { frame: 130, group: 70, testPrompt: 460 };
-testPrompt.figure.reserve(ROOM.testPrompt);
-
 state.onChange(() => {
-  logitDiff.reserve(ROOM.frame + ROOM.group * state.experiment.groups.length);
+  setup.follow(state.experiment);
   sheet.summarise(state.experiment);
-  testPrompt.refresh();
+  if (state.experiment.groups.length === 0) editor.showResults(null);
   clearTimeout(checkTimer);
   checkTimer = setTimeout(check, CHECK_PAUSE_MS);
-  clearTimeout(linkTimer);
-  linkTimer = setTimeout(writeAddress, LINK_PAUSE_MS);
-  wantAll();
+  writeAddressSoon();
+  study.refresh();
+  inspector.refresh();
+});
+setup.onChange(() => {
+  writeAddressSoon();
+  study.refresh();
 });
 
 /** Puts an experiment that came from outside in place of the present one. @param {FullExperiment} experiment @param {string} what */
@@ -196,14 +258,18 @@ async function start() {
   const draft = readDraft();
   let linked = null;
   try {
-    // A draft saved under this very link is what the link became by typing on.
-    if (!draft?.links.includes(location.hash)) linked = await readLink(location.hash);
+    linked = await readLink(location.hash);
   } catch (error) {
     toast(`The link\u2019s experiment cannot be read: ${error instanceof Error ? error.message : error}.`);
   }
-  const first = linked ?? draft;
-  if (first) state.start(first.experiment, first.test, linked && draft ? draft.experiment : null);
-  await loadPresets();
+  // A draft saved under this very link is what the link became by typing on.
+  const isOwn = draft?.links.includes(location.hash) ?? false;
+  const first = isOwn ? draft : (linked ?? draft);
+  if (linked) setup.set(linked.study);
+  if (first) state.start(first.experiment, first.test, !isOwn && linked && draft ? draft.experiment : null);
+  await loadCatalogue();
+  if (!opener.open) linkedSection = linked?.study.section ?? '';
+  sectionElement(linked?.study.section ?? '')?.scrollIntoView({ block: 'start' });
 }
 
 let presetsLoaded = false;
@@ -228,6 +294,7 @@ window.addEventListener('hashchange', async () => {
   try {
     const linked = await readLink(location.hash);
     if (!linked) return;
+    setup.set(linked.study);
     replaceBy(linked.experiment, 'The link\u2019s experiment was opened.');
     if (linked.test) state.setTest(linked.test);
   } catch (error) {

@@ -19,12 +19,21 @@ export function formatQuantity(value, quantity) {
       if (value > 0 && value < 0.00005) return '<0.01%';
       return `${(100 * value).toFixed(2)}%`;
     case 'logit-difference':
+    case 'share':
       return signed(value, 4);
     case 'logit':
     case 'log-probability':
+    case 'activation':
+    case 'score':
       return fixed(value, 4);
+    case 'attention':
+      return fixed(value, 3);
+    case 'error':
+      // An error is told by its magnitude: "0.0000" would say that there is none.
+      return value === 0 ? '0' : value.toExponential(1).replaceAll('-', MINUS);
     default:
-      return fixed(value, 0);
+      // A mean of ranks is no whole number.
+      return fixed(value, Number.isInteger(value) ? 0 : 2);
   }
 }
 
@@ -43,6 +52,13 @@ export function signed(value, digits) {
 /** Every digit the engine gave, for the tooltip. @param {number} value */
 export function full(value) {
   return String(value).replace('-', MINUS);
+}
+
+/** A number as short as an axis allows, for ticks a certain step apart. @param {number} value @param {number} step */
+export function tickText(value, step) {
+  if (value === 0 || Math.abs(value) < step / 1e6) return '0';
+  if (step < 1e-4 || Math.abs(value) >= 1e6) return value.toExponential(1).replaceAll('-', MINUS);
+  return fixed(value, Math.max(0, -Math.floor(Math.log10(step) + 1e-9)));
 }
 
 /** Bytes in decimal units, as hosts and file managers count them. @param {number} bytes */

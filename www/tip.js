@@ -1,22 +1,30 @@
-// One tooltip for the whole page: whatever has `data-tip` shows it on hover and on focus.
+// One tooltip for the whole page: whatever has `data-tip` shows it on hover and on focus. Pictures that hold more than
+// elements could say show theirs with `showTip`.
 
 import { h } from './dom.js';
 
+const tip = h('div', { class: 'tip', id: 'tip', role: 'tooltip', hidden: true });
+/** @type {HTMLElement | null} */
+let shown = null;
+
+/** @typedef {{ getBoundingClientRect: () => DOMRect }} Anchor what a tooltip is about: an element, or a place in a picture */
+
+/** @type {Anchor | null} */
+let anchor = null;
+let shownAt = 0;
+/** A scroll this soon after is the browser's own, bringing what got the focus into view. */
+const SAME_MOVE_MS = 250;
+
 export function startTooltips() {
-  const tip = h('div', { class: 'tip', id: 'tip', role: 'tooltip', hidden: true });
   document.body.append(tip);
-  /** @type {HTMLElement | null} */
-  let shown = null;
 
   /** @param {EventTarget | null} target */
   const show = (target) => {
     const owner = target instanceof Element ? target.closest('[data-tip]') : null;
     if (owner === shown) return;
     shown = owner instanceof HTMLElement ? owner : null;
-    tip.hidden = !shown;
-    if (!shown) return;
-    tip.textContent = shown.dataset.tip ?? '';
-    place(tip, shown.getBoundingClientRect());
+    if (shown) showTip(shown.dataset.tip ?? '', shown);
+    else hideTip();
   };
 
   document.addEventListener('pointerover', (event) => show(event.target));
@@ -28,14 +36,32 @@ export function startTooltips() {
     if (event.target instanceof Element && event.target.closest('button:not(.dot)')) show(null);
   });
   document.addEventListener('focusout', () => show(null));
-  document.addEventListener('scroll', () => show(null), { capture: true, passive: true });
+  document.addEventListener('scroll', () => {
+    if (anchor && performance.now() - shownAt < SAME_MOVE_MS) place(anchor.getBoundingClientRect());
+    else hideTip();
+  }, { capture: true, passive: true });
   document.addEventListener('keydown', (event) => {
-    if (event.key === 'Escape') show(null);
+    if (event.key === 'Escape') hideTip();
   });
 }
 
-/** Above its owner, or below where there is no room. @param {HTMLElement} tip @param {DOMRect} owner */
-function place(tip, owner) {
+/** @param {string} text @param {Anchor} about */
+export function showTip(text, about) {
+  tip.textContent = text;
+  tip.hidden = false;
+  anchor = about;
+  shownAt = performance.now();
+  place(about.getBoundingClientRect());
+}
+
+export function hideTip() {
+  shown = null;
+  anchor = null;
+  tip.hidden = true;
+}
+
+/** Above its owner, or below where there is no room. @param {DOMRect} owner */
+function place(owner) {
   const gap = 8;
   const box = tip.getBoundingClientRect();
   const left = Math.max(gap, Math.min(owner.left + owner.width / 2 - box.width / 2, innerWidth - box.width - gap));

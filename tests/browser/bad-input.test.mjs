@@ -151,7 +151,7 @@ test('damaged and foreign checkpoints from disk are refused in words', async (t)
 /** An engine that panics when a prompt asks for it, as wasm-bindgen's modules do: a message, then no answer. */
 const PANICKING = `
 export default async function init() {}
-export function catalogue() { return []; }
+export function catalogue() { return [{ name: 'test-prompt', title: '', description: '', settings: [] }]; }
 export function presets() { return [{ name: 'One', note: '', experiment: { groups: [{ name: 'a', pairs: [{ clean: 'a', corrupted: 'b', answer: 'c', distractor: 'd' }] }] } }]; }
 export class Engine {
   async open(choice) {

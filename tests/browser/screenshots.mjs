@@ -6,6 +6,7 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { browserWithProfile, fieldId, whenFresh } from './harness/browser.mjs';
+import { runAll } from './harness/study.mjs';
 import { demoFile, dist, linkTo, onePair } from './harness/inputs.mjs';
 import { deadAddress, serveFiles, serveSite } from './harness/server.mjs';
 
@@ -26,10 +27,55 @@ const openEditor = async (/** @type {Page} */ page) => {
   if (await page.locator('#sheet-open').isVisible()) await page.click('#sheet-open');
 };
 
-/** @type {Record<string, { query?: string, show: (page: Page) => Promise<unknown>, whole?: boolean }>} */
+/** Everything computed, and a section at the top of the window. @param {string} section */
+const section = (section) => async (/** @type {Page} */ page) => {
+  await fresh(page);
+  await runAll(page);
+  await page.locator(`#section-${section}`).evaluate((element) => element.scrollIntoView());
+  if (section === 'compare') {
+    await page.click('#show-both');
+    await page.locator('#compare-body[data-state="fresh"]').waitFor();
+    await page.locator('#section-compare').evaluate((element) => element.scrollIntoView());
+  }
+};
+
+/** @type {Record<string, { query?: string, show: (page: Page) => Promise<unknown>, whole?: boolean, of?: string }>} */
 const states = {
   full: { show: fresh },
   article: { show: fresh, whole: true },
+  // Each section of the study, from its heading to its end.
+  ...Object.fromEntries(['task', 'where', 'heads', 'patching', 'neurons', 'compare', 'trust'].map((name) => [`section-${name}`, { show: section(name), of: `#section-${name}` }])),
+  groups: {
+    show: async (page) => {
+      await fresh(page);
+      await page.locator('.group-chips').getByRole('button', { name: 'all' }).click();
+      await page.locator('#head-attribution').evaluate((element) => element.scrollIntoView());
+      await whenFresh(page, 'head-attribution');
+    },
+  },
+  head: {
+    show: async (page) => {
+      await section('heads')(page);
+      await page.locator('#head-attribution .heat [role="gridcell"]').nth(7).click();
+      await page.locator('.card[data-state="fresh"]').waitFor();
+    },
+  },
+  patched: {
+    show: async (page) => {
+      await section('patching')(page);
+      await page.locator('#residual-patching .heat [role="gridcell"]').nth(2).click();
+      await page.locator('.card[data-state="fresh"]').waitFor();
+    },
+  },
+  paste: {
+    show: async (page) => {
+      await fresh(page);
+      await openEditor(page);
+      await page.click('#paste-group');
+      await page.fill('#paste-text', "We're late when they\tWe are late when they\t're\t are\nWe're reading so they\tWe are reading so they\nalone");
+      await page.locator('#paste-preview .field-error').waitFor();
+    },
+  },
   editor: { show: async (page) => { await fresh(page); await openEditor(page); } },
   problems: {
     show: async (page) => {
@@ -57,7 +103,7 @@ const states = {
 
 for (const colorScheme of /** @type {const} */ (['light', 'dark'])) {
   for (const [device, viewport] of Object.entries({ desktop: { width: 1280, height: 900 }, phone: { width: 390, height: 844 } })) {
-    for (const [state, { query = '', show, whole = false }] of Object.entries(states)) {
+    for (const [state, { query = '', show, whole = false, of }] of Object.entries(states)) {
       const profile = mkdtempSync(join(tmpdir(), 'patchlab-profile-'));
       const context = await browserWithProfile(profile, { colorScheme, viewport });
       try {
@@ -67,7 +113,11 @@ for (const colorScheme of /** @type {const} */ (['light', 'dark'])) {
         // Whatever the mouse was on last is not part of the state.
         await page.mouse.move(0, 0);
         await page.waitForTimeout(300);
-        await page.screenshot({ path: join(folder, `${state}-${device}-${colorScheme}.png`), fullPage: whole });
+        const path = join(folder, `${state}-${device}-${colorScheme}.png`);
+        // What floats would stand in the middle of a section taller than the window.
+        if (of) await page.evaluate(() => document.querySelector('.sheet-bar')?.setAttribute('hidden', ''));
+        if (of) await page.locator(of).screenshot({ path });
+        else await page.screenshot({ path, fullPage: whole });
       } finally {
         await context.close();
         rmSync(profile, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });

@@ -1,17 +1,19 @@
 // The experiment editor. Typing changes only the state; the elements are made anew when groups or pairs come and go.
 
 import { h, icon, iconButton } from '../dom.js';
-import { emptyGroup } from '../experiment.js';
+import { emptyGroup, freeName } from '../experiment.js';
 import { GroupView } from './group.js';
+import { openPasteDialog } from './paste-dialog.js';
 
 /** @import { State } from '../state.js' */
-/** @import { Checked, Dots, Field, Place } from '../types/engine.js' */
+/** @import { Checked, Dots, Experiment, Field, Place } from '../types/engine.js' */
 import { formatQuantity } from '../numbers.js';
 
 export class Editor {
   #state;
   #root;
   #onEnter;
+  #check;
   /** @type {GroupView[]} */
   #groups = [];
   /** @type {{ group: number, pair: number | null, field: Field | null } | null} */
@@ -23,12 +25,13 @@ export class Editor {
 
   /**
    * @param {State} state
-   * @param {{ root: HTMLElement, tools: HTMLElement, presets: HTMLElement, onEnter: () => void }} options
+   * @param {{ root: HTMLElement, tools: HTMLElement, presets: HTMLElement, onEnter: () => void, check: (experiment: Experiment) => Promise<Checked | null> }} options
    */
-  constructor(state, { root, tools, presets, onEnter }) {
+  constructor(state, { root, tools, presets, onEnter, check }) {
     this.#state = state;
     this.#root = root;
     this.#onEnter = onEnter;
+    this.#check = check;
     tools.append(presets, this.#undo, this.#redo);
     state.onChange(({ kind }) => {
       if (kind === 'structure') this.#draw();
@@ -63,13 +66,16 @@ export class Editor {
       new GroupView(this.#state, g, first ? g === 0 : (opened[g] ?? false), {
         focusNext: (place) => { this.#focusNext = place; },
         onEnter: this.#onEnter,
+        onPaste: () => this.#paste(g),
       }));
     const bos = h('input', { type: 'checkbox', id: 'prepend-bos', on: { change: () => this.#state.edit((own) => { own.prepend_bos = bos.checked; }) } });
     bos.checked = experiment.prepend_bos;
     this.#root.replaceChildren(
       h('label', { class: 'check check-bos', tip: 'TransformerLens\u2019s prepend_bos: GPT-2 behaves oddly without it.' }, bos, h('span', {}, 'prepend ', h('code', {}, '<|endoftext|>'))),
       ...this.#groups.map((group) => group.element),
-      h('button', { type: 'button', class: 'add add-group', on: { click: () => this.#addGroup() } }, icon('plus'), 'Add a group'),
+      h('div', { class: 'adds' },
+        h('button', { type: 'button', class: 'add add-group', on: { click: () => this.#addGroup() } }, icon('plus'), 'Add a group'),
+        h('button', { type: 'button', class: 'add', id: 'paste-group', on: { click: () => this.#paste(null) } }, icon('copy'), 'Paste a group')),
       h('p', { class: 'hint' }, 'Rows of a spreadsheet (clean, corrupted, answer, distractor) can be pasted into any field. Enter runs at once; Shift+Enter makes a line end.'),
     );
     this.#root.scrollTop = scroll;
@@ -82,6 +88,26 @@ export class Editor {
   #addGroup() {
     this.#focusNext = { group: this.#state.experiment.groups.length, pair: 0, field: 'clean' };
     this.#state.edit((experiment) => { experiment.groups.push(emptyGroup(experiment)); });
+  }
+
+  /** Many pairs at once, into a group or a new one. @param {number | null} group */
+  #paste(group) {
+    const { experiment } = this.#state;
+    const like = group === null ? null : experiment.groups[group];
+    openPasteDialog({
+      where: like ? `They are added to ${like.name || 'this group'}.` : 'They become a new group.',
+      like,
+      check: (pasted) => this.#check({ ...pasted, prepend_bos: experiment.prepend_bos }),
+      onAdd: (pairs) => {
+        this.#focusNext = group === null
+          ? { group: experiment.groups.length, pair: null, field: null }
+          : { group, pair: experiment.groups[group].pairs.length, field: 'clean' };
+        this.#state.edit((own) => {
+          if (group === null) own.groups.push({ ...emptyGroup(own), name: freeName(own, 'Pasted'), pairs });
+          else own.groups[group].pairs.push(...pairs);
+        });
+      },
+    });
   }
 
   /** @param {Checked} checked */

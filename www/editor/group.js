@@ -14,6 +14,7 @@ import { PairView } from './pair.js';
  * @typedef {object} GroupActions
  * @property {(focus: { group: number, pair: number | null, field: Field | null }) => void} focusNext where the focus goes once the change is drawn
  * @property {() => void} onEnter
+ * @property {() => void} onPaste many pairs are to be pasted into this group
  */
 
 export class GroupView {
@@ -71,7 +72,9 @@ export class GroupView {
       h('label', { class: 'check', tip: 'Each pair is used in both directions: its two prompts corrupt each other.' }, symmetric, 'symmetric pairs'),
       this.#problem,
       ...this.#pairs.map((pair) => pair.element),
-      h('button', { type: 'button', class: 'add', on: { click: () => this.#addPairs(group.pairs.length, [emptyPair()]) } }, icon('plus'), 'Add a pair'),
+      h('div', { class: 'adds' },
+        h('button', { type: 'button', class: 'add', on: { click: () => this.#addPairs(group.pairs.length, [emptyPair()]) } }, icon('plus'), 'Add a pair'),
+        h('button', { type: 'button', class: 'add', on: { click: this.#actions.onPaste } }, icon('copy'), 'Paste pairs')),
     );
     this.#drawCheck();
   }

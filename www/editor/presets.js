@@ -12,6 +12,8 @@ import { plural } from '../numbers.js';
  */
 export function presetMenu({ onReplace, onAdd }) {
   const list = h('ul', { class: 'menu-list' });
+  // The demo model knows nothing but the first preset's task.
+  let isDemo = false;
   const menu = h('div', { class: 'menu', id: 'preset-menu', popover: 'auto' }, list);
   const button = h('button', { type: 'button', class: 'quiet', popovertarget: 'preset-menu', id: 'presets' }, 'Presets');
   // Anchored by hand: CSS anchor positioning is not everywhere yet.
@@ -27,14 +29,20 @@ export function presetMenu({ onReplace, onAdd }) {
   };
   return {
     element: h('span', {}, button, menu),
+    /** @param {boolean} demo whether the demo model is open */
+    showCautions(demo) {
+      isDemo = demo;
+      for (const caution of list.querySelectorAll('.menu-caution')) caution.toggleAttribute('hidden', !demo);
+    },
     /** @param {Preset[]} presets */
     fill(presets) {
-      list.replaceChildren(...presets.map((preset) => {
+      list.replaceChildren(...presets.map((preset, index) => {
         const experiment = withDefaults(preset.experiment);
         return h('li', { class: 'menu-item' },
           h('button', { type: 'button', class: 'menu-main', data: { preset: preset.name }, on: { click: choose(() => onReplace(preset.name, experiment)) } },
             h('span', { class: 'menu-name' }, preset.name, h('span', { class: 'menu-count' }, plural(experiment.groups.length, 'group'))),
-            h('span', { class: 'menu-note' }, preset.note)),
+            h('span', { class: 'menu-note' }, preset.note),
+            index > 0 && h('span', { class: 'menu-caution', hidden: !isDemo }, 'Means nothing on the demo model, which has not learned it: open GPT-2 small.')),
           h('button', { type: 'button', class: 'link', 'aria-label': `Add the groups of ${preset.name} to the experiment`, on: { click: choose(() => onAdd(preset.name, experiment)) } }, 'Add'));
       }));
     },

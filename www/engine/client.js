@@ -1,13 +1,15 @@
 // The page's only door to the engine: calls go to the worker, answers come back as promises.
 
 /** @import { ModelChoice } from '../opening/choices.js' */
-/** @import { Checked, Experiment, Opened, Place, Preset, Progress, Report, AnalysisInfo, Wanted } from '../types/engine.js' */
+/** @import { Checked, Experiment, Grid, NotebookRequest, Opened, Panel, Place, Preset, Preview, Progress, Report, AnalysisInfo, Wanted } from '../types/engine.js' */
 
 /**
  * @typedef {object} Calls
  * @property {{ args: { model: ModelChoice, device: Wanted }, result: Opened }} open
  * @property {{ args: { experiment: Experiment }, result: Checked }} check
  * @property {{ args: { analysis: string, experiment: Experiment, settings: object }, result: Report }} run
+ * @property {{ args: { grid: Grid, group: number, minus: number }, result: Panel | null }} difference
+ * @property {{ args: { request: NotebookRequest }, result: string }} notebook
  * @property {{ args: {}, result: AnalysisInfo[] }} catalogue
  * @property {{ args: {}, result: Preset[] }} presets
  */
@@ -23,7 +25,14 @@ export class EngineError extends Error {
   }
 }
 
-/** @typedef {{ resolve: (result: any) => void, reject: (error: EngineError) => void, onProgress?: (progress: Progress) => void }} Pending */
+/**
+ * @typedef {object} Options
+ * @property {(progress: Progress) => void} [onProgress]
+ * @property {(preview: Preview) => void} [onPreview] hears of figures that are not complete yet
+ * @property {AbortSignal} [signal]
+ *
+ * @typedef {Omit<Options, 'signal'> & { resolve: (result: any) => void, reject: (error: EngineError) => void }} Pending
+ */
 
 export class Engine {
   /** @type {Worker} */
@@ -55,13 +64,13 @@ export class Engine {
    * @template {keyof Calls} K
    * @param {K} call
    * @param {Calls[K]['args']} args
-   * @param {{ onProgress?: (progress: Progress) => void, signal?: AbortSignal }} [options]
+   * @param {Options} [options]
    * @returns {Promise<Calls[K]['result']>} rejected with an `EngineError`
    */
-  call(call, args, { onProgress, signal } = {}) {
+  call(call, args, { onProgress, onPreview, signal } = {}) {
     const id = this.#next++;
     return new Promise((resolve, reject) => {
-      this.#pending.set(id, { resolve, reject, onProgress });
+      this.#pending.set(id, { resolve, reject, onProgress, onPreview });
       this.#worker.postMessage({ id, call, args });
       const cancel = () => {
         if (this.#pending.has(id)) this.#worker.postMessage({ id: this.#next++, call: 'cancel', args: { id } });
@@ -72,11 +81,15 @@ export class Engine {
   }
 
   /** @param {any} message */
-  #hear({ id, progress, result, error }) {
+  #hear({ id, progress, preview, result, error }) {
     const pending = this.#pending.get(id);
     if (!pending) return;
     if (progress) {
       pending.onProgress?.(progress);
+      return;
+    }
+    if (preview) {
+      pending.onPreview?.(preview);
       return;
     }
     this.#pending.delete(id);

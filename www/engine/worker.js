@@ -1,7 +1,7 @@
 // The engine's worker: loads the WebAssembly module and serves docs/protocol.md with it.
 
 /** @import { ModelChoice } from '../opening/choices.js' */
-/** @import { Checked, Experiment, Opened, Preset, Progress, Report, AnalysisInfo, Wanted } from '../types/engine.js' */
+/** @import { Checked, Experiment, Grid, NotebookRequest, Opened, Panel, Preset, Preview, Progress, Report, AnalysisInfo, Wanted } from '../types/engine.js' */
 
 /**
  * The module's exports.
@@ -9,12 +9,14 @@
  * @property {() => Promise<unknown>} default fetches and compiles the module
  * @property {() => AnalysisInfo[]} catalogue
  * @property {() => Preset[]} presets
+ * @property {(grid: Grid, group: number, minus: number) => Panel | null} difference
+ * @property {(request: NotebookRequest) => string} notebook
  * @property {{ new (): WasmEngine }} Engine
  *
  * @typedef {object} WasmEngine
  * @property {(choice: ModelChoice, device: Wanted, progress: (progress: Progress) => void) => Promise<Opened>} open
  * @property {(experiment: Experiment) => Checked} check
- * @property {(request: unknown, progress: (progress: Progress) => void) => Promise<Report>} run
+ * @property {(request: unknown, progress: (progress: Progress) => void, preview: (preview: Preview) => void) => Promise<Report>} run
  * @property {() => void} cancel
  */
 
@@ -79,17 +81,23 @@ async function perform(id, call, args) {
   const { module, engine } = await loaded;
   /** @param {Progress} progress */
   const report = (progress) => self.postMessage({ id, progress });
+  /** @param {Preview} preview */
+  const show = (preview) => self.postMessage({ id, preview });
   switch (call) {
     case 'catalogue':
       return module.catalogue();
     case 'presets':
       return module.presets();
+    case 'difference':
+      return module.difference(args.grid, args.group, args.minus);
+    case 'notebook':
+      return module.notebook(args.request);
     case 'check':
       return engine.check(args.experiment);
     case 'open':
       return inTurn(id, () => engine.open(args.model, args.device, report));
     case 'run':
-      return inTurn(id, () => engine.run(args, report));
+      return inTurn(id, () => engine.run(args, report, show));
     default:
       throw { code: 'engine', message: `The engine has no call "${call}".` };
   }

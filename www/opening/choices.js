@@ -9,11 +9,13 @@
 
 /**
  * A choice as the engine understands it; docs/protocol.md.
- * @typedef {{ from: 'address', name: string, base: string, tokenizer?: 'gpt2' } | { from: 'files', name: string, files: File[] }} ModelChoice
+ * `reference`: beside the weights are numbers of PyTorch, with which the checks compare.
+ * @typedef {{ from: 'address', name: string, base: string, tokenizer?: 'gpt2', reference?: true } | { from: 'files', name: string, files: File[] }} ModelChoice
  */
 
 /** The demo model's name says what it is wherever it stands, in reports and in exported files too. */
 export const DEMO_NAME = 'demo model, trained on synthetic sentences, not GPT-2';
+const GPT2_REPOSITORY = 'openai-community/gpt2';
 /** What is fetched of GPT-2 small: the file without its causal-mask buffers. */
 export const GPT2_SIZE = '498 MB';
 
@@ -59,7 +61,7 @@ export function queryFor(query, choice, device) {
 export function toModelChoice(choice, query) {
   switch (choice.kind) {
     case 'demo':
-      return { from: 'address', name: DEMO_NAME, base: new URL('www/models/demo/', document.baseURI).href, tokenizer: 'gpt2' };
+      return { from: 'address', name: DEMO_NAME, base: new URL('www/models/demo/', document.baseURI).href, tokenizer: 'gpt2', reference: true };
     case 'gpt2': {
       const configured = document.querySelector('meta[name="patchlab-weights"]')?.getAttribute('content');
       return { from: 'address', name: 'GPT-2 small', base: folder(query.get('weights') ?? configured ?? ''), tokenizer: 'gpt2' };
@@ -71,6 +73,25 @@ export function toModelChoice(choice, query) {
     case 'files':
       return { from: 'files', name: 'checkpoint from disk', files: choice.files };
   }
+}
+
+/**
+ * What Python calls the checkpoint and its tokenizer. What has no name there is a folder that whoever runs the notebook
+ * has to put in its place.
+ *
+ * @param {Choice} choice
+ * @returns {{ model: string, tokenizer: string }}
+ */
+export function namesInPython(choice) {
+  if (choice.kind === 'gpt2') return { model: GPT2_REPOSITORY, tokenizer: GPT2_REPOSITORY };
+  const repository = choice.kind === 'address' ? hubRepository(folder(choice.base)) : null;
+  return repository ? { model: repository, tokenizer: repository } : { model: 'path/to/checkpoint', tokenizer: GPT2_REPOSITORY };
+}
+
+/** The repository that an address on huggingface.co is in. @param {string} base */
+function hubRepository(base) {
+  const { hostname, pathname } = new URL(base);
+  return hostname === 'huggingface.co' ? (/^\/([^/]+\/[^/]+)\/resolve\//.exec(pathname)?.[1] ?? null) : null;
 }
 
 /** The address of a folder: absolute, with a slash at its end. @param {string} text */

@@ -3,29 +3,23 @@
 import { diverging } from '../colour.js';
 import { h } from '../dom.js';
 import { formatQuantity, full, plural } from '../numbers.js';
+import { frame } from './frame.js';
 
-/** @import { Dot, Dots, DotSeries, Quantity } from '../types/engine.js' */
-
-/**
- * @typedef {object} DotActions
- * @property {(group: number, label: string) => void} [onDot] a dot was clicked
- * @property {(group: number, name: string) => void} [onSeries] a group's name was clicked
- */
+/** @import { Dot, Dots, DotSeries, Part, Quantity } from '../types/engine.js' */
+/** @import { Actions } from './actions.js' */
 
 /**
- * @param {Dots} part
- * @param {DotActions} [actions]
+ * @param {Extract<Part, { kind: 'dots' }>} part
+ * @param {Actions} [actions]
  */
 export function drawDots(part, actions = {}) {
   const axis = axisOf(part);
-  return h(
-    'figure',
-    { class: 'part part-dots', data: { quantity: part.quantity } },
-    part.title && h('figcaption', {}, h('span', { class: 'part-title' }, part.title)),
-    part.note && h('p', { class: 'note' }, part.note),
+  return frame(
+    part,
+    {},
     h(
       'div',
-      { class: 'dots' },
+      { class: 'dots', data: { quantity: part.quantity } },
       h('div', { class: 'dots-head', 'aria-hidden': 'true' }, h('span', {}, 'group'), h('span', { class: 'dots-axis-name' }, part.axis), h('span', { class: 'dots-mean' }, 'mean')),
       ...part.series.map((series) => drawSeries(series, part.quantity, axis, actions)),
       h('div', { class: 'dots-axis', 'aria-hidden': 'true' }, h('span', {}), h('div', { class: 'dots-ticks' }, ...axis.ticks.map((tick) => drawTick(tick, axis))), h('span', {})),
@@ -37,7 +31,7 @@ export function drawDots(part, actions = {}) {
 
 /** An axis with round ticks that holds 0 and every value. @param {Dots} part @returns {Axis} */
 function axisOf(part) {
-  const values = part.series.flatMap((series) => [series.mean, ...series.points.map((point) => point.value)]).filter(Number.isFinite);
+  const values = part.series.flatMap((series) => [series.mean, ...(series.interval ?? []), ...series.points.map((point) => point.value)]).filter(Number.isFinite);
   const low = Math.min(0, ...values);
   const high = Math.max(0, ...values);
   const span = high - low || 1;
@@ -61,21 +55,24 @@ function drawTick(tick, axis) {
   return h('span', { class: tick === 0 ? 'tick tick-zero' : 'tick', style: { left: placeOf(tick, axis) } }, tick < 0 ? `\u2212${text}` : text);
 }
 
-/** @param {DotSeries} series @param {Quantity} quantity @param {Axis} axis @param {DotActions} actions */
+/** @param {DotSeries} series @param {Quantity} quantity @param {Axis} axis @param {Actions} actions */
 function drawSeries(series, quantity, axis, actions) {
   const mean = formatQuantity(series.mean, quantity);
   const name = actions.onSeries
     ? h('button', { type: 'button', class: 'dots-name', on: { click: () => actions.onSeries?.(series.group, series.name) } }, series.name)
     : h('span', { class: 'dots-name' }, series.name);
+  const interval = series.interval ? `, 95 % interval ${series.interval.map((end) => formatQuantity(end, quantity)).join(' to ')}` : '';
   const limit = Math.max(Math.abs(axis.low), Math.abs(axis.high));
   const [from, to] = series.mean < 0 ? [series.mean, 0] : [0, series.mean];
   const strip = h(
     'div',
-    { class: 'dots-strip', role: 'group', 'aria-label': `${series.name}: ${plural(series.points.length, 'prompt')}, mean ${mean}` },
+    { class: 'dots-strip', role: 'group', 'aria-label': `${series.name}: ${plural(series.points.length, 'prompt')}, mean ${mean}${interval}` },
     ...axis.ticks.map((tick) => h('span', { class: tick === 0 ? 'grid-line grid-zero' : 'grid-line', style: { left: placeOf(tick, axis) } })),
     h('span', { class: 'dots-bar', style: { left: placeOf(from, axis), width: `calc(${placeOf(to, axis)} - ${placeOf(from, axis)})` } }),
+    // Below the dots, which must stay visible.
+    series.interval && h('span', { class: 'dots-whisker', style: { left: placeOf(series.interval[0], axis), width: `calc(${placeOf(series.interval[1], axis)} - ${placeOf(series.interval[0], axis)})` } }, h('span', { class: 'dots-whisker-line' })),
     ...drawPoints(series, quantity, axis, limit, actions),
-    h('span', { class: 'dots-mark', style: { left: placeOf(series.mean, axis) }, tip: `mean of ${series.name}\n${full(series.mean)}` }),
+    h('span', { class: 'dots-mark', style: { left: placeOf(series.mean, axis) }, tip: sayMean(series) }),
   );
   roveFocus(strip);
   return h(
@@ -83,11 +80,16 @@ function drawSeries(series, quantity, axis, actions) {
     { class: 'dots-row', data: { group: series.group, name: series.name, mean: series.mean } },
     name,
     strip,
-    h('span', { class: 'dots-mean', tip: `mean of ${series.name}\n${full(series.mean)}` }, mean),
+    h('span', { class: 'dots-mean', tip: sayMean(series) }, mean),
   );
 }
 
-/** @param {DotSeries} series @param {Quantity} quantity @param {Axis} axis @param {number} limit @param {DotActions} actions */
+/** @param {DotSeries} series */
+function sayMean({ name, mean, interval }) {
+  return `mean of ${name}\n${full(mean)}${interval ? `\n95 % interval: ${full(interval[0])} to ${full(interval[1])}` : ''}`;
+}
+
+/** @param {DotSeries} series @param {Quantity} quantity @param {Axis} axis @param {number} limit @param {Actions} actions */
 function drawPoints(series, quantity, axis, limit, actions) {
   const lanes = lanesOf(series.points, axis);
   return series.points.map((point, index) =>

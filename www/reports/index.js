@@ -2,19 +2,31 @@
 
 import { h } from '../dom.js';
 import { signed } from '../numbers.js';
+import { drawAttention } from './attention/index.js';
 import { drawDots } from './dots.js';
+import { drawHeat } from './heat/index.js';
+import { drawLine } from './line/index.js';
+import { drawScatter } from './scatter/index.js';
 import { drawTable } from './table.js';
+import { drawTextLens } from './text-lens.js';
+import { drawTokenValues } from './token-values.js';
 import { drawTokens } from './tokens.js';
 
-/** @import { DotActions } from './dots.js' */
-/** @import { Part, Report, Table } from '../types/engine.js' */
+/** @import { Actions } from './actions.js' */
+/** @import { Part, Report } from '../types/engine.js' */
+/** @typedef {Extract<Part, { kind: 'table' }>} TablePart */
+
+export { updatePart, whenPainted } from './update.js';
 
 /**
  * @param {Part} part
- * @param {DotActions} actions
+ * @param {Actions} [actions]
+ * @param {string} [place] where the part stands, an analysis for instance: what the reader has chosen about a picture is
+ *   kept for this place, the part's kind and its title
  * @returns {HTMLElement}
  */
-function drawPart(part, actions) {
+export function drawPart(part, actions = {}, place = '') {
+  const context = { actions, name: `${place}/${part.kind}/${part.title}` };
   switch (part.kind) {
     case 'table':
       return drawTable(part);
@@ -22,12 +34,24 @@ function drawPart(part, actions) {
       return drawDots(part, actions);
     case 'tokens':
       return drawTokens(part);
+    case 'heat':
+      return drawHeat(part, context);
+    case 'line':
+      return drawLine(part, context);
+    case 'scatter':
+      return drawScatter(part, context);
+    case 'attention':
+      return drawAttention(part, context);
+    case 'text-lens':
+      return drawTextLens(part);
+    case 'token-values':
+      return drawTokenValues(part);
   }
 }
 
 /**
  * @param {Report} report
- * @param {DotActions} [actions]
+ * @param {Actions} [actions]
  * @returns {HTMLElement}
  */
 export function drawReport(report, actions = {}) {
@@ -37,7 +61,7 @@ export function drawReport(report, actions = {}) {
   let list = null;
   for (const part of report.parts) {
     if (part.kind !== 'table' || tables.length === 1) {
-      body.append(drawPart(part, actions));
+      body.append(drawPart(part, actions, report.analysis));
       continue;
     }
     // Several tables are folded, or eight groups would be a wall of numbers.
@@ -47,18 +71,27 @@ export function drawReport(report, actions = {}) {
   return body;
 }
 
-/** @param {Table} table */
-function foldTable(table) {
-  const mean = meanOf(table);
+/** A table behind its title and what it comes to. @param {TablePart} table */
+export function foldTable(table) {
   return h(
     'details',
     { class: 'fold', data: { title: table.title } },
-    h('summary', {}, h('span', { class: 'fold-title' }, table.title), mean !== null && h('span', { class: 'fold-mean' }, `mean ${signed(mean, 4)}`)),
+    h('summary', {}, h('span', { class: 'fold-title' }, table.title), outcomeOf(table)),
     drawTable(table, { caption: false }),
   );
 }
 
-/** The number in the mean row, if the table has one. @param {Table} table */
+/** What a folded table comes to: its mean, or how many of its checks hold. @param {TablePart} table */
+function outcomeOf(table) {
+  const mean = meanOf(table);
+  if (mean !== null) return h('span', { class: 'fold-mean' }, `mean ${signed(mean, 4)}`);
+  const failed = table.rows.filter((row) => row.mark === 'failed').length;
+  const passed = table.rows.filter((row) => row.mark === 'passed').length;
+  if (failed + passed === 0) return null;
+  return h('span', { class: failed > 0 ? 'fold-mean link-error' : 'fold-mean' }, failed > 0 ? `${failed} of ${table.rows.length} fail` : `all ${passed} hold`);
+}
+
+/** The number in the mean row, if the table has one. @param {TablePart} table */
 function meanOf(table) {
   const column = table.columns.findIndex((candidate) => candidate.quantity === 'logit-difference');
   const cell = table.rows.find((row) => row.mark === 'mean')?.cells[column];

@@ -3,15 +3,16 @@
 import { diverging } from '../colour.js';
 import { h } from '../dom.js';
 import { formatQuantity, full } from '../numbers.js';
+import { frame } from './frame.js';
 import { tokenChip, visibleText } from './token.js';
 
-/** @import { Cell, Column, Quantity, Row, Table } from '../types/engine.js' */
+/** @import { Cell, Column, Part, Quantity, Row, Table } from '../types/engine.js' */
 
 /** Words a screen reader gets for a mark that the eye gets as a line or a tint. */
-const MARKS = { answer: 'answer', distractor: 'distractor', mean: 'mean' };
+const MARKS = { answer: 'answer', distractor: 'distractor', mean: 'mean', passed: 'passed', failed: 'failed' };
 
 /**
- * @param {Table} part
+ * @param {Extract<Part, { kind: 'table' }>} part
  * @param {{ caption?: boolean }} [options] whether to write the title; left out where it stands elsewhere
  */
 export function drawTable(part, { caption = true } = {}) {
@@ -23,11 +24,9 @@ export function drawTable(part, { caption = true } = {}) {
     h('thead', {}, h('tr', {}, ...part.columns.map((column) => h('th', { scope: 'col', class: `q-${column.quantity}` }, column.name)))),
     h('tbody', {}, ...part.rows.map((row) => drawRow(row, part.columns, limits))),
   );
-  return h(
-    'figure',
-    { class: 'part part-table' },
-    caption && part.title && h('figcaption', {}, h('span', { class: 'part-title' }, part.title)),
-    part.note && h('p', { class: 'note' }, part.note),
+  return frame(
+    part,
+    { caption },
     // Focusable, because a table wider than a phone scrolls and the keyboard must be able to.
     h('div', { class: 'table-scroll', tabindex: 0, role: 'region', 'aria-label': part.title || 'Table' }, table),
   );
@@ -50,7 +49,8 @@ function drawRow(row, columns, limits) {
 
 /** @param {Cell} cell @param {Quantity} quantity @param {number} limit @param {string} mark */
 function drawCell(cell, quantity, limit, mark) {
-  const spoken = mark && h('span', { class: 'visually-hidden' }, `${mark}: `);
+  const sign = { passed: '\u2713', failed: '\u2717' }[mark];
+  const spoken = mark && [h('span', { class: 'visually-hidden' }, `${mark}: `), sign && h('span', { class: 'mark-sign', 'aria-hidden': 'true' }, sign)];
   if (typeof cell === 'number') {
     return h(
       'td',

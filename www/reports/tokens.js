@@ -1,16 +1,16 @@
 // Draws the `tokens` part: prompts as rows of tokens.
 
 import { h } from '../dom.js';
+import { frame } from './frame.js';
 import { tokenChip } from './token.js';
 
-/** @import { TokenRows } from '../types/engine.js' */
+/** @import { Part } from '../types/engine.js' */
 
-/** @param {TokenRows} part */
+/** @param {Extract<Part, { kind: 'tokens' }>} part */
 export function drawTokens(part) {
-  return h(
-    'figure',
-    { class: 'part part-tokens' },
-    part.title && h('figcaption', {}, h('span', { class: 'part-title' }, part.title)),
+  return frame(
+    part,
+    {},
     ...part.rows.map((row) =>
       h(
         'div',

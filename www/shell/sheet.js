@@ -18,7 +18,7 @@ export function startSheet() {
     document.body.classList.toggle('has-sheet', open);
     openButton.setAttribute('aria-expanded', String(open));
     // The sheet is modal: what it covers takes neither focus nor clicks.
-    for (const covered of document.querySelectorAll('.bar, .opening, .article, .sheet-bar')) covered.toggleAttribute('inert', open);
+    for (const covered of document.querySelectorAll('.bar, .opening, .article, .inspector, .sheet-bar')) covered.toggleAttribute('inert', open);
   };
   set(false);
   openButton.addEventListener('click', () => {
@@ -38,6 +38,8 @@ export function startSheet() {
   return {
     /** Brings the editor into view, where it is not already. */
     open: () => narrow.matches && set(true),
+    /** Lets the page be seen again. */
+    close: () => rail.classList.contains('sheet-opened') && set(false),
     /** @param {FullExperiment} experiment */
     summarise(experiment) {
       const pairs = experiment.groups.reduce((sum, group) => sum + group.pairs.length, 0);

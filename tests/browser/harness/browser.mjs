@@ -81,7 +81,7 @@ export async function whenOpen(page, timeout = 60_000) {
  * Waits until a figure shows what its inputs give.
  *
  * @param {Page} page
- * @param {'logit-diff' | 'test-prompt'} figure
+ * @param {string} figure
  * @param {{ after?: number, timeout?: number }} [options] `after`: a count from `runsOf`, of which a newer one is wanted
  */
 export async function whenFresh(page, figure, { after = 0, timeout = 60_000 } = {}) {
@@ -95,7 +95,7 @@ export async function whenFresh(page, figure, { after = 0, timeout = 60_000 } = 
   );
 }
 
-/** How many results a figure has shown. @param {Page} page @param {'logit-diff' | 'test-prompt'} figure */
+/** How many results a figure has shown. @param {Page} page @param {string} figure */
 export async function runsOf(page, figure) {
   return Number(await page.locator(`#${figure}`).getAttribute('data-run'));
 }
@@ -104,7 +104,7 @@ export async function runsOf(page, figure) {
  * Does something and waits for the new results that it leads to.
  *
  * @param {Page} page
- * @param {'logit-diff' | 'test-prompt'} figure
+ * @param {string} figure
  * @param {() => Promise<unknown>} act
  * @param {number} [timeout]
  */

@@ -17,10 +17,16 @@ function environment(name, what) {
   return value;
 }
 
-/** A report that the native command made with the demo model on the CPU. @param {'logit-diff' | 'test-prompt'} name @returns {Report} */
+/** The reports that the native command made of the first preset with the demo model on the CPU. @type {Report[] | null} */
+let native = null;
+
+/** One of them. @param {string} name of the analysis @returns {Report} */
 export function nativeReport(name) {
   const folder = environment('PATCHLAB_NATIVE', 'a folder with reports of the native command');
-  return JSON.parse(readFileSync(join(folder, `${name}.json`), 'utf8'));
+  native ??= /** @type {Report[]} */ (JSON.parse(readFileSync(join(folder, 'all.json'), 'utf8')));
+  const report = native.find((candidate) => candidate.analysis === name);
+  assert.ok(report, `the native command made no report of ${name}`);
+  return report;
 }
 
 /** @param {Report} report @returns {Dots} */

@@ -43,17 +43,24 @@ export function ticks(count, text = String) {
  */
 export function grid({ title, site, rows, columns, groups, prompts = 8, measures = MEASURES, seed = 1, sparse = false, difference = false, notComputed = 0 }) {
   const random = randomFrom(seed);
-  const cells = rows.ticks.length * columns.ticks.length;
-  const base = Array.from({ length: cells }, () => {
+  const most = columns.ticks.length;
+  const all = Array.from({ length: rows.ticks.length * most }, () => {
     const small = random(-0.06, 0.06);
     return random(0, 1) > (sparse ? 0.999 : 0.93) ? random(-0.9, 1) : small;
   });
+  // As from the engine: positions have their labels in the panels, and prompts of the second group are shorter.
+  const hasPositions = columns.counts === 'position';
   /** @param {number} group @returns {Panel} */
-  const panel = (group) => ({
+  const panel = (group) => {
+    const own = hasPositions && group === 1 ? most - 1 : most;
+    return panelOf(group, own, all.filter((_, cell) => cell % most < own));
+  };
+  /** @param {number} group @param {number} width @param {number[]} base @returns {Panel} */
+  const panelOf = (group, width, base) => ({
     name: groups[group],
     group,
     minus: null,
-    ticks: columns.counts === 'position' ? TOKENS.slice(0, columns.ticks.length).map((token, index) => `${token.text}_${index}`) : null,
+    ticks: hasPositions ? TOKENS.slice(-width).map((token, index) => `${token.text}_${index}`) : null,
     prompts: Array.from({ length: prompts }, (_, index) => `We're helping our friend when they ${index}`),
     values: measures.map((measure, index) => {
       const scale = measure.quantity === 'probability' ? (/** @type {number} */ x) => Math.min(1, Math.abs(x)) : (/** @type {number} */ x) => x * (index === 1 ? 2.2 : 1);
@@ -62,12 +69,12 @@ export function grid({ title, site, rows, columns, groups, prompts = 8, measures
       /** @type {Values} */
       const values = {
         measure: index,
-        mean: mean.map((number, cell) => (cell >= cells - notComputed ? null : number)),
+        mean: mean.map((number, cell) => (cell >= base.length - notComputed ? null : number)),
         low: mean.map((number) => number - 0.05),
         high: mean.map((number) => number + 0.05),
         prompts: own,
-        clean: index === 0 ? null : 2.813 - 0.1 * group,
-        corrupted: index === 0 ? null : -1.204 + 0.1 * group,
+        clean: index === 0 ? 1 : 2.813 - 0.1 * group,
+        corrupted: index === 0 ? 0 : -1.204 + 0.1 * group,
       };
       return values;
     }),
@@ -83,7 +90,7 @@ export function grid({ title, site, rows, columns, groups, prompts = 8, measures
       })),
     });
   }
-  return { title, note: 'Made-up numbers, in the shape of real ones.', site, rows, columns, measures, panels };
+  return { title, note: 'Made-up numbers, in the shape of real ones.', site, rows, columns: hasPositions ? { ...columns, ticks: [] } : columns, measures, panels };
 }
 
 /** @param {number} layers @param {string[]} groups @param {object} [more] @returns {Part} */
@@ -113,6 +120,8 @@ export function lensGrid(groups) {
   const measures = [{ name: 'logit-diff', label: 'logit difference', quantity: /** @type {const} */ ('logit-difference'), range: null, middle: 0 }];
   const part = grid({ title: 'Logit lens', site: null, rows: axis('', 'other', ['logit difference']), columns: axis('residual stream after', 'component', points), groups, measures, seed: 13 });
   part.panels.forEach((panel, group) => panel.values.forEach((values) => {
+    values.clean = null;
+    values.corrupted = null;
     values.mean = points.map((_, index) => 2.6 / (1 + Math.exp(-(index - 15 - group) / 2)) - 0.1 * group);
     values.low = values.mean.map((number) => Number(number) - 0.25);
     values.high = values.mean.map((number) => Number(number) + 0.3);

@@ -1,20 +1,15 @@
-// "Test a prompt": the most likely next tokens of one prompt, chosen from the experiment or typed freely.
+// The form of "Test a prompt": one prompt, chosen from the experiment or typed freely.
 
 import { casesOf } from '../experiment.js';
 import { h } from '../dom.js';
 import { actOnEnter, growWithText } from '../editor/field.js';
-import { Figure } from './figure.js';
 
 /** @import { EngineError } from '../engine/client.js' */
 /** @import { State } from '../state.js' */
-/** @import { FigureOptions } from './figure.js' */
 
-/** Rows of the table; the answer's own rank is there even when it is not among them. */
-export const TOP_K = 10;
-
-export class TestPromptSection {
-  /** @type {Figure} */
-  figure;
+export class TestPromptForm {
+  /** @type {HTMLElement} */
+  element;
   #state;
   #select = h('select', { id: 'test-case', on: { change: () => this.#choose() } });
   #prompt = h('textarea', { id: 'test-prompt-text', rows: 1, spellcheck: 'false', autocomplete: 'off', 'aria-describedby': 'test-prompt-error' });
@@ -24,27 +19,19 @@ export class TestPromptSection {
     answer: h('p', { class: 'field-error', id: 'test-answer-error', hidden: true }),
   };
 
-  /** @param {State} state @param {Pick<FigureOptions, 'describe' | 'goTo' | 'onCancel' | 'onRetry'>} options */
-  constructor(state, options) {
+  /** @param {State} state @param {{ onRun: () => void }} options */
+  constructor(state, { onRun }) {
     this.#state = state;
     growWithText(this.#prompt);
     for (const field of [this.#prompt, this.#answer]) {
-      actOnEnter(field, options.onRetry);
+      actOnEnter(field, onRun);
       field.addEventListener('input', () => state.setTest({ prompt: this.#prompt.value, answer: this.#answer.value }));
     }
-    this.figure = new Figure({
-      ...options,
-      id: 'test-prompt',
-      title: 'Test a prompt',
-      prose: ['The tokens that the model considers most likely to come next, and where the answer stands among them. Ranks count from 0.'],
-      controls: h('div', { class: 'test-form' },
-        h('div', { class: 'field field-wide' }, h('label', { for: 'test-case' }, 'from the experiment'), this.#select),
-        h('div', { class: 'field test-prompt-field' }, h('label', { for: 'test-prompt-text' }, 'prompt'), this.#prompt, this.#errors.prompt),
-        h('div', { class: 'field test-answer-field' }, h('label', { for: 'test-answer' }, 'answer'), this.#answer, this.#errors.answer),
-        h('p', { class: 'hint field-wide', id: 'test-answer-hint' }, 'The answer is used exactly as typed: most words begin with a space.')),
-      placeError: (error) => this.#placeError(error),
-      waiting: 'The next tokens appear here once a model is open.',
-    });
+    this.element = h('div', { class: 'test-form' },
+      h('div', { class: 'field field-wide' }, h('label', { for: 'test-case' }, 'from the experiment'), this.#select),
+      h('div', { class: 'field test-prompt-field' }, h('label', { for: 'test-prompt-text' }, 'prompt'), this.#prompt, this.#errors.prompt),
+      h('div', { class: 'field test-answer-field' }, h('label', { for: 'test-answer' }, 'answer'), this.#answer, this.#errors.answer),
+      h('p', { class: 'hint field-wide', id: 'test-answer-hint' }, 'The answer is used exactly as typed: most words begin with a space.'));
   }
 
   /** Brings the form in line with the state. */
@@ -76,7 +63,7 @@ export class TestPromptSection {
   }
 
   /** Puts an error of the engine at the field that it names. @param {EngineError | null} error */
-  #placeError(error) {
+  placeError(error) {
     const named = error ? fieldOf(error) : null;
     for (const [name, element] of Object.entries(this.#errors)) {
       const mine = name === named;

@@ -1,0 +1,75 @@
+// A page that draws reports and nothing else. It is the site's own, with its Content-Security-Policy; only its wiring is
+// replaced by one that draws made-up reports in the shapes of GPT-2 small.
+
+import { readFileSync } from 'node:fs';
+import { freshBrowser, watchedPage } from './browser.mjs';
+import { dist } from './inputs.mjs';
+import { serveSite } from './server.mjs';
+
+/** @import { TestContext } from 'node:test' */
+/** @import { BrowserContextOptions, Page } from 'playwright-core' */
+/** @import { Part } from '../../../www/types/engine.js' */
+
+const WIRING = `
+import { drawReport, updatePart } from './reports/index.js';
+import * as samples from './samples.js';
+import { startTooltips } from './tip.js';
+startTooltips();
+const calls = [];
+const hear = (name) => (...values) => calls.push([name, ...values]);
+const actions = { onHead: hear('head'), onNeuron: hear('neuron'), onPatch: hear('patch'), onDot: hear('dot'), onSeries: hear('series') };
+const place = document.getElementById('sections');
+Object.assign(window, {
+  calls,
+  draw: (parts, without = []) => {
+    const own = Object.fromEntries(Object.entries(actions).filter(([name]) => !without.includes(name)));
+    const start = performance.now();
+    const report = { analysis: 'sample', title: '', model: '', device: '', parts, problems: [] };
+    place.replaceChildren(drawReport(report, own));
+    document.body.getBoundingClientRect();
+    return performance.now() - start;
+  },
+  update: (part) => updatePart(place.querySelector('figure'), part),
+  samples,
+});
+`;
+/** The samples are made in the page as well: sending a sweep over all neurons there would take a minute. */
+const SAMPLES = readFileSync(new URL('./samples.mjs', import.meta.url), 'utf8');
+
+/** @param {TestContext} t @param {BrowserContextOptions} [options] */
+export async function emptyPage(t, options = {}) {
+  const site = await serveSite(dist, { replace: { 'www/main.js': WIRING, 'www/samples.js': SAMPLES } });
+  t.after(site.close);
+  const context = await freshBrowser(t, { acceptDownloads: true, ...options });
+  const { page, watched } = await watchedPage(context, { hosts: [site.origin] });
+  await page.goto(site.url);
+  await page.waitForFunction(() => 'draw' in window);
+  return { page, watched };
+}
+
+/** Draws parts, and says how many milliseconds that took. @param {Page} page @param {Part[]} parts @param {string[]} [without] actions that are left out */
+export function draw(page, parts, without = []) {
+  return page.evaluate(([given, left]) => /** @type {any} */ (window).draw(given, left), /** @type {const} */ ([parts, without]));
+}
+
+/** Draws a large sample that the page makes by itself. @param {Page} page @param {string} sample an expression @returns {Promise<number>} */
+export function drawLarge(page, sample) {
+  return page.evaluate(`draw([${sample}])`);
+}
+
+/** What the pictures asked of the page since the last call of this. @param {Page} page @returns {Promise<any[]>} */
+export function calls(page) {
+  return page.evaluate(() => /** @type {any} */ (window).calls.splice(0));
+}
+
+/** The tooltip's lines. @param {Page} page */
+export async function tip(page) {
+  return (await page.locator('#tip:not([hidden])').innerText()).split('\n');
+}
+
+/** Saves a figure. @param {Page} page @param {'svg' | 'png' | 'csv'} format */
+export async function saved(page, format) {
+  await page.click('.save');
+  const [download] = await Promise.all([page.waitForEvent('download'), page.click(`.menu-save [data-format="${format}"]`)]);
+  return { name: download.suggestedFilename(), content: readFileSync(await download.path()) };
+}

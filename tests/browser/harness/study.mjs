@@ -1,0 +1,74 @@
+// The study on the page: what it shows in numbers, and how long it keeps the page's thread busy.
+
+import assert from 'node:assert/strict';
+
+/** @import { Page } from 'playwright-core' */
+/** @import { Part, Report } from '../../../www/types/engine.js' */
+
+/** @param {Page} page @param {string} figure */
+export function stateOf(page, figure) {
+  return page.locator(`#${figure}`).getAttribute('data-state');
+}
+
+/** Waits until nothing is computed any more. @param {Page} page @param {number} [timeout] */
+export async function whenIdle(page, timeout = 120_000) {
+  await page.waitForFunction(() => document.getElementById('contents')?.dataset.busy === 'false'
+    && [...document.querySelectorAll('.figure')].every((figure) => !['queued', 'running', 'stale'].includes(/** @type {HTMLElement} */ (figure).dataset.state ?? '')), undefined, { timeout });
+}
+
+/** "Run all", to the end. @param {Page} page */
+export async function runAll(page) {
+  // On a phone the button is in a sheet.
+  await page.evaluate(() => document.getElementById('run-all')?.click());
+  await page.waitForFunction(() => document.getElementById('contents')?.dataset.busy === 'true');
+  await whenIdle(page);
+}
+
+/** @param {Report} report @returns {Extract<Part, { kind: 'heat' | 'line' }>[]} */
+export function gridParts(report) {
+  return report.parts.filter((part) => part.kind === 'heat' || part.kind === 'line');
+}
+
+/** The numbers of a heat map, as they are read out: with four decimals. @param {Page} page @param {string} figure @param {string} title */
+export async function cells(page, figure, title) {
+  const place = { figure, title };
+  await page.waitForFunction(({ figure, title }) => {
+    const map = [...document.querySelectorAll(`#${figure} .part`)].find((part) => /** @type {HTMLElement} */ (part).dataset.title === title);
+    const all = [...(map?.querySelectorAll('[role="gridcell"]') ?? [])];
+    return all.length > 0 && all.every((cell) => cell.hasAttribute('aria-label'));
+  }, place);
+  return page.evaluate(({ figure, title }) => {
+    const map = [...document.querySelectorAll(`#${figure} .part`)].find((part) => /** @type {HTMLElement} */ (part).dataset.title === title);
+    return [...(map?.querySelectorAll('[role="gridcell"]') ?? [])].map((cell) => Number((cell.getAttribute('aria-label') ?? '').split(': ').at(-1)?.replace('\u2212', '-')));
+  }, place);
+}
+
+/** The number of a line at a column, as it is read out when one walks there. @param {Page} page @param {string} figure @param {number} column */
+export async function lineAt(page, figure, column) {
+  const chart = page.locator(`#${figure} svg.lines`).first();
+  await chart.focus();
+  await page.keyboard.press('Home');
+  for (let step = 0; step < column; step += 1) await page.keyboard.press('ArrowRight');
+  const text = await chart.getAttribute('aria-valuetext');
+  return Number(text?.split(': ').at(-1)?.replace('\u2212', '-'));
+}
+
+/** Begins to watch for tasks that keep the page's thread busy. @param {Page} page */
+export async function watchTasks(page) {
+  await page.evaluate(() => {
+    const start = performance.now();
+    /** @type {number[]} */
+    const tasks = [];
+    Object.assign(window, { longTasks: tasks });
+    new PerformanceObserver((list) => {
+      for (const entry of list.getEntries()) if (entry.startTime >= start) tasks.push(entry.duration);
+    }).observe({ type: 'longtask', buffered: true });
+  });
+}
+
+/** The longest task since, in milliseconds; tasks below 50 ms are not told and count as 0. @param {Page} page */
+export async function longestTask(page) {
+  const tasks = await page.evaluate(() => /** @type {{ longTasks?: number[] }} */ (/** @type {unknown} */ (window)).longTasks);
+  assert.ok(tasks, 'watchTasks was not called');
+  return Math.max(0, ...tasks);
+}

@@ -1,0 +1,38 @@
+// The menu on every picture that saves it.
+
+import { h } from '../dom.js';
+import { toast } from '../messages.js';
+import { choicesMenu } from './choices-menu.js';
+import { csvOf } from './csv.js';
+import { download, fileName } from './download.js';
+import { pictureOf } from './picture.js';
+import { pngOf } from './png.js';
+
+/** @import { Part } from '../types/engine.js' */
+
+const FORMATS = [
+  { format: 'svg', name: 'SVG', note: 'vector picture, for papers' },
+  { format: 'png', name: 'PNG', note: 'picture at double size' },
+  { format: 'csv', name: 'CSV', note: 'every number, in full' },
+];
+
+/** @param {HTMLElement} figure @param {Part} part */
+export function saveMenu(figure, part) {
+  /** @param {string} format */
+  const choose = async (format) => {
+    try {
+      download(await contentOf(figure, part, format), fileName(part.title, format));
+    } catch (error) {
+      toast(`The picture could not be saved as ${format.toUpperCase()}: ${error instanceof Error ? error.message : error}`);
+    }
+  };
+  const { button, menu } = choicesMenu({ text: 'Save', label: `Save ${part.title}`, buttonClass: 'save', menuClass: 'menu-save', choices: FORMATS, width: 220, onChoose: choose });
+  return h('span', { class: 'save-place', data: { screen: true } }, button, menu);
+}
+
+/** @param {HTMLElement} figure @param {Part} part @param {string} format @returns {Promise<Blob>} */
+async function contentOf(figure, part, format) {
+  if (format === 'csv') return csvOf(part);
+  const picture = pictureOf(figure, part.title);
+  return format === 'png' ? pngOf(picture) : new Blob([picture.svg], { type: 'image/svg+xml' });
+}

@@ -1,0 +1,141 @@
+// A figure as one SVG file that needs nothing else: laid out anew in light colours on a page's width, then written down
+// as rectangles, lines and text. Pictures inside the figure are SVG already and are taken as they are.
+
+import { s } from '../svg.js';
+import { opaque } from './colours.js';
+import { atOnce } from './in-slices.js';
+import { textsOf } from './text.js';
+
+/** @typedef {{ svg: string, width: number, height: number }} Picture */
+
+const PADDING = 12;
+/** Attributes that hold variables of the page's style sheet, or a colour for each theme. */
+const STYLED = ['fill', 'stroke', 'stop-color'];
+/** What every program that opens SVG has. */
+const FONTS = 'Helvetica, Arial, "Liberation Sans", sans-serif';
+
+/** @param {HTMLElement} figure @param {string} title @returns {Picture} */
+export function pictureOf(figure, title) {
+  const svg = atOnce(drawPicture(figure, title));
+  return { svg: new XMLSerializer().serializeToString(svg), width: svg.width.baseVal.value, height: svg.height.baseVal.value };
+}
+
+/**
+ * The picture as an element, made in steps.
+ *
+ * @param {HTMLElement} figure
+ * @param {string} title
+ * @returns {Generator<undefined, SVGSVGElement>}
+ */
+export function* drawPicture(figure, title) {
+  const stage = document.createElement('div');
+  stage.className = 'export-stage';
+  stage.setAttribute('aria-hidden', 'true');
+  stage.inert = true;
+  // Somebody may scroll while the picture is being made.
+  stage.style.setProperty('position', 'fixed');
+  const copy = /** @type {HTMLElement} */ (figure.cloneNode(true));
+  stage.append(copy);
+  document.body.append(stage);
+  try {
+    return yield* write(copy, title);
+  } finally {
+    stage.remove();
+  }
+}
+
+/** @param {HTMLElement} figure @param {string} title @returns {Generator<undefined, SVGSVGElement>} */
+function* write(figure, title) {
+  const origin = figure.getBoundingClientRect();
+  /** @type {Drawing} */
+  const drawing = { elements: [], right: 0, bottom: 0, x: origin.left - PADDING, y: origin.top - PADDING };
+  yield* walk(figure, drawing);
+  const width = Math.ceil(drawing.right + PADDING);
+  const height = Math.ceil(drawing.bottom + PADDING);
+  return s('svg', { width, height, viewBox: `0 0 ${width} ${height}` }, s('title', {}, title), s('rect', { width, height, fill: '#ffffff' }), ...drawing.elements);
+}
+
+/** @typedef {{ elements: SVGElement[], right: number, bottom: number, x: number, y: number }} Drawing what is drawn, how far it reaches, and the window's coordinates of its corner */
+
+/** @param {Element} element @param {Drawing} drawing @returns {Generator<undefined, void>} */
+function* walk(element, drawing) {
+  yield;
+  const style = getComputedStyle(element);
+  if (style.display === 'none' || style.visibility === 'hidden' || element.classList.contains('visually-hidden') || element.hasAttribute('data-screen')) return;
+  if (element instanceof SVGSVGElement) {
+    const box = element.getBoundingClientRect();
+    if (box.width > 0) add(drawing, box, [yield* embedded(element, box, drawing)]);
+    return;
+  }
+  add(drawing, element.getBoundingClientRect(), boxOf(element, style, drawing));
+  for (const node of element.childNodes) {
+    if (node instanceof Element) yield* walk(node, drawing);
+    else if (node instanceof Text) {
+      for (const { text, box } of textsOf(node, style, FONTS, drawing)) add(drawing, box, [text]);
+    }
+  }
+}
+
+/** @param {Drawing} drawing @param {DOMRect} box @param {SVGElement[]} elements */
+function add(drawing, box, elements) {
+  if (elements.length === 0) return;
+  drawing.elements.push(...elements);
+  drawing.right = Math.max(drawing.right, box.right - drawing.x);
+  drawing.bottom = Math.max(drawing.bottom, box.bottom - drawing.y);
+}
+
+/** A picture inside the figure, with the values of its variables. @param {SVGSVGElement} svg @param {DOMRect} box @param {Drawing} drawing @returns {Generator<undefined, SVGSVGElement>} */
+function* embedded(svg, box, { x, y }) {
+  const copy = /** @type {SVGSVGElement} */ (svg.cloneNode(true));
+  const originals = [svg, ...svg.querySelectorAll('*')];
+  for (const [index, element] of [copy, ...copy.querySelectorAll('*')].entries()) {
+    if (index % 50 === 0) yield;
+    for (const name of STYLED) {
+      if (/var\(|light-dark\(/.test(element.getAttribute(name) ?? '')) {
+        const { colour, opacity } = opaque(getComputedStyle(originals[index]).getPropertyValue(name));
+        element.setAttribute(name, colour);
+        if (opacity < 1 && !element.hasAttribute(`${name}-opacity`)) element.setAttribute(`${name}-opacity`, String(opacity));
+      }
+    }
+    if (element.hasAttribute('font-family')) element.setAttribute('font-family', FONTS);
+    for (const { name } of [...element.attributes]) {
+      // Names for screen readers and tab stops belong to the page.
+      if (name.startsWith('aria-') || ['role', 'tabindex', 'class', 'style'].includes(name)) element.removeAttribute(name);
+    }
+  }
+  for (const element of copy.querySelectorAll('[data-screen], [display="none"]')) element.remove();
+  copy.setAttribute('x', String(box.left - x));
+  copy.setAttribute('y', String(box.top - y));
+  return copy;
+}
+
+/** The ground and the borders of an element. @param {Element} element @param {CSSStyleDeclaration} style @param {Drawing} drawing @returns {SVGElement[]} */
+function boxOf(element, style, { x, y }) {
+  const box = element.getBoundingClientRect();
+  if (box.width === 0 || box.height === 0) return [];
+  const [left, top] = [box.left - x, box.top - y];
+  const radius = Math.min(parseFloat(style.borderTopLeftRadius) || 0, box.height / 2);
+  const ground = opaque(style.backgroundColor);
+  /** @type {SVGElement[]} */
+  const elements = [];
+  if (ground.opacity > 0) {
+    elements.push(s('rect', { x: left, y: top, width: box.width, height: box.height, rx: radius || null, fill: ground.colour, 'fill-opacity': ground.opacity < 1 ? ground.opacity : null }));
+  }
+  const sides = /** @type {const} */ (['Top', 'Right', 'Bottom', 'Left']).map((side) => {
+    const width = style[`border${side}Style`] === 'none' ? 0 : parseFloat(style[`border${side}Width`]) || 0;
+    return { width, ...opaque(style[`border${side}Color`]) };
+  });
+  if (sides.every((side) => side.width > 0 && side.opacity > 0 && side.colour === sides[0].colour)) {
+    const { width, colour, opacity } = sides[0];
+    elements.push(s('rect', { x: left + width / 2, y: top + width / 2, width: box.width - width, height: box.height - width, rx: radius || null, fill: 'none', stroke: colour, 'stroke-opacity': opacity < 1 ? opacity : null, 'stroke-width': width }));
+    return elements;
+  }
+  const [right, bottom] = [left + box.width, top + box.height];
+  const ends = [[left, top, right, top], [right, top, right, bottom], [left, bottom, right, bottom], [left, top, left, bottom]];
+  sides.forEach(({ width, colour, opacity }, index) => {
+    if (width === 0 || opacity === 0) return;
+    const [x1, y1, x2, y2] = ends[index];
+    elements.push(s('line', { x1, y1, x2, y2, stroke: colour, 'stroke-opacity': opacity < 1 ? opacity : null, 'stroke-width': width }));
+  });
+  return elements;
+}

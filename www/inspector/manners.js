@@ -1,0 +1,82 @@
+// What the three kinds of cards ask and show.
+
+import { h } from '../dom.js';
+import { actOnEnter, growWithText } from '../editor/field.js';
+import { drawPart } from '../reports/index.js';
+import { itemName } from './item.js';
+import { drawPatchedRun } from './patched-run.js';
+
+/** @import { Item } from './item.js' */
+/** @import { Manner } from './card.js' */
+
+/** What of a head can be patched. */
+const HEAD_SITES = [
+  { site: 'hook_z', name: 'output' }, { site: 'hook_v', name: 'value' }, { site: 'hook_pattern', name: 'pattern' },
+  { site: 'hook_q', name: 'query' }, { site: 'hook_k', name: 'key' },
+];
+
+/**
+ * @param {{ direction: () => string, open: (item: Item) => void }} page
+ * @returns {Record<Item['kind'], Manner>}
+ */
+export function manners({ direction, open }) {
+  return {
+    head: {
+      what: 'Head',
+      ask: (item, prompt) => ({ analysis: 'attention', settings: { heads: itemName(item), prompt: String(prompt) } }),
+      draw: (report) => report.parts.map((part) => drawPart(part, {}, 'inspector')),
+      fields: (item) => [h('div', { class: 'card-patches' }, h('span', { class: 'setting-name' }, 'run with its'),
+        ...HEAD_SITES.map(({ site, name }) => h('button', { type: 'button', class: 'link', on: { click: () => open({ ...item, kind: 'patch', site: `blocks.${item.layer}.attn.${site}` }) } }, name)),
+        h('span', { class: 'setting-name' }, 'patched'))],
+    },
+    neuron: {
+      what: 'Neuron',
+      ask: (item, _, fields, chosen) => {
+        const [text, full] = fields.querySelectorAll('textarea, input');
+        return {
+          analysis: 'neuron-on-text',
+          settings: { neuron: itemName(item), text: valueOf(text) || chosen, full: valueOf(full) || 'auto' },
+        };
+      },
+      draw: (report) => {
+        const [picture, ...tables] = report.parts.map((part) => drawPart(part, {}, 'inspector'));
+        return [picture, h('div', { class: 'card-tables' }, ...tables)];
+      },
+      fields: neuronFields(open),
+    },
+    patch: {
+      what: 'Patched run',
+      ask: (item, prompt) => ({ analysis: 'patched-run', settings: { patch: itemName(item), prompt: String(prompt), direction: direction() } }),
+      draw: drawPatchedRun,
+      fields: (item) => {
+        const unit = item.head !== undefined ? { kind: /** @type {const} */ ('head'), text: `L${item.layer}H${item.head}` } : item.neuron !== undefined ? { kind: /** @type {const} */ ('neuron'), text: `L${item.layer}N${item.neuron}` } : null;
+        if (!unit) return [];
+        return [h('div', { class: 'card-patches' }, h('button', { type: 'button', class: 'link', on: { click: () => open({ ...item, kind: unit.kind, site: undefined, position: undefined }) } }, `Everything about ${unit.text}`))];
+      },
+    },
+  };
+}
+
+/** @param {(item: Item) => void} open @returns {Manner['fields']} */
+function neuronFields(open) {
+  return (item, card) => {
+    const id = `neuron-text-${item.layer}-${item.neuron}`;
+    const text = h('textarea', { id, rows: 1, spellcheck: 'false', autocomplete: 'off', placeholder: 'the prompt chosen above' });
+    const full = h('input', { id: `${id}-full`, type: 'text', class: 'setting-short', placeholder: 'auto', autocomplete: 'off' });
+    growWithText(text);
+    actOnEnter(text, () => card.refresh());
+    text.addEventListener('change', () => card.refresh());
+    full.addEventListener('change', () => card.refresh());
+    return [
+      h('label', { class: 'card-field', for: id }, 'text', text),
+      h('div', { class: 'card-patches' },
+        h('label', { class: 'card-inline', for: full.id }, 'full colour at', full),
+        h('button', { type: 'button', class: 'link', on: { click: () => open({ ...item, kind: 'patch', site: `blocks.${item.layer}.mlp.hook_post` }) } }, 'Run with it patched')),
+    ];
+  };
+}
+
+/** @param {Element | undefined} field */
+function valueOf(field) {
+  return field instanceof HTMLInputElement || field instanceof HTMLTextAreaElement ? field.value : '';
+}

@@ -1,0 +1,49 @@
+// What a click on a picture asks of the page.
+
+/** @import { Grid, Panel } from '../types/engine.js' */
+/** @import { Target } from './link-hover.js' */
+
+/**
+ * @typedef {{ layer: number, head: number, group: number }} Head
+ * @typedef {{ layer: number, neuron: number, group: number }} Neuron
+ *
+ * @typedef {object} Patch what was patched in a cell, and on which group
+ * @property {string} site TransformerLens's name: `blocks.7.attn.hook_z`
+ * @property {number} layer
+ * @property {number} [head] all heads, if missing; likewise below
+ * @property {number} [neuron]
+ * @property {number} [position]
+ * @property {number} group
+ * @property {number | null} minus the group subtracted, in a difference of groups
+ * @property {string} panel the panel's name
+ */
+
+/**
+ * @typedef {object} Actions
+ * @property {(head: Head) => void} [onHead]
+ * @property {(neuron: Neuron) => void} [onNeuron]
+ * @property {(patch: Patch) => void} [onPatch] a cell of a grid that says which site was patched
+ * @property {(group: number, label: string) => void} [onDot] a prompt's dot was clicked
+ * @property {(group: number, name: string) => void} [onSeries] a group's name was clicked
+ */
+
+/**
+ * Calls the most specific action there is for a cell.
+ *
+ * @param {Actions} actions
+ * @param {Target} target
+ * @param {Pick<Grid, 'site'>} grid
+ * @param {Pick<Panel, 'name' | 'group' | 'minus'>} panel
+ */
+export function act(actions, target, { site }, { name, group, minus }) {
+  const { component: _, layer, ...rest } = target;
+  const { head, neuron } = rest;
+  if (layer === undefined) return;
+  if (site !== null && actions.onPatch) {
+    actions.onPatch({ site: `blocks.${layer}.${site}`, layer, ...rest, group, minus, panel: name });
+  } else if (neuron !== undefined) {
+    actions.onNeuron?.({ layer, neuron, group });
+  } else if (head !== undefined) {
+    actions.onHead?.({ layer, head, group });
+  }
+}

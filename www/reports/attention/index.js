@@ -1,0 +1,101 @@
+// Draws the `attention` part: the heads as small pictures, and one of them large.
+
+import { blues, diverging } from '../../colour.js';
+import { h } from '../../dom.js';
+import { formatQuantity, signed } from '../../numbers.js';
+import { colourBar } from '../colour-bar.js';
+import { choice, frame, segmented } from '../frame.js';
+import { visible } from '../grid-view.js';
+import { publish, subscribe } from '../link-hover.js';
+import { viewOf } from '../view.js';
+import { headView } from './head-view.js';
+import { thumbnail } from './matrix.js';
+
+/** @import { AttentionHead, AttentionPrompt, Part } from '../../types/engine.js' */
+/** @import { Context } from '../view.js' */
+
+const THUMBNAIL = 64;
+
+/** @param {Extract<Part, { kind: 'attention' }>} part @param {Context} context */
+export function drawAttention(part, { actions, name }) {
+  const view = viewOf(name);
+  const scale = scaleOf(part);
+  const heads = h('div', { class: 'heads', role: 'group', 'aria-label': 'Heads' });
+  const large = h('div', { class: 'head-place' });
+
+  const prompt = () => part.prompts[Math.min(view.shown, part.prompts.length - 1)];
+  /** @param {AttentionPrompt} from */
+  const chosen = (from) => from.heads.find((head) => head.name === view.head) ?? from.heads[0];
+
+  const drawLarge = () => {
+    const from = prompt();
+    const head = chosen(from);
+    large.replaceChildren(...(head ? [h('p', { class: 'panel-name' }, `${head.name}   `, h('span', { class: 'panel-line' }, from.label)), headView(from, head, part.quantity, scale, view)] : []));
+    for (const button of heads.children) button.setAttribute('aria-pressed', String(/** @type {HTMLElement} */ (button).dataset.head === head?.name));
+  };
+  const drawHeads = () => {
+    const from = prompt();
+    heads.replaceChildren(...from.heads.map((head) => headButton(head, scale, () => {
+      view.head = head.name;
+      drawLarge();
+      actions.onHead?.({ layer: head.layer, head: head.head, group: from.group });
+    })));
+    drawLarge();
+  };
+  subscribe(heads, (target) => {
+    const from = prompt();
+    [...heads.children].forEach((button, index) => button.classList.toggle('is-marked', isHead(from.heads[index], target)));
+  });
+
+  const figure = frame(
+    part,
+    {
+      controls: [
+        part.prompts.length > 1 && choice('prompt', part.prompts.map((item) => visible(item.label)), Math.min(view.shown, part.prompts.length - 1), (index) => {
+          view.shown = index;
+          view.token = null;
+          drawHeads();
+        }),
+        segmented('Direction', [{ value: false, text: 'what a token attends to' }, { value: true, text: 'who attends to it' }], view.fromSource, (fromSource) => {
+          view.fromSource = fromSource;
+          view.token = null;
+          drawLarge();
+        }),
+      ],
+    },
+    colourBar(part.quantity === 'score' ? 'attention score, before the softmax' : 'attention', { ...scale, middle: null, below: false, above: false }, scale.colour),
+    heads,
+    large,
+  );
+  if (part.prompts.length > 0) drawHeads();
+  return figure;
+}
+
+/** Weights lie between 0 and 1; scores have two signs, and their ends are the largest magnitude. @param {Extract<Part, { kind: 'attention' }>} part */
+function scaleOf(part) {
+  if (part.quantity !== 'score') return { low: 0, high: 1, colour: blues };
+  let limit = 0;
+  for (const prompt of part.prompts) for (const head of prompt.heads) for (const row of head.rows) for (const value of row) limit = Math.max(limit, Math.abs(value));
+  return { low: -limit || -1, high: limit || 1, colour: (/** @type {number} */ value) => diverging(value, limit) };
+}
+
+/** @param {AttentionHead} head @param {import('./matrix.js').Scale} scale @param {() => void} choose */
+function headButton(head, scale, choose) {
+  const target = { layer: head.layer, head: head.head };
+  const attribution = head.attribution === null ? '' : formatQuantity(head.attribution, 'logit-difference');
+  return h(
+    'button',
+    {
+      type: 'button', class: 'head-button', data: { head: head.name }, tip: attribution && `${head.name}: attribution ${attribution}`,
+      on: { click: choose, pointerenter: () => publish(target), pointerleave: () => publish(null), focus: () => publish(target), blur: () => publish(null) },
+    },
+    h('span', { class: 'head-name' }, head.name),
+    thumbnail(head.rows, scale, THUMBNAIL),
+    head.attribution !== null && h('span', { class: head.attribution < 0 ? 'head-share is-negative' : 'head-share' }, signed(head.attribution, 3)),
+  );
+}
+
+/** @param {AttentionHead | undefined} head @param {import('../link-hover.js').Target | null} target */
+function isHead(head, target) {
+  return head !== undefined && target?.layer === head.layer && target.head === head.head;
+}

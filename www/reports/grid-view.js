@@ -1,0 +1,225 @@
+// What of a grid is shown: which measure, which numbers, on which scale, and what each cell is called.
+
+import { full, signed } from '../numbers.js';
+
+/** @import { Axis, Grid, Measure, Panel, Values } from '../types/engine.js' */
+/** @import { Target } from './link-hover.js' */
+/** @import { View } from './view.js' */
+
+/** @typedef {{ low: number, high: number, middle: number | null, below: boolean, above: boolean }} Domain the ends of a scale, and whether numbers lie beyond them */
+
+/** The measure shown. @param {{ measures: Measure[] }} part @param {View} view */
+export function measureOf(part, view) {
+  return Math.max(0, part.measures.findIndex((measure) => measure.name === view.measure));
+}
+
+/** A panel's numbers in a measure, if the measure has a meaning for it. @param {Panel} panel @param {number} measure @returns {Values | null} */
+export function valuesOf(panel, measure) {
+  return panel.values.find((values) => values.measure === measure) ?? null;
+}
+
+/**
+ * The numbers shown of a panel. A difference has no prompts of its own, so it is the same whichever is chosen.
+ *
+ * @param {Panel} panel
+ * @param {number} measure
+ * @param {View} view
+ * @returns {(number | null)[] | null}
+ */
+export function numbersOf(panel, measure, view) {
+  const values = valuesOf(panel, measure);
+  return values && (values.prompts[view.prompt] ?? values.mean);
+}
+
+/** The most prompts that a panel has. @param {Grid} grid */
+export function promptCount(grid) {
+  return Math.max(0, ...grid.panels.map((panel) => panel.prompts.length));
+}
+
+/**
+ * One scale for all panels. Single prompts share one as well, so that one can be compared with the next.
+ *
+ * @param {Grid} grid
+ * @param {View} view
+ * @returns {Domain}
+ */
+export function domainOf(grid, view) {
+  const index = measureOf(grid, view);
+  const { range, middle } = grid.measures[index];
+  let low = Infinity;
+  let high = -Infinity;
+  for (const panel of grid.panels) {
+    const values = valuesOf(panel, index);
+    if (!values) continue;
+    for (const numbers of view.prompt >= 0 && values.prompts.length > 0 ? values.prompts : [values.mean]) {
+      for (const number of numbers) {
+        if (number === null || !Number.isFinite(number)) continue;
+        if (number < low) low = number;
+        if (number > high) high = number;
+      }
+    }
+  }
+  if (low > high) [low, high] = [middle ?? 0, (middle ?? 0) + 1];
+  if (range && !view.fit) {
+    // A patch that restores everything may come out as 1.0000001: that is no number beyond the scale.
+    const slack = 1e-3 * (range[1] - range[0]);
+    return { low: range[0], high: range[1], middle, below: low < range[0] - slack, above: high > range[1] + slack };
+  }
+  if (middle === null) return { low, high: high > low ? high : low + 1, middle, below: false, above: false };
+  const limit = Math.max(high - middle, middle - low) || 1;
+  return { low: middle - limit, high: middle + limit, middle, below: false, above: false };
+}
+
+/** What a row or column is about, as far as its axis tells. @param {Axis} axis @param {number} index @returns {Target} */
+export function targetOnAxis(axis, index) {
+  const tick = axis.ticks[index];
+  switch (axis.counts) {
+    case 'layer':
+      return { layer: Number(tick) };
+    case 'head':
+      return { head: Number(tick) };
+    case 'neuron':
+      return { neuron: Number(tick) };
+    case 'position':
+      return { position: index };
+    case 'component':
+      return { component: tick };
+    case 'layer-head': {
+      const [, layer, head] = /L(\d+)H(\d+)/.exec(tick) ?? [];
+      return { layer: Number(layer), head: Number(head) };
+    }
+    default:
+      return {};
+  }
+}
+
+/** @param {Grid} grid @param {number} row @param {number} column @returns {Target} */
+export function targetOf(grid, row, column) {
+  return { ...targetOnAxis(grid.rows, row), ...targetOnAxis(grid.columns, column) };
+}
+
+/** The labels of a panel's columns: prompts have tokens of their own. @param {Grid} grid @param {Panel} panel */
+export function columnTicks(grid, panel) {
+  return panel.ticks ?? grid.columns.ticks;
+}
+
+/** How many columns a panel has: prompts of other groups may be longer. @param {Grid} grid @param {Panel} panel */
+export function columnCount(grid, panel) {
+  const rows = grid.rows.ticks.length;
+  return panel.values.length > 0 && rows > 0 ? panel.values[0].mean.length / rows : columnTicks(grid, panel).length;
+}
+
+/**
+ * The row or column that a target is on; -1 if this axis does not tell.
+ *
+ * @param {Axis} axis
+ * @param {Target | null} target
+ * @param {number} [count] how many there are, where the axis itself has no labels
+ */
+export function indexOnAxis(axis, target, count = axis.ticks.length) {
+  if (!target) return -1;
+  const { layer, head, neuron, position, component } = target;
+  /** @param {number | undefined} at */
+  const counted = (at) => (at === undefined ? -1 : axis.ticks.indexOf(String(at)));
+  switch (axis.counts) {
+    case 'layer':
+      return counted(layer);
+    case 'head':
+      return counted(head);
+    case 'neuron':
+      return counted(neuron);
+    case 'position':
+      return position !== undefined && position < count ? position : -1;
+    case 'component':
+      return component === undefined ? -1 : axis.ticks.indexOf(component);
+    case 'layer-head':
+      return layer === undefined || head === undefined ? -1 : axis.ticks.indexOf(`L${layer}H${head}`);
+    default:
+      return -1;
+  }
+}
+
+/** Spaces and line ends that can be seen, for text that cannot be marked up. @param {string} text */
+export function visible(text) {
+  return text.replaceAll(' ', '\u00b7').replaceAll('\n', '\u21b5').replaceAll('\t', '\u21e5');
+}
+
+/** A tick as it is written beside the axis. @param {Axis} axis @param {string} tick */
+export function tickLabel(axis, tick) {
+  return axis.counts === 'position' ? visible(tick) : tick;
+}
+
+/** Whether the rows are only there because a grid must have one. @param {Grid} grid */
+function hasOneUnnamedRow({ rows }) {
+  return rows.ticks.length === 1 && rows.counts === 'other';
+}
+
+/**
+ * A cell's name: `L7H11`, else its row and its column.
+ *
+ * @param {Grid} grid
+ * @param {Panel} panel
+ * @param {number} row
+ * @param {number} column
+ */
+export function cellName(grid, panel, row, column) {
+  const kinds = `${grid.rows.counts}/${grid.columns.counts}`;
+  const target = targetOf(grid, row, column);
+  if (kinds === 'layer/head' || kinds === 'head/layer') return `L${target.layer}H${target.head}`;
+  if (kinds === 'layer/neuron') return `L${target.layer}N${target.neuron}`;
+  const one = (/** @type {Axis} */ axis, /** @type {string} */ tick) => (axis.counts === 'layer' ? `L${tick}` : tickLabel(axis, tick));
+  const columnTick = columnTicks(grid, panel)[column] ?? '';
+  if (hasOneUnnamedRow(grid)) return one(grid.columns, columnTick);
+  return `${one(grid.rows, grid.rows.ticks[row])}, ${one(grid.columns, columnTick)}`;
+}
+
+/**
+ * Everything there is to say about a cell.
+ *
+ * @param {Grid} grid
+ * @param {Panel} panel
+ * @param {View} view
+ * @param {number} row
+ * @param {number} column
+ * @returns {string}
+ */
+export function describeCell(grid, panel, view, row, column) {
+  const index = measureOf(grid, view);
+  const measure = grid.measures[index];
+  const values = valuesOf(panel, index);
+  const cell = row * columnCount(grid, panel) + column;
+  const number = numbersOf(panel, index, view)?.[cell];
+  const target = targetOf(grid, row, column);
+  const site = grid.site && target.layer !== undefined ? `blocks.${target.layer}.${grid.site}` : null;
+  const isPrompt = values?.prompts[view.prompt] !== undefined;
+  const lines = [
+    `${cellName(grid, panel, row, column)}${grid.panels.length > 1 ? `   ${panel.name}` : ''}`,
+    `${measure.label}: ${number === null || number === undefined ? (values ? 'not computed yet' : 'has no meaning here') : full(number)}`,
+  ];
+  if (isPrompt) lines.push(`prompt ${view.prompt + 1}: ${visible(panel.prompts[view.prompt] ?? '')}`, `mean over ${values.prompts.length} prompts: ${values.mean[cell] === null ? 'not computed yet' : full(values.mean[cell])}`);
+  if (values?.low.length) lines.push(`95 % interval of the mean: ${full(values.low[cell])} to ${full(values.high[cell])}`);
+  const place = `${grid.columns.label} ${tickLabel(grid.columns, columnTicks(grid, panel)[column] ?? '')}`;
+  lines.push(hasOneUnnamedRow(grid) ? place : `${grid.rows.label} ${tickLabel(grid.rows, grid.rows.ticks[row])}, ${place}`);
+  if (site) lines.push(site);
+  const means = baselines(grid, panel, index);
+  if (means) lines.push(means);
+  return lines.join('\n');
+}
+
+/**
+ * The unpatched clean and corrupted means: the measure's own, or those of the first measure that has any, because a
+ * normalised number says nothing without them.
+ *
+ * @param {Grid} grid
+ * @param {Panel} panel
+ * @param {number} measure
+ */
+export function baselines(grid, panel, measure) {
+  const own = valuesOf(panel, measure);
+  // A share of the effect is 1 and 0 there by definition.
+  const telling = [own, ...panel.values].filter((candidate) => candidate && grid.measures[candidate.measure].quantity !== 'share');
+  const values = telling.find((candidate) => candidate && candidate.clean !== null && candidate.corrupted !== null);
+  if (!values || values.clean === null || values.corrupted === null) return '';
+  const { label } = grid.measures[values.measure];
+  return `${label}: clean\u00a0${signed(values.clean, 3)}, corrupted\u00a0${signed(values.corrupted, 3)}`;
+}

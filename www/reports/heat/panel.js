@@ -1,0 +1,237 @@
+// One panel of a heat map: a cell per number, with labels, a cursor, and the mark of what another picture points at.
+
+import { label, newId, s } from '../../svg.js';
+import { columnCount, columnTicks, indexOnAxis, tickLabel } from '../grid-view.js';
+
+/** @import { Grid, Panel } from '../../types/engine.js' */
+/** @import { Anchor } from '../../tip.js' */
+/** @import { Target } from '../link-hover.js' */
+/** @import { Layout } from './layout.js' */
+
+/** Long labels are cut here; the tooltip has them whole. */
+const LONGEST_LABEL = 16;
+/** Seen on blue, on red and on white. */
+const MARK = '#b98900';
+
+/**
+ * @typedef {object} Hooks
+ * @property {(row: number, column: number, anchor: Anchor) => void} onPoint the pointer or the focus is on a cell
+ * @property {() => void} onLeave
+ * @property {(row: number, column: number) => void} onClick
+ */
+
+export class HeatPanel {
+  /** @type {SVGSVGElement} */
+  svg;
+  #grid;
+  #layout;
+  #hooks;
+  #columns;
+  #rows = s('g', { role: 'rowgroup', 'shape-rendering': 'crispEdges' });
+  /** @type {SVGRectElement[]} */
+  #cells = [];
+  #cursor = cursor();
+  #mark = s('g', { 'aria-hidden': 'true', 'pointer-events': 'none', 'data-screen': '' });
+  #marked = '';
+  /** The cell that the tab key leads to. */
+  #stop = 0;
+
+  /** @param {Grid} grid @param {Panel} panel @param {Layout} layout @param {Hooks} hooks */
+  constructor(grid, panel, layout, hooks) {
+    this.#grid = grid;
+    this.#layout = layout;
+    this.#hooks = hooks;
+    this.#columns = columnCount(grid, panel);
+    const width = this.#columns * layout.width;
+    const height = grid.rows.ticks.length * layout.height;
+    const hatch = newId('hatch');
+    this.svg = s(
+      'svg',
+      // Without a tab index Chromium stops at an SVG that hears of the focus.
+      { class: 'heat', tabindex: -1, width: layout.left + width + 4, height: height + layout.bottom + 2, role: 'grid', 'aria-label': `${grid.title}, ${panel.name}`, 'aria-rowcount': grid.rows.ticks.length, 'aria-colcount': this.#columns },
+      s('defs', {}, s('pattern', { id: hatch, width: 5, height: 5, patternUnits: 'userSpaceOnUse', patternTransform: 'rotate(45)' },
+        s('rect', { width: 5, height: 5, fill: 'var(--panel)' }), s('line', { y2: 5, stroke: 'var(--line-strong)', 'stroke-width': 1.5 }))),
+      this.#drawLabels(panel),
+      s('rect', { x: layout.left, y: 1, width, height, fill: `url(#${hatch})`, stroke: 'var(--line-strong)', 'stroke-width': 1, 'aria-hidden': 'true' }),
+      this.#rows,
+      this.#drawLayers(width),
+      this.#mark,
+      this.#cursor,
+    );
+    this.#listen();
+  }
+
+  #drawCells() {
+    const { width, height, left } = this.#layout;
+    const row = s('g', { role: 'row' }, ...Array.from({ length: this.#columns }, (_, column) =>
+      s('rect', { x: left + column * width, width, height, role: 'gridcell' })));
+    this.#rows.append(...this.#grid.rows.ticks.map((_, index) => {
+      const own = /** @type {SVGGElement} */ (row.cloneNode(true));
+      own.setAttribute('transform', `translate(0 ${1 + index * height})`);
+      this.#cells.push(.../** @type {Iterable<SVGRectElement>} */ (own.children));
+      return own;
+    }));
+  }
+
+  /** Lines between layers where a row is a head. @param {number} width */
+  #drawLayers(width) {
+    const { left, height } = this.#layout;
+    if (this.#grid.rows.counts !== 'layer-head') return null;
+    const starts = this.#grid.rows.ticks.map((tick, row) => (row > 0 && /H0$/.test(tick) ? row : 0)).filter(Boolean);
+    const path = starts.map((row) => `M${left - 4} ${1 + row * height}h${width + 4}`).join('');
+    return s('path', { d: path, stroke: 'var(--ink-soft)', 'stroke-width': 0.75, 'aria-hidden': 'true', 'pointer-events': 'none' });
+  }
+
+  /** @param {Panel} panel */
+  #drawLabels(panel) {
+    const { rows, columns } = this.#grid;
+    const { width, height, left, turned, rowTicks, columnTicks: columnTicksShown, bottom } = this.#layout;
+    const bottomOfCells = 1 + rows.ticks.length * height;
+    const ticks = columnTicks(this.#grid, panel);
+    const shown = columnTicksShown.filter((column) => column < this.#columns);
+    const middle = { 'text-anchor': 'middle' };
+    return s(
+      'g',
+      { 'aria-hidden': 'true' },
+      ...rowTicks.map((row) => {
+        const text = rows.counts === 'layer-head' && height < 12 ? rows.ticks[row].replace(/H0$/, '') : tickLabel(rows, rows.ticks[row]);
+        return label(cut(text), left - 5, 1 + (row + 0.5) * height + 4, { 'text-anchor': 'end' });
+      }),
+      ...shown.map((column) => {
+        const x = left + (column + 0.5) * width;
+        const text = cut(tickLabel(columns, ticks[column] ?? ''));
+        return turned
+          ? label(text, 0, 0, { 'text-anchor': 'end', transform: `translate(${x + 4} ${bottomOfCells + 6}) rotate(-90)` })
+          : label(text, x, bottomOfCells + 14, middle);
+      }),
+      label(rows.label, 0, 0, { ...middle, fill: 'var(--ink)', transform: `translate(11 ${bottomOfCells / 2}) rotate(-90)` }),
+      label(columns.label, left + (this.#columns * width) / 2, bottomOfCells + bottom - 4, { ...middle, fill: 'var(--ink)' }),
+    );
+  }
+
+  /** @param {(number | null)[] | null} numbers @param {(value: number) => string} colour */
+  paint(numbers, colour) {
+    if (this.#cells.length === 0) this.#drawCells();
+    this.#cells.forEach((cell, index) => {
+      const number = numbers?.[index] ?? null;
+      // A cell without a number lets the hatching behind it through.
+      cell.setAttribute('fill', number === null || Number.isNaN(number) ? 'transparent' : colour(number));
+    });
+    this.#cells[this.#stop]?.setAttribute('tabindex', '0');
+  }
+
+  /** Says what a screen reader says of each cell. @param {(cell: number) => string} say */
+  name(say) {
+    this.#cells.forEach((cell, index) => cell.setAttribute('aria-label', say(index)));
+  }
+
+  /** Marks what another picture points at: a cell, else the whole row or column. @param {Target | null} target */
+  mark(target) {
+    const row = indexOnAxis(this.#grid.rows, target);
+    const column = indexOnAxis(this.#grid.columns, target, this.#columns);
+    const key = `${row} ${column}`;
+    if (key === this.#marked) return;
+    this.#marked = key;
+    if (row < 0 && column < 0) return this.#mark.replaceChildren();
+    const { width, height, left } = this.#layout;
+    const x = left + Math.max(0, column) * width;
+    const y = 1 + Math.max(0, row) * height;
+    const across = column < 0 ? this.#columns * width : width;
+    const down = row < 0 ? this.#grid.rows.ticks.length * height : height;
+    const whole = row < 0 || column < 0;
+    this.#mark.replaceChildren(
+      ...(whole ? [] : [s('rect', { x: x - 1, y: y - 1, width: across + 2, height: down + 2, fill: 'none', stroke: '#ffffff', 'stroke-width': 2 })]),
+      s('rect', { x, y, width: across, height: down, fill: 'none', stroke: whole ? '#111418' : MARK, 'stroke-width': whole ? 1 : 2, 'stroke-dasharray': whole ? '3 2' : null }),
+    );
+  }
+
+  #listen() {
+    const { svg } = this;
+    svg.addEventListener('pointermove', (event) => {
+      const cell = this.#cells.indexOf(/** @type {any} */ (event.target));
+      if (cell < 0) this.#leave();
+      else this.#point(cell);
+    });
+    svg.addEventListener('pointerleave', () => this.#leave());
+    svg.addEventListener('focusin', (event) => {
+      const cell = this.#cells.indexOf(/** @type {any} */ (event.target));
+      if (cell >= 0 && this.#cells[cell].matches(':focus-visible')) this.#point(cell);
+    });
+    svg.addEventListener('focusout', () => this.#leave());
+    svg.addEventListener('click', (event) => {
+      const cell = this.#cells.indexOf(/** @type {any} */ (event.target));
+      if (cell >= 0) this.#click(cell);
+    });
+    svg.addEventListener('keydown', (event) => this.#key(event));
+  }
+
+  /** @param {number} cell */
+  #point(cell) {
+    const { width, height, left } = this.#layout;
+    const columns = this.#columns;
+    const row = Math.floor(cell / columns);
+    this.#cursor.setAttribute('transform', `translate(${left + (cell % columns) * width} ${1 + row * height})`);
+    for (const rect of this.#cursor.children) {
+      rect.setAttribute('width', String(width));
+      rect.setAttribute('height', String(height));
+    }
+    this.#cursor.removeAttribute('display');
+    this.#hooks.onPoint(row, cell % columns, this.#cells[cell]);
+  }
+
+  #leave() {
+    if (this.#cursor.hasAttribute('display')) return;
+    this.#cursor.setAttribute('display', 'none');
+    this.#hooks.onLeave();
+  }
+
+  /** @param {number} cell */
+  #click(cell) {
+    this.#moveTo(cell, false);
+    const columns = this.#columns;
+    this.#hooks.onClick(Math.floor(cell / columns), cell % columns);
+  }
+
+  /** @param {KeyboardEvent} event */
+  #key(event) {
+    const columns = this.#columns;
+    const rows = this.#grid.rows.ticks.length;
+    const row = Math.floor(this.#stop / columns);
+    const column = this.#stop % columns;
+    /** @type {Record<string, [number, number]>} */
+    const moves = {
+      ArrowRight: [row, column + 1], ArrowLeft: [row, column - 1], ArrowDown: [row + 1, column], ArrowUp: [row - 1, column],
+      Home: [row, 0], End: [row, columns - 1], PageUp: [0, column], PageDown: [rows - 1, column],
+    };
+    const move = moves[event.key];
+    if (move) {
+      const [r, c] = move;
+      this.#moveTo(Math.max(0, Math.min(rows - 1, r)) * columns + Math.max(0, Math.min(columns - 1, c)), true);
+    } else if (event.key === 'Enter' || event.key === ' ') {
+      this.#click(this.#stop);
+    } else {
+      return;
+    }
+    event.preventDefault();
+  }
+
+  /** @param {number} cell @param {boolean} focus */
+  #moveTo(cell, focus) {
+    // Without its tabindex a cell would lose the focus.
+    if (cell !== this.#stop) this.#cells[this.#stop].removeAttribute('tabindex');
+    this.#stop = cell;
+    this.#cells[cell].setAttribute('tabindex', '0');
+    if (focus) this.#cells[cell].focus();
+  }
+}
+
+/** @param {string} text */
+function cut(text) {
+  return text.length > LONGEST_LABEL ? `${text.slice(0, LONGEST_LABEL - 1)}\u2026` : text;
+}
+
+/** A frame that can be seen on every colour. */
+function cursor() {
+  return s('g', { display: 'none', 'pointer-events': 'none', 'aria-hidden': 'true', 'data-screen': '' },
+    s('rect', { fill: 'none', stroke: '#ffffff', 'stroke-width': 4 }), s('rect', { fill: 'none', stroke: '#111418', 'stroke-width': 2 }));
+}

@@ -1,0 +1,118 @@
+// Draws the `scatter` part: heads as points, coloured by layer, in a panel per group on the same axes.
+
+import { ordered } from '../../colour.js';
+import { h } from '../../dom.js';
+import { formatQuantity, full } from '../../numbers.js';
+import { hideTip, showTip } from '../../tip.js';
+import { act } from '../actions.js';
+import { frame } from '../frame.js';
+import { measureSwitch } from '../grid-controls.js';
+import { measureOf } from '../grid-view.js';
+import { publish, subscribe } from '../link-hover.js';
+import { viewOf } from '../view.js';
+import { ScatterPlot } from './plot.js';
+
+/** @import { Part, Scatter } from '../../types/engine.js' */
+/** @import { Target } from '../link-hover.js' */
+/** @import { Context } from '../view.js' */
+
+/** @param {Extract<Part, { kind: 'scatter' }>} part @param {Context} context */
+export function drawScatter(part, { actions, name }) {
+  const view = viewOf(name);
+  const layers = 1 + Math.max(0, ...part.layers);
+  const colours = part.layers.map((layer) => layerColour(layer, layers));
+  const targets = part.names.map((text, index) => targetOf(text, part.layers[index]));
+  const side = part.panels.length === 1 ? 420 : part.panels.length <= 4 ? 270 : 178;
+  const valuesOf = (/** @type {number} */ panel) => part.panels[panel].values.find((values) => values.measure === measureOf(part, view));
+
+  const panels = part.panels.map((panel, index) => {
+    const plot = new ScatterPlot({ name: `${part.title}, ${panel.name}`, names: part.names, colours, side, x: part.x.label, y: part.y.label }, {
+      onPoint: (point, anchor) => {
+        publish(targets[point]);
+        showTip(describe(part, index, measureOf(part, view), point), anchor);
+      },
+      onLeave: () => {
+        publish(null);
+        hideTip();
+      },
+      onClick: (point) => act(actions, targets[point], { site: null }, { ...panel, minus: null }),
+      name: (point) => {
+        const values = valuesOf(index);
+        const { quantity } = part.measures[measureOf(part, view)];
+        return values ? `${part.names[point]}: ${part.x.label} ${formatQuantity(values.x[point], quantity)}, ${part.y.label} ${formatQuantity(values.y[point], quantity)}` : part.names[point];
+      },
+    });
+    subscribe(plot.svg, (target) => plot.mark(targets.flatMap((own, point) => (matches(own, target) ? [point] : []))));
+    return plot;
+  });
+
+  const paint = () => {
+    const domain = domainOf(part, measureOf(part, view));
+    panels.forEach((plot, index) => {
+      const values = valuesOf(index);
+      plot.paint(values?.x ?? [], values?.y ?? [], domain);
+    });
+  };
+  paint();
+  return frame(
+    part,
+    { controls: [measureSwitch(part, view, paint)] },
+    legend(part, layers),
+    h('div', { class: 'panels' }, ...panels.map((plot, index) =>
+      h('div', { class: 'panel' }, h('div', { class: 'panel-head' }, h('p', { class: 'panel-name' }, part.panels[index].name)), h('div', { class: 'panel-scroll' }, plot.svg)))),
+  );
+}
+
+/** Both axes and all panels have one scale, from the smallest to the largest number, with a little room. @param {Scatter} part @param {number} measure @returns {[number, number]} */
+function domainOf(part, measure) {
+  let low = 0;
+  let high = 0;
+  for (const panel of part.panels) {
+    for (const values of panel.values) {
+      if (values.measure !== measure) continue;
+      for (const value of [...values.x, ...values.y]) {
+        if (value < low) low = value;
+        if (value > high) high = value;
+      }
+    }
+  }
+  const room = 0.05 * (high - low || 1);
+  return [low - room, high + room];
+}
+
+/** @param {string} name @param {number} layer @returns {Target} */
+function targetOf(name, layer) {
+  const [, kind, index] = /^L\d+([HN])(\d+)$/.exec(name) ?? [];
+  if (kind === 'H') return { layer, head: Number(index) };
+  if (kind === 'N') return { layer, neuron: Number(index) };
+  return { component: name };
+}
+
+/** The same head, or any head of a layer that is pointed at as a whole. @param {Target} own @param {Target | null} target */
+function matches(own, target) {
+  if (!target) return false;
+  const isWholeLayer = target.layer !== undefined && target.head === undefined && target.neuron === undefined && target.position === undefined;
+  if (isWholeLayer) return own.layer === target.layer;
+  return own.layer === target.layer && own.head === target.head && own.neuron === target.neuron && own.component === target.component && target.position === undefined;
+}
+
+/** @param {number} layer @param {number} layers */
+function layerColour(layer, layers) {
+  return ordered(layers > 1 ? layer / (layers - 1) : 0);
+}
+
+/** @param {Scatter} part @param {number} layers */
+function legend(part, layers) {
+  const present = [...new Set(part.layers)].sort((a, b) => a - b);
+  return h('ul', { class: 'legend legend-layers', 'aria-label': 'Colours of the layers' }, h('li', { class: 'legend-note' }, 'layer'),
+    ...present.map((layer) => h('li', {}, h('span', { class: 'legend-dot', style: { background: layerColour(layer, layers) } }), layer)));
+}
+
+/** @param {Scatter} part @param {number} panel @param {number} measure @param {number} point */
+function describe(part, panel, measure, point) {
+  const { name, values } = part.panels[panel];
+  const own = values.find((candidate) => candidate.measure === measure);
+  const lines = [`${part.names[point]}${part.panels.length > 1 ? `   ${name}` : ''}`];
+  if (own) lines.push(part.measures[measure].label, `${part.x.label}: ${full(own.x[point])}`, `${part.y.label}: ${full(own.y[point])}`);
+  return lines.join('\n');
+}

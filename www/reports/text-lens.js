@@ -1,0 +1,65 @@
+// Draws the `text-lens` part: what the residual stream would say at each layer and position.
+
+import { blues, textOn } from '../colour.js';
+import { h } from '../dom.js';
+import { fixed, formatQuantity } from '../numbers.js';
+import { hideTip, showTip } from '../tip.js';
+import { colourBar } from './colour-bar.js';
+import { frame } from './frame.js';
+import { visible } from './grid-view.js';
+import { publish, subscribe } from './link-hover.js';
+import { roveOver } from './rove.js';
+import { visibleText } from './token.js';
+
+/** @import { Guess, Part, TextLens } from '../types/engine.js' */
+
+/** @param {Extract<Part, { kind: 'text-lens' }>} part */
+export function drawTextLens(part) {
+  const cells = part.rows.map((row, r) => part.columns.map((_, c) => drawCell(part, row, r, c)));
+  const heads = part.columns.map((token, c) => h('th', { scope: 'col' }, h('span', { class: 'lens-text' }, ...visibleText(token.text)), h('span', { class: 'lens-index' }, c)));
+  const rowHeads = part.rows.map((row) => h('th', { scope: 'row' }, row));
+  const table = h(
+    'table',
+    { class: 'lens', role: 'grid', 'aria-label': part.title },
+    h('thead', {}, h('tr', {}, h('td', { class: 'lens-corner' }), ...heads)),
+    h('tbody', {}, ...part.rows.map((_, r) => h('tr', {}, rowHeads[r], ...cells[r]))),
+  );
+  roveOver(table, cells, {
+    onPoint: (r, c, cell) => {
+      publish({ component: part.rows[r], position: c });
+      showTip(describe(part, r, c), cell);
+    },
+    onLeave: () => {
+      publish(null);
+      hideTip();
+    },
+  });
+  subscribe(table, (target) => {
+    rowHeads.forEach((head, r) => head.classList.toggle('is-marked', target?.component === part.rows[r]));
+    heads.forEach((head, c) => head.classList.toggle('is-marked', target?.position === c));
+  });
+  return frame(part, {}, colourBar('probability of the token shown', { low: 0, high: 1, middle: null, below: false, above: false }, blues), h('div', { class: 'panel-scroll' }, table));
+}
+
+/** @param {TextLens} part @param {string} row @param {number} r @param {number} c */
+function drawCell(part, row, r, c) {
+  const best = part.cells[r]?.[c]?.[0];
+  const colour = blues(best?.probability ?? 0);
+  return h(
+    'td',
+    {
+      role: 'gridcell', style: { background: colour, color: textOn(colour) }, data: { probability: best?.probability },
+      'aria-label': best ? `${row}, position ${c}: ${JSON.stringify(best.token.text)}, ${formatQuantity(best.probability, 'probability')}` : `${row}, position ${c}`,
+    },
+    h('span', { class: 'lens-text' }, ...(best ? visibleText(best.token.text) : [])),
+  );
+}
+
+/** @param {TextLens} part @param {number} r @param {number} c */
+function describe(part, r, c) {
+  const guesses = part.cells[r]?.[c] ?? [];
+  const wide = Math.max(0, ...guesses.map((guess) => visible(guess.token.text).length));
+  const line = (/** @type {Guess} */ { token, logit, probability }) =>
+    `${visible(token.text).padEnd(wide)}  ${formatQuantity(probability, 'probability').padStart(7)}  logit ${fixed(logit, 4)}`;
+  return [`${part.rows[r]}, after ${visible(part.columns[c].text)} (position ${c})`, ...guesses.map(line)].join('\n');
+}

@@ -1,0 +1,48 @@
+// Draws the `token-values` part: texts whose tokens are coloured by a number, white to red, as Neuroscope does it.
+
+import { reds, textOn } from '../colour.js';
+import { h } from '../dom.js';
+import { formatQuantity, full } from '../numbers.js';
+import { hideTip, showTip } from '../tip.js';
+import { colourBar } from './colour-bar.js';
+import { frame } from './frame.js';
+import { publish, subscribe } from './link-hover.js';
+import { roveOver } from './rove.js';
+import { visibleText } from './token.js';
+
+/** @import { Part } from '../types/engine.js' */
+
+/** @param {Extract<Part, { kind: 'token-values' }>} part */
+export function drawTokenValues(part) {
+  const [low, high] = part.range;
+  const place = (/** @type {number} */ value) => (high > low ? (value - low) / (high - low) : 0);
+  const values = part.rows.flatMap((row) => row.values);
+  const rows = part.rows.map((row) => row.tokens.map((token, index) => {
+    const colour = reds(place(row.values[index]));
+    return h(
+      'span',
+      { class: 'valued', role: 'option', 'aria-selected': 'false', style: { background: colour, color: textOn(colour) }, data: { value: row.values[index] }, 'aria-label': `${JSON.stringify(token.text)}: ${formatQuantity(row.values[index], part.quantity)}` },
+      ...visibleText(token.text),
+    );
+  }));
+  const drawn = rows.map((tokens, r) => {
+    const { label, min, max } = part.rows[r];
+    const line = h('div', { class: 'valued-line', role: 'listbox', 'aria-orientation': 'horizontal', 'aria-label': label || part.title }, ...tokens);
+    roveOver(line, [tokens], {
+      onPoint: (_, c, cell) => {
+        publish({ position: c });
+        const token = part.rows[r].tokens[c];
+        showTip(`${JSON.stringify(token.text)}   id ${token.id}, position ${c}\n${part.quantity}: ${full(part.rows[r].values[c])}`, cell);
+      },
+      onLeave: () => {
+        publish(null);
+        hideTip();
+      },
+    });
+    subscribe(line, (target) => tokens.forEach((token, c) => token.classList.toggle('is-marked', target?.position === c)));
+    const range = h('p', { class: 'valued-range' }, h('span', {}, `max ${formatQuantity(max, part.quantity)}`), h('span', {}, `min ${formatQuantity(min, part.quantity)}`));
+    return h('div', { class: 'valued-row' }, h('div', { class: 'valued-head' }, h('span', { class: 'valued-label' }, label), range), line);
+  });
+  const domain = { low, high, middle: null, below: values.some((value) => value < low), above: values.some((value) => value > high) };
+  return frame(part, {}, colourBar(part.quantity, domain, (value) => reds(place(value))), ...drawn);
+}

@@ -1,0 +1,24 @@
+// The rail is as tall as the window leaves room for, below the header and what is still to be seen of the model's strip.
+
+import { byId } from '../dom.js';
+
+export function fitRail() {
+  const rail = byId('rail', HTMLElement);
+  const opening = byId('opening', HTMLElement);
+  let due = false;
+  let last = '';
+  const fit = () => {
+    due = false;
+    const height = `${Math.max(0, Math.round(opening.getBoundingClientRect().bottom))}px`;
+    if (height !== last) rail.style.setProperty('--above', (last = height));
+  };
+  const soon = () => {
+    if (due) return;
+    due = true;
+    requestAnimationFrame(fit);
+  };
+  addEventListener('scroll', soon, { passive: true });
+  addEventListener('resize', soon);
+  new ResizeObserver(soon).observe(opening);
+  fit();
+}

@@ -1,0 +1,218 @@
+// Keeps one figure in step with its inputs: waits until typing pauses, stops a run that has become pointless, and shows
+// again what was computed a moment ago without a run.
+
+import { EngineError } from '../engine/client.js';
+
+/** @import { Part, Progress, Report } from '../types/engine.js' */
+/** @import { Figure } from './figure.js' */
+/** @import { Ask } from './request.js' */
+/** @import { Results } from './results.js' */
+/** @import { Scheduler } from './scheduler.js' */
+
+const PAUSE_MS = 300;
+
+/** @typedef {'idle' | 'queued' | 'running' | 'fresh' | 'stale' | 'failed'} RunState */
+
+/**
+ * @typedef {object} RunOptions
+ * @property {string} analysis
+ * @property {number} order its place on the page
+ * @property {Figure} figure
+ * @property {boolean} onDemand
+ * @property {boolean} eager whether it is computed before it comes into view
+ * @property {Scheduler} scheduler
+ * @property {Results} results
+ * @property {() => void} onState
+ * @property {(milliseconds: number) => void} onTime
+ */
+
+export class Run {
+  /** @type {RunState} */
+  state = 'idle';
+  /** @type {Progress | null} */
+  progress = null;
+  started = 0;
+  /** Whether it is on the screen, or nearly. */
+  inView = false;
+  analysis;
+  order;
+  #options;
+  /** What the page shows, and what it should show. */
+  #shownKey = '';
+  #key = '';
+  #model = 0;
+  /** @type {Ask | null} */
+  #ask = null;
+  /** Whether somebody wants to see it: by scrolling there, by asking, by having seen it before. */
+  #wanted = false;
+  #askedNow = false;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #timer;
+
+  /** @param {RunOptions} options */
+  constructor(options) {
+    this.#options = options;
+    this.analysis = options.analysis;
+    // What takes long comes after everything else.
+    this.order = options.order + (options.onDemand ? 1000 : 0);
+  }
+
+  /** What the engine would be asked. */
+  get ask() {
+    return this.#ask;
+  }
+
+  get figure() {
+    return this.#options.figure;
+  }
+
+  /** @param {RunState} state */
+  #enter(state) {
+    this.state = state;
+    if (state !== 'running') this.progress = null;
+    this.#options.onState();
+  }
+
+  /**
+   * Its inputs may have changed.
+   *
+   * @param {Ask | string} ask in words, why there is nothing to ask
+   * @param {{ model: number, now?: boolean }} options `model` changes whenever another model has been opened
+   */
+  want(ask, { model, now = false }) {
+    const isOther = this.#model !== 0 && model !== this.#model;
+    this.#model = model;
+    if (typeof ask === 'string') {
+      this.forget();
+      this.figure.wait(ask);
+      return;
+    }
+    const key = JSON.stringify([model, ask]);
+    const first = this.#ask === null;
+    this.#ask = ask;
+    if (key === this.#key && !now) return;
+    this.#key = key;
+    this.#stop();
+    // Another model may be a hundred times larger: its figures are computed as one comes to them again.
+    if (isOther && !this.#options.eager) {
+      this.#wanted = false;
+      if (this.figure.outdated()) this.#enter('idle');
+      else this.#invite();
+    }
+    if (key === this.#shownKey) {
+      this.figure.fresh();
+      this.#enter('fresh');
+      return;
+    }
+    const kept = this.#options.results.find(this.analysis, key);
+    if (kept && this.#wanted) {
+      this.#show(kept, null);
+    } else if (this.#wanted) {
+      this.figure.stale();
+      this.#enter('stale');
+      if (now) this.#enqueue();
+      else this.#timer = setTimeout(() => this.#enqueue(), PAUSE_MS);
+    } else {
+      if (first || this.state === 'failed') this.#invite();
+      this.look(this.inView);
+    }
+  }
+
+  #invite() {
+    this.figure.wait(this.#options.onDemand ? 'Computed when asked for.' : 'Computed when it comes into view.', true);
+    this.#enter('idle');
+  }
+
+  /** It has come into view, or left it. @param {boolean} inView */
+  look(inView) {
+    this.inView = inView;
+    if ((inView || this.#options.eager) && !this.#wanted && !this.#options.onDemand && this.#ask && this.state === 'idle') {
+      this.#wanted = true;
+      this.#enqueue();
+    }
+  }
+
+  /** Somebody asks for it. @param {boolean} [now] before everything else */
+  request(now = true) {
+    if (!this.#ask || this.state === 'queued' || this.state === 'running') return;
+    if (this.state === 'fresh' && !now) return;
+    this.#wanted = true;
+    this.#askedNow = now;
+    this.#enqueue();
+  }
+
+  #enqueue() {
+    clearTimeout(this.#timer);
+    if (!this.#ask) return;
+    this.figure.queue();
+    this.#enter('queued');
+    this.#options.scheduler.ask(this, this.#ask);
+  }
+
+  /** The user's wish: stop, and keep what is shown. */
+  cancel() {
+    if (!['queued', 'running', 'stale'].includes(this.state)) return;
+    this.#stop();
+    this.figure.fail(new EngineError({ code: 'cancelled', message: 'Cancelled.' }));
+    this.#enter('failed');
+  }
+
+  #stop() {
+    clearTimeout(this.#timer);
+    this.#options.scheduler.drop(this);
+  }
+
+  /** Nothing is known any more: another model, or nothing to ask. */
+  forget() {
+    this.#stop();
+    this.#ask = null;
+    this.#key = '';
+    this.#shownKey = '';
+    this.#enter('idle');
+  }
+
+  // What the scheduler asks and tells.
+
+  urgency() {
+    return this.#askedNow ? 2 : this.inView ? 1 : 0;
+  }
+
+  onStart() {
+    this.started = performance.now();
+    this.figure.start();
+    this.#enter('running');
+  }
+
+  /** @param {Progress} progress */
+  onProgress(progress) {
+    this.progress = progress;
+    this.figure.progress(progress);
+  }
+
+  /** @param {number} index @param {Part} part */
+  onPreview(index, part) {
+    this.figure.preview(index, part);
+  }
+
+  /** @param {Report} report @param {number} milliseconds */
+  onReport(report, milliseconds) {
+    this.#options.onTime(milliseconds);
+    this.#show(report, milliseconds);
+  }
+
+  /** @param {Report} report @param {number | null} milliseconds */
+  #show(report, milliseconds) {
+    this.#askedNow = false;
+    this.#shownKey = this.#key;
+    this.figure.show(report, milliseconds);
+    this.#enter('fresh');
+    this.#options.results.put(this.analysis, this.#key, report);
+  }
+
+  /** @param {EngineError} error */
+  onError(error) {
+    this.#askedNow = false;
+    this.figure.fail(error);
+    this.#enter('failed');
+  }
+}

@@ -1,0 +1,121 @@
+// One request at a time: what was just asked for first, then what is in view, then the rest in the page's order.
+
+import { EngineError } from '../engine/client.js';
+import { placePart, placeReport } from './groups.js';
+
+/** @import { Engine } from '../engine/client.js' */
+/** @import { Part, Progress, Report } from '../types/engine.js' */
+/** @import { Ask } from './request.js' */
+
+/**
+ * @typedef {object} Client who wants something computed
+ * @property {() => number} urgency 0: when there is time; 1: in view; 2: just asked for. Of equals the first in `order` comes first
+ * @property {number} order
+ * @property {() => void} onStart
+ * @property {(progress: Progress) => void} onProgress
+ * @property {(index: number, part: Part) => void} onPreview
+ * @property {(report: Report, milliseconds: number) => void} onReport
+ * @property {(error: EngineError) => void} onError
+ */
+
+/** @typedef {{ client: Client, ask: Ask, controller: AbortController }} Job */
+
+export class Scheduler {
+  #engine;
+  #onCrash;
+  #onChange;
+  /** @type {Map<Client, Job>} */
+  #waiting = new Map();
+  /** @type {Job | null} */
+  #running = null;
+  /** Whether a turn of the queue is already coming. */
+  #coming = false;
+
+  /** @param {Engine} engine @param {{ onCrash: (error: EngineError) => void, onChange: () => void }} listeners */
+  constructor(engine, { onCrash, onChange }) {
+    this.#engine = engine;
+    this.#onCrash = onCrash;
+    this.#onChange = onChange;
+  }
+
+  /** Whom the engine works for. */
+  get running() {
+    return this.#running && !this.#running.controller.signal.aborted ? this.#running.client : null;
+  }
+
+  get waiting() {
+    return [...this.#waiting.keys()];
+  }
+
+  /** Asks in place of what the client asked before. @param {Client} client @param {Ask} ask */
+  ask(client, ask) {
+    this.#stop(client);
+    this.#waiting.set(client, { client, ask, controller: new AbortController() });
+    this.#onChange();
+    this.#turn();
+  }
+
+  /** Forgets what the client asked; it hears no more of it. @param {Client} client */
+  drop(client) {
+    if (this.#stop(client)) this.#onChange();
+  }
+
+  /** @param {Client} client */
+  #stop(client) {
+    const running = this.#running?.client === client && !this.#running.controller.signal.aborted;
+    if (running) this.#running?.controller.abort();
+    return this.#waiting.delete(client) || running;
+  }
+
+  /** After the present task, so that everything asked in it is weighed together. */
+  #turn() {
+    if (this.#running || this.#coming) return;
+    this.#coming = true;
+    queueMicrotask(() => {
+      this.#coming = false;
+      this.#next();
+    });
+  }
+
+  #next() {
+    if (this.#running) return;
+    /** @type {Job | null} */
+    let first = null;
+    for (const job of this.#waiting.values()) {
+      const before = first && (first.client.urgency() - job.client.urgency() || job.client.order - first.client.order);
+      if (before === null || before < 0) first = job;
+    }
+    if (!first) return;
+    this.#waiting.delete(first.client);
+    this.#run(first);
+  }
+
+  /** @param {Job} job */
+  async #run(job) {
+    const { client, ask: { analysis, experiment, settings, shown }, controller: { signal } } = job;
+    this.#running = job;
+    const start = performance.now();
+    client.onStart();
+    this.#onChange();
+    try {
+      const report = await this.#engine.call('run', { analysis, experiment, settings }, {
+        signal,
+        onProgress: (progress) => {
+          if (signal.aborted) return;
+          client.onProgress(progress);
+          this.#onChange();
+        },
+        onPreview: ({ index, part }) => { if (!signal.aborted) client.onPreview(index, placePart(part, shown)); },
+      });
+      if (!signal.aborted) client.onReport(placeReport(report, shown), performance.now() - start);
+    } catch (error) {
+      if (!(error instanceof EngineError)) throw error;
+      if (!signal.aborted) client.onError(error);
+      if (error.code === 'engine') this.#onCrash(error);
+    } finally {
+      this.#running = null;
+      this.#onChange();
+      this.#turn();
+    }
+  }
+}

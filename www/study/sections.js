@@ -1,0 +1,101 @@
+// What the page is made of: its sections, and the table of figures. A new analysis of a known kind needs one line here;
+// without one it stands under "More" with the words and settings of its catalogue entry.
+
+/**
+ * @typedef {object} SectionEntry
+ * @property {string} id
+ * @property {string} number
+ * @property {string} title
+ * @property {string} prose what the section is for
+ */
+
+/** @type {SectionEntry[]} */
+export const SECTIONS = [
+  { id: 'task', number: '1', title: 'Does the model do it?', prose: 'Before asking how, ask whether. If the model does not prefer the answer, there is nothing below to explain.' },
+  { id: 'where', number: '2', title: 'Where is it decided?', prose: 'Every layer adds something to the residual stream. Reading the stream before it is finished shows where the answer gets written.' },
+  { id: 'heads', number: '3', title: 'Which heads?', prose: 'Attention is the only way in which information moves from one word to another. A few heads usually do most of it.' },
+  { id: 'patching', number: '4', title: 'What if one thing changes?', prose: 'Attribution says what is written at the end; patching says what it took to get there. One activation of one run is put into the other run, and the answer is watched.' },
+  { id: 'neurons', number: '5', title: 'What do the neurons do?', prose: 'The same questions for single neurons of the MLPs: what each writes, what changing it changes, and on which words it fires.' },
+  { id: 'compare', number: '6', title: 'Other prompts, same story?', prose: 'A circuit that explains one group of prompts should either explain the next one or differ in a way that makes sense.' },
+  { id: 'trust', number: '7', title: 'Can I trust this?', prose: 'Identities that must hold if the numbers above are right, measured here, on this device, with this model.' },
+  { id: 'more', number: '', title: 'More', prose: 'What else the engine can compute.' },
+];
+
+/**
+ * @typedef {object} FigureEntry
+ * @property {string} analysis its name in the catalogue
+ * @property {string} section
+ * @property {string[]} read how to read it, in a sentence or two; words between asterisks are emphasised
+ * @property {string} [title] if not the catalogue's
+ * @property {string[]} [controls] the settings that can be chosen; all but the direction if left out
+ * @property {boolean} [everyGroup] whether it has all groups, whichever are chosen for the figures
+ * @property {'folded' | 'beside'} [tables] folded, where they only back up the pictures; or beside one another
+ * @property {boolean} [eager] whether it is computed before it comes into view
+ * @property {boolean} [onDemand] whether it is computed only when asked for, because it takes long
+ * @property {boolean} [alone] whether it has prompts of its own, so that the experiment does not matter
+ * @property {{ setting: string, from: string }} [follows] a setting that starts as the first row of another figure's first table
+ */
+
+/** In reading order. @type {FigureEntry[]} */
+export const FIGURES = [
+  {
+    analysis: 'logit-diff', section: 'task', title: 'Logit difference', controls: [], everyGroup: true, eager: true,
+    read: ['The *logit difference* is the logit of the answer minus that of the distractor at the last position. Above 0 the model prefers the answer; an excess of 1 makes it *e* times as likely. Each dot is a prompt; click one to see what else the model considers.'],
+  },
+  {
+    analysis: 'test-prompt', section: 'task', controls: [], eager: true,
+    read: ['The tokens that the model considers most likely to come next, and where the answer stands among them. Ranks count from 0.'],
+  },
+  {
+    analysis: 'logit-lens', section: 'where', controls: ['scale'],
+    read: ['The logit difference as it would be if the model stopped there. Flat stretches decide nothing; a step up is a layer that writes the answer.'],
+  },
+  {
+    analysis: 'layer-attribution', section: 'where', controls: [], tables: 'folded',
+    read: ['What each attention and each MLP layer adds by itself: the steps of the line above, with the embeddings. The table checks that they sum to the logit difference.'],
+  },
+  {
+    analysis: 'text-lens', section: 'where', controls: ['prompt', 'scale'],
+    read: ['The same, in words: the likeliest token at each point and position. Read a column downwards to see an answer appear.'],
+  },
+  {
+    analysis: 'head-attribution', section: 'heads', controls: [],
+    read: ['What each head adds to the logit difference. Blue heads write the answer, red ones the distractor. Click a head to see everything that is known of it.'],
+  },
+  {
+    analysis: 'attention', section: 'heads', controls: ['heads', 'prompt', 'what'],
+    read: ['What the heads with the largest attributions look at. Point at a word to see where it looks from there; click to hold it.'],
+  },
+  {
+    analysis: 'residual-patching', section: 'patching', controls: ['site'],
+    read: ['The residual stream of one layer at one position. A blue cell is a place through which the difference between the prompts must pass: follow the path from the changed word down to the last one.'],
+  },
+  {
+    analysis: 'component-patching', section: 'patching', controls: [],
+    read: ['What one attention layer, or one MLP, writes at one position. Attention moves the difference to another word; an MLP works on what has arrived.'],
+  },
+  {
+    analysis: 'head-patching', section: 'patching', controls: ['by_position'],
+    read: ['One head at a time: its output, its value, its attention pattern, its query and its key. In the scatters, heads on the dashed line act through that part alone: through *what* they move (value) or *where* they look (pattern).'],
+  },
+  {
+    analysis: 'neuron-attribution', section: 'neurons', controls: ['top_k'],
+    read: ['What each neuron adds to the logit difference directly, one lane for each layer.'],
+  },
+  {
+    analysis: 'neuron-patching', section: 'neurons', controls: ['layers', 'top_k'], onDemand: true,
+    read: ['Every neuron of the chosen layers patched by itself at all positions: one run for each. Spikes are neurons that matter alone.'],
+  },
+  {
+    analysis: 'neuron-on-text', section: 'neurons', controls: ['neuron', 'text', 'full'], follows: { setting: 'neuron', from: 'neuron-attribution' }, tables: 'beside',
+    read: ['On which words one neuron fires, and which tokens its output makes likelier and less likely. It starts with the neuron that writes most; type another, or any text.'],
+  },
+  {
+    analysis: 'checks', section: 'trust', controls: [],
+    read: ['Patching nothing must change nothing, patching everything must give the other run, the parts must sum to the whole, attention rows to 1, and the fast way of patching must agree with the plain one. Where the model brings reference values along, the numbers here must be those.'],
+  },
+  {
+    analysis: 'notebook-figures', section: 'trust', controls: [], alone: true, tables: 'folded',
+    read: ['Every number that the notebook on contractions printed with GPT-2 small, beside the same number computed here on the notebook\u2019s own prompts. Other models cannot agree.'],
+  },
+];

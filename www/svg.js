@@ -1,0 +1,40 @@
+// Making SVG elements. Everything is said in attributes, colours as `var(--ink)` and the like, so that a picture looks
+// the same when it is saved as a file: exports/ replaces the variables by their light values.
+
+const SVG = 'http://www.w3.org/2000/svg';
+
+/** The text of pictures. */
+export const FONT = { 'font-family': 'var(--sans)', 'font-size': 11 };
+
+let ids = 0;
+
+/** An id that nothing else on the page has. @param {string} what */
+export function newId(what) {
+  return `${what}-${(ids += 1)}`;
+}
+
+/**
+ * @template {keyof SVGElementTagNameMap} K
+ * @param {K} tag
+ * @param {Record<string, string | number | boolean | null | undefined>} [attributes] `false`, `null` and `undefined` leave one out
+ * @param {...(Node | string | false | null | undefined)} children
+ * @returns {SVGElementTagNameMap[K]}
+ */
+export function s(tag, attributes = {}, ...children) {
+  const element = document.createElementNS(SVG, tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value !== null && value !== undefined && value !== false) element.setAttribute(name, String(value));
+  }
+  element.append(...children.filter((child) => child !== null && child !== undefined && child !== false));
+  return element;
+}
+
+/** @param {string} text @param {number} x @param {number} y @param {Record<string, string | number | boolean | null | undefined>} [attributes] */
+export function label(text, x, y, attributes = {}) {
+  return s('text', { x, y, fill: 'var(--ink-soft)', ...FONT, ...attributes }, text);
+}
+
+/** Pixels with one decimal: more digits make long paths and no other picture. @param {number} value */
+export function px(value) {
+  return Math.round(value * 10) / 10;
+}
