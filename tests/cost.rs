@@ -47,7 +47,7 @@ impl Least {
     fn from(&self, boundary: usize) -> f64 {
         let half = |half: usize| {
             let positions = if half / 2 + 1 == self.layers { 1.0 } else { self.t };
-            if half % 2 == 0 { self.attention(positions) } else { self.mlp(positions) }
+            if half.is_multiple_of(2) { self.attention(positions) } else { self.mlp(positions) }
         };
         (boundary..2 * self.layers).map(half).sum::<f64>() + 4.0 * self.d
     }
