@@ -990,4 +990,3 @@ storage: number, };
  * What the user asked for.
  */
 export type Wanted = "auto" | "cpu" | "wgpu";
-
