@@ -236,6 +236,7 @@ impl Draw {
             answer: (self.seed % 80) as u32,
             distractor: (self.seed % 80) as u32 + 5,
             pair: 0,
+            index: 0,
         };
         self.prompts.iter().map(case).collect()
     }

@@ -64,7 +64,7 @@ fn what_does_not_exist_is_refused_by_name() {
         ("attention", json!({ "heads": "L0H4" }), "L2H3"),
         ("attention", json!({ "heads": "L3" }), "L2H3"),
         ("attention", json!({ "group": "9" }), "0, 1, 2"),
-        ("attention", json!({ "group": "0", "prompt": "6" }), "0 to 5"),
+        ("attention", json!({ "group": "0", "prompt": "6" }), "0, 1, 2, 3, 4, 5"),
         ("neuron-on-text", json!({ "neuron": "L0N128" }), "L2N127"),
         ("neuron-on-text", json!({ "neuron": "3/0" }), "L2N127"),
         ("neuron-on-text", json!({ "full": "-1" }), "auto"),
@@ -302,6 +302,24 @@ fn parts_of_a_large_group_are_put_together_in_order() {
         assert_eq!((whole.len(), part.len()), (70, 6));
         for (whole, part) in whole[64..].iter().zip(&part) {
             assert_close(analysis, whole, part, 1e-4);
+        }
+    }
+}
+
+/// Numbers of prompts are those of the experiment as typed, whichever of its pairs have faults.
+#[test]
+fn prompts_keep_their_numbers_when_others_are_left_out() {
+    let (_, session) = session();
+    let pairs = vec![pair("", "x"), pair("They're here and they", "They are here and they")];
+    let experiment = experiment(vec![pairs]);
+    for (wanted, found) in [("first", Some(1)), ("1", Some(1)), ("all", Some(1)), ("0", None)] {
+        let settings = json!({ "prompt": wanted, "heads": "L0H0" });
+        match try_report(&session, &experiment, "attention", &settings, &Quiet) {
+            Ok(report) => {
+                let [Part::Attention(attention)] = &report.parts[..] else { panic!("one figure") };
+                assert_eq!(attention.prompts.iter().map(|prompt| prompt.prompt).next(), found);
+            }
+            Err(error) => assert!(found.is_none() && error.to_string().contains("some of: 1"), "{error}"),
         }
     }
 }

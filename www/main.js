@@ -3,22 +3,24 @@
 import { byId } from './dom.js';
 import { casesOf, emptyGroup, withDefaults } from './experiment.js';
 import { readLink, writeLink } from './link.js';
-import { say, toast } from './messages.js';
+import { toast } from './messages.js';
 import { readDraft, State } from './state.js';
 import { startTooltips } from './tip.js';
 import { Editor } from './editor/editor.js';
 import { presetMenu } from './editor/presets.js';
 import { Engine, EngineError } from './engine/client.js';
+import { studyMenu } from './exports/study-menu.js';
 import { Inspector } from './inspector/inspector.js';
 import { modelChooser } from './opening/chooser.js';
 import { choiceFromQuery, deviceFromQuery } from './opening/choices.js';
 import { Opener } from './opening/opener.js';
 import { startContents } from './shell/contents.js';
-import { downloadExperiment, readExperimentFile } from './shell/documents.js';
+import { readDocument } from './shell/documents.js';
 import { fitRail } from './shell/rail.js';
 import { watchReading } from './shell/reading.js';
 import { startSheet } from './shell/sheet.js';
 import { startThemeSwitch } from './shell/theme-switch.js';
+import { Loaded } from './study/loaded.js';
 import { Setup } from './study/setup.js';
 import { Study } from './study/study.js';
 
@@ -215,7 +217,12 @@ function replaceBy(experiment, what) {
 /** @param {File} file */
 async function importFile(file) {
   try {
-    replaceBy(await readExperimentFile(file, engine), `${file.name} was imported.`);
+    const { experiment, study: loaded } = await readDocument(file, engine);
+    replaceBy(experiment, loaded ? `${file.name} was opened: its numbers are shown as they are.` : `${file.name} was imported.`);
+    if (!loaded) return;
+    study.load(new Loaded(file.name, loaded));
+    setup.set(loaded.view);
+    if (loaded.test) state.setTest(loaded.test);
   } catch (error) {
     toast(error instanceof Error ? error.message : String(error));
   }
@@ -235,10 +242,21 @@ importInput.addEventListener('change', () => {
   importInput.value = '';
   if (file) importFile(file);
 });
-byId('export', HTMLElement).addEventListener('click', () => {
-  downloadExperiment(state.experiment);
-  say('The experiment was exported.');
-});
+byId('export-place', HTMLElement).replaceChildren(studyMenu({
+  experiment: () => state.experiment,
+  test: () => state.test,
+  view: () => setup.save(),
+  model: () => study.loadedModel ?? opener.open?.model ?? null,
+  python: () => opener.inPython,
+  figures: () => study.computed,
+  missing: () => study.missing,
+  link: async () => {
+    clearTimeout(linkTimer);
+    await writeAddress();
+    return { address: location.href, isWhole: !opener.isFromFiles };
+  },
+  describe,
+}, engine));
 byId('share', HTMLElement).addEventListener('click', async () => {
   clearTimeout(linkTimer);
   await writeAddress();

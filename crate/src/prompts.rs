@@ -31,6 +31,8 @@ pub struct PreparedCase {
     pub distractor: u32,
     /// The pair it comes from.
     pub pair: usize,
+    /// Its place among all cases of the group as typed, those with faults counted.
+    pub index: usize,
 }
 
 /// Tokens and faults of every pair. `n_ctx` is the longest prompt the model takes.
@@ -80,9 +82,9 @@ pub fn prepare(
     let mut groups = Vec::new();
     for (group, g) in experiment.groups.iter().enumerate() {
         let cases = g.cases();
-        let usable = cases.iter().filter(|case| !faulty(group, case.pair));
+        let usable = cases.iter().enumerate().filter(|(_, case)| !faulty(group, case.pair));
         let prepared: Vec<PreparedCase> = usable
-            .map(|case| {
+            .map(|(index, case)| {
                 let tokens = &checked.groups[group][case.pair];
                 let ids = |tokens: &[crate::report::Token]| tokens.iter().map(|token| token.id).collect();
                 let (clean, corrupted) = (ids(&tokens.clean), ids(&tokens.corrupted));
@@ -96,9 +98,10 @@ pub fn prepare(
                         answer: distractor,
                         distractor: answer,
                         pair: case.pair,
+                        index,
                     }
                 } else {
-                    PreparedCase { text, clean, corrupted, answer, distractor, pair: case.pair }
+                    PreparedCase { text, clean, corrupted, answer, distractor, pair: case.pair, index }
                 }
             })
             .collect();

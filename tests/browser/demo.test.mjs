@@ -152,7 +152,8 @@ test('an experiment is exported and imported as the same document', async (t) =>
   const { page, watched } = await demoPage(t);
   await whenFresh(page, 'logit-diff');
   const before = await dotsOf(page);
-  const [download] = await Promise.all([page.waitForEvent('download'), page.click('#export')]);
+  await page.click('#export');
+  const [download] = await Promise.all([page.waitForEvent('download'), page.click('.menu-export [data-format="experiment"]')]);
   const document = JSON.parse(readFileSync(await download.path(), 'utf8'));
   assert.equal(document.groups.length, 8);
   assert.equal(document.prepend_bos, true);

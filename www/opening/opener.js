@@ -3,7 +3,7 @@
 import { EngineError } from '../engine/client.js';
 import { byId } from '../dom.js';
 import { say } from '../messages.js';
-import { label, queryFor, toModelChoice } from './choices.js';
+import { label, namesInPython, queryFor, toModelChoice } from './choices.js';
 import { OpeningPanel } from './panel.js';
 
 /** @import { Engine } from '../engine/client.js' */
@@ -73,6 +73,11 @@ export class Opener {
   get query() {
     const as = this.#openAs ?? { choice: this.#choice, device: this.#device };
     return queryFor(new URLSearchParams(location.search), as.choice, as.device);
+  }
+
+  /** What Python calls the checkpoint that is open, and its tokenizer. */
+  get inPython() {
+    return namesInPython((this.#openAs ?? { choice: this.#choice }).choice);
   }
 
   get isFromFiles() {

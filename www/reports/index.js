@@ -82,7 +82,7 @@ export function foldTable(table) {
 }
 
 /** What a folded table comes to: its mean, or how many of its checks hold. @param {TablePart} table */
-function outcomeOf(table) {
+export function outcomeOf(table) {
   const mean = meanOf(table);
   if (mean !== null) return h('span', { class: 'fold-mean' }, `mean ${signed(mean, 4)}`);
   const failed = table.rows.filter((row) => row.mark === 'failed').length;

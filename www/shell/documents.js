@@ -1,39 +1,36 @@
-// The experiment as a file, and as a link in the clipboard.
+// Experiments and studies from files.
 
 import { readExperiment } from '../experiment.js';
+import { isStudy, readStudy } from '../exports/study-read.js';
+import { EngineError } from '../engine/client.js';
+import { checkDrawn } from '../exports/study-drawn.js';
 
 /** @import { FullExperiment } from '../experiment.js' */
+/** @import { LoadedStudy } from '../exports/study-read.js' */
 /** @import { Engine } from '../engine/client.js' */
-
-/** @param {FullExperiment} experiment */
-export function downloadExperiment(experiment) {
-  const link = document.createElement('a');
-  link.download = 'patchlab-experiment.json';
-  link.href = URL.createObjectURL(new Blob([`${JSON.stringify(experiment, null, 2)}\n`], { type: 'application/json' }));
-  link.click();
-  // The download has its own reference by then.
-  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
-}
 
 /**
  * @param {File} file
  * @param {Engine} engine the last judge of what an experiment document is
- * @returns {Promise<FullExperiment>}
- * @throws {Error} in words, if the file is none
+ * @returns {Promise<{ experiment: FullExperiment, study: LoadedStudy | null }>}
+ * @throws {Error} in words, if the file is neither an experiment nor a study
  */
-export async function readExperimentFile(file, engine) {
+export async function readDocument(file, engine) {
   let document;
   try {
     document = JSON.parse(await file.text());
   } catch {
-    throw new Error(`${file.name} is not JSON. An experiment document is what "Export" writes.`);
+    throw new Error(`${file.name} is not JSON. Experiments and studies are what "Export" writes.`);
   }
-  let experiment;
+  const kind = isStudy(document) ? 'a study' : 'an experiment';
   try {
-    experiment = readExperiment(document);
+    const study = isStudy(document) ? readStudy(document) : null;
+    if (study) await checkDrawn(study);
+    const experiment = study?.experiment ?? readExperiment(document);
+    await engine.call('check', { experiment: study ? study.experiment : document });
+    return { experiment, study };
   } catch (error) {
-    throw new Error(`${file.name} is not an experiment document: ${error instanceof Error ? error.message : error}.`);
+    if (error instanceof EngineError) throw error;
+    throw new Error(`${file.name} is not ${kind} document: ${error instanceof Error ? error.message : error}.`);
   }
-  await engine.call('check', { experiment: document });
-  return experiment;
 }

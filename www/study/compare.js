@@ -15,7 +15,11 @@ import { drawPart } from '../reports/index.js';
 
 /** @typedef {{ analysis: string, part: Extract<Part, { kind: 'heat' | 'line' }> }} Source a picture that has both groups */
 
+const READ = 'Each picture that has both is shown for the first, for the second, and as the first minus the second, on one scale; in the scatter, heads on the dashed line do the same for both.';
+
 export class Compare {
+  /** How to read it. */
+  read = [READ];
   /** @type {HTMLElement} */
   element;
   #engine;
@@ -38,7 +42,7 @@ export class Compare {
     this.#results = results;
     this.#actions = actions;
     this.element = h('div', { class: 'compare', id: 'compare' },
-      h('p', { class: 'prose compare-prose' }, 'Choose two groups. Each picture that has both is shown for the first, for the second, and as the first minus the second, on one scale; in the scatter, heads on the dashed line do the same for both.'),
+      h('p', { class: 'prose compare-prose' }, `Choose two groups. ${READ}`),
       this.#choices, this.#body);
     new IntersectionObserver(([entry]) => {
       this.#inView = entry.isIntersecting;
@@ -50,6 +54,9 @@ export class Compare {
   get isDrawn() {
     return this.#body.dataset.state === 'fresh';
   }
+
+  /** What it shows, for the exports. @type {{ analysis: string, groups: number[], parts: Part[] } | null} */
+  shown = null;
 
   /** Brings the section in step with the groups chosen and with what has been computed. */
   refresh() {
@@ -108,6 +115,7 @@ export class Compare {
       const shown = { ...both, panels: difference ? [...panels, difference] : panels };
       const scatter = scatterOf(both, one, two);
       this.#body.dataset.state = 'fresh';
+      this.shown = { analysis, groups: [one, two], parts: scatter ? [shown, scatter] : [shown] };
       this.#body.replaceChildren(
         drawPart(shown, this.#actions, `compare ${analysis}`),
         ...(difference ? [] : [h('p', { class: 'hint' }, 'The two cannot be subtracted: their prompts have different lengths.')]),

@@ -46,6 +46,8 @@ export class Figure {
   #runs = 0;
   /** @type {Report | null} */
   #report = null;
+  /** The file that the report was in. @type {string | null} */
+  #from = null;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #quiet;
   /** @type {{ text: HTMLElement, bar: HTMLProgressElement } | null} */
@@ -151,10 +153,16 @@ export class Figure {
     this.#body.removeAttribute('aria-busy');
   }
 
-  /** @param {Report} report @param {number | null} milliseconds how long it took; null: it was there already */
-  show(report, milliseconds) {
+  /**
+   * @param {Report} report
+   * @param {number | null} milliseconds how long it took; null: it was there already
+   * @param {string | null} [from] the file it was in
+   */
+  show(report, milliseconds, from = null) {
     this.#enter('fresh');
     this.#report = report;
+    this.#from = from;
+    this.element.toggleAttribute('data-from-file', from !== null);
     this.element.dataset.run = String((this.#runs += 1));
     if (milliseconds !== null) this.#status.append(h('span', {}, `computed in ${formatDuration(milliseconds)}`));
     if (report.problems.length > 0) {
@@ -181,7 +189,7 @@ export class Figure {
     const place = this.#body.contains(focused) ? [...this.#body.querySelectorAll('button, select')].indexOf(/** @type {Element} */ (focused)) : -1;
     const drawn = this.#layOut(this.#report);
     keepFolds(this.#body, drawn);
-    drawn.append(h('p', { class: 'provenance' }, `${this.#report.model} \u00b7 ${this.#report.device}`));
+    drawn.append(h('p', { class: 'provenance' }, [this.#report.model, this.#report.device, this.#from && `from ${this.#from}, not computed here`].filter(Boolean).join(' \u00b7 ')));
     this.#body.replaceChildren(drawn);
     // The switch that was used keeps the focus.
     if (place >= 0) /** @type {HTMLElement | undefined} */ ([...this.#body.querySelectorAll('button, select')][place])?.focus({ preventScroll: true });

@@ -43,8 +43,9 @@ export class Loaded {
   notice(open, close) {
     const { made, model } = this.#study;
     const day = Number.isNaN(Date.parse(made)) ? '' : `, made on ${new Intl.DateTimeFormat('en-GB', { dateStyle: 'long' }).format(new Date(made))}`;
+    const here = open ? (open.name === model.name ? 'here' : `here, by ${open.name}`) : 'once a model is open';
     return h('p', { class: 'notice notice-warning', id: 'loaded-study' },
-      h('strong', {}, `Numbers from ${this.name}`), `${day}: ${model.name}, on ${model.device.name}. They were not computed here. What you change is computed ${open ? `by ${open.name}` : 'once a model is open'}. `,
+      h('strong', {}, `Numbers from ${this.name}`), `${day}: ${model.name}, on ${model.device.name}. They were not computed here. What you change is computed ${here}. `,
       h('button', { type: 'button', class: 'link', on: { click: close } }, 'Compute everything here instead'));
   }
 }

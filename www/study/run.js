@@ -5,6 +5,7 @@ import { EngineError } from '../engine/client.js';
 
 /** @import { Part, Progress, Report } from '../types/engine.js' */
 /** @import { Figure } from './figure.js' */
+/** @import { LoadedReport } from './loaded.js' */
 /** @import { Ask } from './request.js' */
 /** @import { Results } from './results.js' */
 /** @import { Scheduler } from './scheduler.js' */
@@ -77,9 +78,10 @@ export class Run {
    * Its inputs may have changed.
    *
    * @param {Ask | string} ask in words, why there is nothing to ask
-   * @param {{ model: number, now?: boolean }} options `model` changes whenever another model has been opened
+   * @param {{ model: number, now?: boolean, loaded?: LoadedReport | null }} options `model` changes whenever another model
+   *   has been opened; `loaded` is what a file has in place of a run
    */
-  want(ask, { model, now = false }) {
+  want(ask, { model, now = false, loaded = null }) {
     const isOther = this.#model !== 0 && model !== this.#model;
     this.#model = model;
     if (typeof ask === 'string') {
@@ -87,12 +89,17 @@ export class Run {
       this.figure.wait(ask);
       return;
     }
-    const key = JSON.stringify([model, ask]);
+    const key = JSON.stringify([loaded?.key ?? model, ask]);
     const first = this.#ask === null;
     this.#ask = ask;
     if (key === this.#key && !now) return;
     this.#key = key;
     this.#stop();
+    if (loaded) {
+      this.#wanted = true;
+      this.#show(loaded.report, null, loaded.from);
+      return;
+    }
     // Another model may be a hundred times larger: its figures are computed as one comes to them again.
     if (isOther && !this.#options.eager) {
       this.#wanted = false;
@@ -200,11 +207,11 @@ export class Run {
     this.#show(report, milliseconds);
   }
 
-  /** @param {Report} report @param {number | null} milliseconds */
-  #show(report, milliseconds) {
+  /** @param {Report} report @param {number | null} milliseconds @param {string | null} [from] the file it was in */
+  #show(report, milliseconds, from = null) {
     this.#askedNow = false;
     this.#shownKey = this.#key;
-    this.figure.show(report, milliseconds);
+    this.figure.show(report, milliseconds, from);
     this.#enter('fresh');
     this.#options.results.put(this.analysis, this.#key, report);
   }

@@ -18,12 +18,15 @@ import { TestPromptForm } from './test-prompt.js';
 import { Timing } from './timing.js';
 
 /** @import { Engine, EngineError } from '../engine/client.js' */
+/** @import { StudyFigure } from '../exports/study-source.js' */
 /** @import { State } from '../state.js' */
 /** @import { AnalysisInfo, ModelInfo, Place } from '../types/engine.js' */
 /** @import { Actions } from '../reports/actions.js' */
-/** @import { FigureEntry } from './sections.js' */
+/** @import { Loaded } from './loaded.js' */
+/** @import { FigureEntry, SectionEntry } from './sections.js' */
 /** @import { Setup } from './setup.js' */
 
+const NO_MODEL = 'Results appear here once a model is open.';
 /** The size of the model that is opened first, for the room that its figures will need. */
 const ASSUMED = { n_layers: 4, n_heads: 4 };
 
@@ -131,6 +134,7 @@ export class Study {
     const bar = groupBar(this.#state, this.#setup);
     const barred = h('div', { class: 'barred' }, bar);
     const place = (/** @type {string} */ id) => (['where', 'heads', 'patching', 'neurons'].includes(id) ? barred : this.#options.root);
+    this.#options.root.append(this.#notice);
     for (const section of this.sections) {
       if (section.entry.id === 'where') this.#options.root.append(barred);
       place(section.entry.id).append(section.element);
@@ -196,11 +200,13 @@ export class Study {
     for (const { entry, info, run, form } of this.#placed) {
       const groups = entry.everyGroup ? this.#state.experiment.groups.length : this.#setup.shown.length;
       run.figure.reserve(heightOf(info.name, model ?? ASSUMED, { groups, width }));
-      const ask = model && this.#state.isStarted ? askFor(entry, info, this.#state, this.#setup, (analysis) => this.results.of(analysis)) : 'Results appear here once a model is open.';
+      const ask = (model || this.#loaded) && this.#state.isStarted ? askFor(entry, info, this.#state, this.#setup, (analysis) => this.results.of(analysis)) : NO_MODEL;
       form?.show(this.#setup.settings[info.name] ?? {}, typeof ask === 'string' ? {} : ask.settings);
-      run.want(ask, { model: this.#options.serial(), now });
+      const loaded = typeof ask === 'string' ? null : this.#loaded?.find(ask) ?? null;
+      run.want(model || loaded ? ask : NO_MODEL, { model: this.#options.serial(), now, loaded });
     }
     this.#compare?.refresh();
+    this.#notice.replaceChildren(...(this.#loaded ? [this.#loaded.notice(model, () => this.load(null))] : []));
   }
 
   /** The group that a table's title ends with. @param {string} title */
@@ -222,6 +228,51 @@ export class Study {
     this.timing.clear();
     this.results.clear();
     this.refresh(true);
+  }
+
+  /** What came from a file in place of runs. @type {Loaded | null} */
+  #loaded = null;
+  #notice = h('div', {});
+
+  /** Shows a file's numbers wherever a figure asks for what it has. @param {Loaded | null} loaded */
+  load(loaded) {
+    this.#loaded = loaded;
+    this.refresh();
+  }
+
+  /** The model that all numbers on the page are from, if they are from a file. */
+  get loadedModel() {
+    const model = this.#loaded?.model ?? null;
+    const figures = this.computed;
+    return model && figures.length > 0 && figures.every(({ report }) => report.model === model.name && report.device === model.device.name) ? model : null;
+  }
+
+  /** Every figure that shows what its inputs give, in reading order. @returns {StudyFigure[]} */
+  get computed() {
+    return this.sections.flatMap(({ entry: section }) => [
+      ...this.#placed.flatMap(({ entry, info, run }) => {
+        const report = this.results.of(info.name);
+        if (entry.section !== section.id || run.state !== 'fresh' || !run.ask || !report) return [];
+        return [{ section, analysis: info.name, title: entry.title ?? info.title, read: entry.read, tables: entry.tables, info, settings: run.ask.settings, groups: run.ask.shown, place: info.name, report }];
+      }),
+      ...(section.id === 'compare' ? this.#compared(section) : []),
+    ]);
+  }
+
+  /** @param {SectionEntry} section @returns {StudyFigure[]} */
+  #compared(section) {
+    if (!this.#compare?.isDrawn || !this.#compare.shown) return [];
+    const { analysis, groups, parts } = this.#compare.shown;
+    const of = this.results.of(analysis);
+    if (!of) return [];
+    const names = groups.map((group) => this.#state.experiment.groups[group]?.name || `group ${group}`);
+    const report = { analysis: 'compare', title: section.title, model: of.model, device: of.device, parts, problems: [] };
+    return [{ section, analysis: 'compare', title: names.join(' and '), read: this.#compare.read, tables: undefined, info: null, settings: {}, groups, place: `compare ${analysis}`, report }];
+  }
+
+  /** The titles of the figures that are not computed. */
+  get missing() {
+    return this.#placed.filter(({ run }) => run.state !== 'fresh').map(({ entry, info }) => entry.title ?? info.title);
   }
 
   runAll() {

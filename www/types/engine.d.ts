@@ -675,7 +675,7 @@ export type AttentionPrompt = {
  */
 group: number, 
 /**
- * The prompt's index among those of its group that were run.
+ * The prompt's index among those of its group, as typed.
  */
 prompt: number, 
 /**

@@ -41,8 +41,8 @@ pub(super) static ANALYSIS: Analysis = Analysis {
         },
         Setting {
             name: "prompt",
-            description: "The prompts of each group, as numbers from 0, or all.",
-            range: Range::Text { default: "0" },
+            description: "The prompts of each group: first, all, or numbers from 0.",
+            range: Range::Text { default: "first" },
         },
         Setting {
             name: "what",
@@ -72,11 +72,10 @@ async fn attend(job: &Job<'_>) -> Result<Findings> {
         } else {
             named.iter().map(|&head| (head, None)).collect()
         };
-        for prompt in prompts(job.text("prompt"), group)? {
-            let case = &group.cases[prompt];
+        for case in prompts(job.text("prompt"), group)? {
             shown.push(AttentionPrompt {
                 group: group.group,
-                prompt,
+                prompt: case.index,
                 label: format!("{}: {}", group.name, case.text),
                 tokens: job.tokenizer.tokens(&case.clean),
                 heads: seen(job, &case.clean, site(job), &chosen).await?,

@@ -78,6 +78,7 @@ async fn against_reference(job: &Job<'_>, reference: &Reference) -> Result<Table
             answer: single(&known.answer)?,
             distractor: single(&known.distractor)?,
             pair: 0,
+            index: cases.len(),
         });
     }
     let mut outcomes = Vec::new();

@@ -38,8 +38,8 @@ pub(super) static ANALYSIS: Analysis = Analysis {
         },
         Setting {
             name: "prompt",
-            description: "The prompt of the group, as a number from 0.",
-            range: Range::Text { default: "0" },
+            description: "The prompt of the group: first, or a number from 0.",
+            range: Range::Text { default: "first" },
         },
         Setting {
             name: "heads",
@@ -81,17 +81,16 @@ async fn patch(job: &Job<'_>) -> Result<Findings> {
     let [group] = chosen.as_slice() else {
         return Err(refused("group", "one group is shown at a time. Write its number.".to_owned()));
     };
-    let [prompt] = prompts(job.text("prompt"), group)?[..] else {
+    let [case] = prompts(job.text("prompt"), group)?[..] else {
         return Err(refused("prompt", "one prompt is shown at a time. Write its number.".to_owned()));
     };
     host::step(job.host, "Running the patch", 0, 1).await?;
     let sites = Sites(cell);
-    let runs = Runs::record(job.model, &group.cases[prompt..=prompt], false, &sites).await?;
+    let runs = Runs::record(job.model, std::slice::from_ref(case), false, &sites).await?;
     let (base, source) = direction(job).base_and_source(&runs);
     let patched = plain::patched(job.model, base, source, &runs.asked, cell, &sites).await?;
     host::step(job.host, "Running the patch", 1, 1).await?;
 
-    let case = &group.cases[prompt];
     let shown = [
         ("clean", &runs.clean, &case.clean),
         ("corrupted", &runs.corrupted, &case.corrupted),
@@ -108,7 +107,7 @@ async fn patch(job: &Job<'_>) -> Result<Findings> {
         parts.push(Part::Table(top(job, label, run, [case.answer, case.distractor]).await?));
         attention.push(AttentionPrompt {
             group: group.group,
-            prompt,
+            prompt: case.index,
             label: label.to_owned(),
             tokens: job.tokenizer.tokens(ids),
             heads: of_recording(&run.recording, 0, BlockSite::Pattern, &chosen).await?,

@@ -23,7 +23,7 @@ pub struct Attention {
 pub struct AttentionPrompt {
     /// The group's index in the experiment.
     pub group: usize,
-    /// The prompt's index among those of its group that were run.
+    /// The prompt's index among those of its group, as typed.
     pub prompt: usize,
     /// The group's name and the prompt.
     pub label: String,

@@ -3,7 +3,7 @@
 use crate::analyses::Job;
 use crate::error::{Error, Result};
 use crate::model::Config;
-use crate::prompts::{Prepared, prompt_fault};
+use crate::prompts::{Prepared, PreparedCase, prompt_fault};
 use crate::unit::{Head, Neuron, layers, words};
 
 /// A refused setting.
@@ -31,20 +31,27 @@ pub(in crate::analyses) fn groups(text: &str, prepared: Vec<Prepared>) -> Result
     Ok(prepared.into_iter().filter(|group| wanted.contains(&group.group)).collect())
 }
 
-/// The prompts of a group that a setting names, by index: `all`, or numbers.
-pub(in crate::analyses) fn prompts(text: &str, group: &Prepared) -> Result<Vec<usize>> {
-    let count = group.cases.len();
-    if text == "all" {
-        return Ok((0..count).collect());
+/// The cases of a group that a setting names: `first`, `all`, or numbers, which count all prompts of the group as
+/// typed.
+pub(in crate::analyses) fn prompts<'g>(text: &str, group: &'g Prepared) -> Result<Vec<&'g PreparedCase>> {
+    match text {
+        "first" => return Ok(group.cases.iter().take(1).collect()),
+        "all" => return Ok(group.cases.iter().collect()),
+        _ => {}
     }
-    let wanted: Option<Vec<usize>> = words(text).map(|word| word.parse().ok()).collect();
-    wanted.filter(|wanted| !wanted.is_empty() && wanted.iter().all(|&index| index < count)).ok_or_else(|| {
+    let case = |word: &str| {
+        let index: usize = word.parse().ok()?;
+        group.cases.iter().find(|case| case.index == index)
+    };
+    let wanted: Option<Vec<&PreparedCase>> = words(text).map(case).collect();
+    wanted.filter(|wanted| !wanted.is_empty()).ok_or_else(|| {
+        let known: Vec<String> = group.cases.iter().map(|case| case.index.to_string()).collect();
         refused(
             "prompt",
             format!(
-                "{text:?} names no prompts of group {}. Write `all`, or numbers from 0 to {}.",
+                "{text:?} names no prompts of group {} that can be run. Write `first`, `all`, or some of: {}.",
                 group.group,
-                count - 1
+                known.join(", ")
             ),
         )
     })

@@ -1,0 +1,146 @@
+// One figure of the report, as HTML: heading, how to read it, settings, pictures, tables, what was left out, numbers.
+// Everything is made of elements and then written down, so that no text of an experiment can become markup.
+
+import { h } from '../dom.js';
+import { formatBytes, plural } from '../numbers.js';
+import { drawPart, outcomeOf, whenPainted } from '../reports/index.js';
+import { emphasised } from '../study/figure.js';
+import { shortCsv } from './csv.js';
+import { fileName } from './download.js';
+import { breathe, inSlices } from './in-slices.js';
+import { drawPicture } from './picture.js';
+import { numberTables, reportTable } from './study-numbers.js';
+import { settingsOf } from './study-source.js';
+
+/** @import { Part } from '../types/engine.js' */
+/** @import { Study, StudyFigure } from './study-source.js' */
+
+/** Longer CSVs are left to the page and to the study's JSON: a report is sent by mail. */
+export const LONGEST_CSV = 1_000_000;
+/** Rows that are not folded. */
+const LONG_TABLE = 40;
+
+/** How many figures and tables there are already. @typedef {{ figures: number, tables: number }} Counter */
+/** @typedef {Extract<Part, { kind: 'table' }>} TablePart */
+
+/**
+ * @param {StudyFigure} figure
+ * @param {Study} study
+ * @param {Counter} counter
+ * @param {AbortSignal} [signal]
+ * @returns {AsyncGenerator<string>} the HTML, piece by piece
+ */
+export async function* figureHtml(figure, study, counter, signal) {
+  const { report, place } = figure;
+  yield '<section class="figure">\n';
+  yield headOf(figure, study).outerHTML;
+  const pictures = report.parts.filter((part) => part.kind !== 'table');
+  const tables = report.parts.filter((part) => part.kind === 'table');
+  /** @type {{ part: Part, name: string }[]} */
+  const named = [];
+
+  if (pictures.length > 0) yield '\n<div class="pictures">';
+  for (const part of pictures) {
+    const name = `Figure ${(counter.figures += 1)}`;
+    named.push({ part, name });
+    yield `\n${await pictureHtml(part, name, place, signal)}`;
+    await breathe();
+  }
+  if (pictures.length > 0) yield '\n</div>';
+
+  // As on the page: tables that only back the pictures up are folded. So are those of several pages.
+  const folded = figure.tables === 'folded' || (pictures.length > 0 && tables.length > 1 && figure.tables !== 'beside') || tables.some((table) => table.rows.length > LONG_TABLE);
+  if (tables.length > 0 && !folded) yield '\n<div class="tables">';
+  for (const table of tables) {
+    const name = `Table ${(counter.tables += 1)}`;
+    if (!folded) named.push({ part: table, name });
+    yield `\n${(await tableElement(table, name, folded, signal)).outerHTML}`;
+  }
+  if (tables.length > 0 && !folded) yield '\n</div>';
+
+  if (report.problems.length > 0) yield `\n${problems(figure, study).outerHTML}`;
+  for (const { part, name } of named) yield `\n${(await numbersElement(part, name, place, signal)).outerHTML}`;
+  yield '\n</section>\n';
+}
+
+/** @param {StudyFigure} figure @param {Study} study */
+function headOf(figure, { model, experiment }) {
+  const { analysis, title, read, report, groups } = figure;
+  const settings = settingsOf(figure);
+  const names = groups.map((group) => experiment.groups[group]?.name || `group ${group}`);
+  if (names.length > 0) settings.unshift([names.length === 1 ? 'group' : 'groups', names.join(', ')]);
+  if (report.model !== model.name || report.device !== model.device.name) settings.push(['computed by', `${report.model}, ${report.device}`]);
+  return h('header', { id: analysis },
+    h('h3', {}, title),
+    ...read.map(withoutClicks).filter(Boolean).map((text) => h('p', { class: 'prose' }, ...emphasised(text))),
+    settings.length > 0 && h('dl', { class: 'settings' }, ...settings.map(([name, value]) => h('div', {}, h('dt', {}, name), h('dd', {}, value)))));
+}
+
+/** How to read a figure, without what only the page can do. @param {string} text */
+function withoutClicks(text) {
+  const clauses = text.split(/(?<=[.;:?!]) +/).filter((clause) => !/^(click|point at|type) /i.test(clause));
+  return clauses.join(' ').replace(/[;:]$/, '.');
+}
+
+/** @param {Part} part @param {string} name @param {string} place @param {AbortSignal} [signal] */
+async function pictureHtml(part, name, place, signal) {
+  const drawn = drawPart(part, {}, place);
+  await breathe();
+  await whenPainted(drawn);
+  // The caption says it.
+  drawn.querySelector('.part-head')?.remove();
+  const svg = await inSlices(drawPicture(drawn, part.title), signal);
+  svg.setAttribute('role', 'img');
+  await breathe();
+  const figure = h('figure', { data: { kind: part.kind, title: part.title } }, caption(part, name, 'figcaption'), svg);
+  return figure.outerHTML;
+}
+
+/** @param {Part} part @param {string} name @param {'figcaption' | 'p'} tag */
+function caption(part, name, tag) {
+  const note = 'note' in part ? part.note : null;
+  return h(tag, { class: tag === 'p' ? 'caption' : undefined }, h('b', {}, name), part.title, note && h('span', { class: 'note' }, `${/[.?!]$/.test(part.title) ? '' : '.'} ${note}`));
+}
+
+/** @param {TablePart} table @param {string} name @param {boolean} folded @param {AbortSignal} [signal] */
+async function tableElement(table, name, folded, signal) {
+  const body = await inSlices(reportTable(table), signal);
+  const data = { kind: 'table', title: table.title };
+  if (!folded) return h('div', { data }, caption(table, name, 'p'), body);
+  return h('details', { data }, h('summary', {}, h('b', {}, `${name}  `), table.title, outcomeOf(table)), table.note && h('p', { class: 'note' }, table.note), body, await csvLine(table, name, signal));
+}
+
+/** @param {StudyFigure} figure @param {Study} study */
+function problems({ report }, { describe }) {
+  return h('div', { class: 'left-out' }, `Left out: ${plural(report.problems.length, 'problem')} in the experiment.`,
+    h('ul', {}, ...report.problems.map(({ place, message }) => h('li', {}, place && h('b', {}, `${describe(place)}: `), message))));
+}
+
+/** @param {Part} part @param {string} name @param {string} place @param {AbortSignal} [signal] */
+async function numbersElement(part, name, place, signal) {
+  const tables = await inSlices(numberTables(part, place), signal);
+  const line = await csvLine(part, name, signal);
+  if (part.kind === 'table') return line;
+  return h('details', { class: 'numbers-of', data: { title: part.title } }, h('summary', {}, `Numbers of ${name}: ${part.title}`), ...tables, line);
+}
+
+/** Every number as a file inside the file. @param {Part} part @param {string} name @param {AbortSignal} [signal] */
+async function csvLine(part, name, signal) {
+  const text = await inSlices(shortCsv(part, LONGEST_CSV), signal);
+  if (text === null) {
+    return h('p', { class: 'csv soft' }, `With every prompt and measure the numbers are longer than ${formatBytes(LONGEST_CSV)}: they are in the study\u2019s JSON, and on the page under \u201cSave\u201d.`);
+  }
+  const file = new Blob([text], { type: 'text/csv;charset=utf-8' });
+  return h('p', { class: 'csv soft' },
+    h('a', { href: await dataAddress(file), download: fileName(part.title, 'csv') }, `CSV of ${name}: every number, in full`), ` ${formatBytes(file.size)}`);
+}
+
+/** @param {Blob} blob @returns {Promise<string>} */
+function dataAddress(blob) {
+  return new Promise((resolve, reject) => {
+    const reader = new FileReader();
+    reader.addEventListener('load', () => resolve(String(reader.result)));
+    reader.addEventListener('error', () => reject(reader.error));
+    reader.readAsDataURL(blob);
+  });
+}

@@ -1,0 +1,28 @@
+// The study as a notebook for TransformerLens: the engine writes it, from the pairs that can be run.
+
+/** @import { FullExperiment } from '../experiment.js' */
+/** @import { Engine } from '../engine/client.js' */
+/** @import { Problem } from '../types/engine.js' */
+/** @import { Study } from './study-source.js' */
+
+/**
+ * @param {Study} study
+ * @param {{ model: string, tokenizer: string }} names what Python calls the checkpoint and its tokenizer
+ * @param {Engine} engine
+ * @returns {Promise<{ file: Blob, leftOut: number }>} and how many pairs cannot be run, in Python neither
+ */
+export async function studyNotebook({ experiment, figures }, names, engine) {
+  const { problems } = await engine.call('check', { experiment });
+  const usable = withoutProblems(experiment, problems);
+  const analyses = figures.filter((figure) => figure.info !== null).map(({ analysis, settings }) => ({ name: analysis, settings }));
+  const text = await engine.call('notebook', { request: { ...names, experiment: usable, analyses } });
+  const pairs = (/** @type {FullExperiment} */ { groups }) => groups.reduce((sum, group) => sum + group.pairs.length, 0);
+  return { file: new Blob([text], { type: 'application/x-ipynb+json' }), leftOut: pairs(experiment) - pairs(usable) };
+}
+
+/** @param {FullExperiment} experiment @param {Problem[]} problems @returns {FullExperiment} */
+function withoutProblems(experiment, problems) {
+  const isUsable = (/** @type {number} */ g, /** @type {number} */ p) => !problems.some(({ place }) => place?.group === g && place.pair === p);
+  const groups = experiment.groups.map((group, g) => ({ ...group, pairs: group.pairs.filter((_, p) => isUsable(g, p)) }));
+  return { ...experiment, groups: groups.filter((group) => group.pairs.length > 0) };
+}
