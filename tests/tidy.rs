@@ -233,8 +233,9 @@ fn braces_are_read() {
 
 #[test]
 fn the_page_never_runs_text_as_code() {
+    // Reading `outerHTML` makes text of elements, escaped: that is how a report becomes a file. Writing it is the danger.
     let script = pattern(
-        r"\beval\s*\(|\bnew Function\b|\.(innerHTML|outerHTML)\b|insertAdjacentHTML|document\.write|setTimeout\(\s*[\x22'`]|javascript:",
+        r"\beval\s*\(|\bnew Function\b|\.innerHTML\b|\.outerHTML\s*\+?=|insertAdjacentHTML|document\.write|setTimeout\(\s*[\x22'`]|javascript:",
     );
     let handler = pattern(r"(?i)<[^>]*\son[a-z]+\s*=");
     let rule = |file: &File| {
@@ -262,6 +263,8 @@ fn the_page_never_runs_text_as_code() {
         rule,
         &[
             File::new("www/editor.js", "cell.innerHTML = prompt;"),
+            File::new("www/editor.js", "cell.outerHTML = prompt;"),
+            File::new("www/editor.js", "cell.outerHTML += prompt;"),
             File::new("www/link.js", "eval(link);"),
             File::new("index.html", "<button class=\"a\" onclick=\"run()\">"),
         ],

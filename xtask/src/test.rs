@@ -54,13 +54,19 @@ fn all(paths: &Paths, full: bool, steps: &mut Steps) -> Result<()> {
         let npm = with_browser_inputs(paths, paths.npm(["test", "--silent"]));
         asking_for(full, npm).run()?;
         Ok(())
-    })
+    })?;
+    // Every state is reached, and there is something to look at after each run.
+    steps.run("pictures", || pictures(paths))
 }
 
 /// Takes pictures of every state of the page, for a person to look at.
 pub(crate) fn shots(paths: &Paths) -> Result<()> {
     setup::for_testing(paths)?;
     build::build(paths, &paths.dist())?;
+    pictures(paths)
+}
+
+fn pictures(paths: &Paths) -> Result<()> {
     with_browser_inputs(paths, paths.npm(["run", "--silent", "shots"])).run()?;
     say(format_args!("shots: the pictures are in {}", paths.results.join("shots").display()));
     Ok(())
