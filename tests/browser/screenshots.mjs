@@ -10,7 +10,7 @@ import { runAll } from './harness/study.mjs';
 import { demoFile, dist, linkTo, onePair } from './harness/inputs.mjs';
 import { deadAddress, serveFiles, serveSite } from './harness/server.mjs';
 
-/** @import { Page } from 'playwright-core' */
+/** @import { BrowserContext, Page } from 'playwright-core' */
 
 const folder = process.env.PATCHLAB_SHOTS;
 assert.ok(folder, 'PATCHLAB_SHOTS is not set: the folder for the pictures');
@@ -27,10 +27,10 @@ const openEditor = async (/** @type {Page} */ page) => {
   if (await page.locator('#sheet-open').isVisible()) await page.click('#sheet-open');
 };
 
-/** Everything computed, and a section at the top of the window. @param {string} section */
+/** Everything computed, once per page, and a section at the top of the window. @param {string} section */
 const section = (section) => async (/** @type {Page} */ page) => {
   await fresh(page);
-  await runAll(page);
+  if ((await page.locator('#checks').getAttribute('data-state')) !== 'fresh') await runAll(page);
   await page.locator(`#section-${section}`).evaluate((element) => element.scrollIntoView());
   if (section === 'compare') {
     await page.click('#show-both');
@@ -39,7 +39,10 @@ const section = (section) => async (/** @type {Page} */ page) => {
   }
 };
 
-/** @type {Record<string, { query?: string, show: (page: Page) => Promise<unknown>, whole?: boolean, of?: string }>} */
+/**
+ * `of`: a picture of this element alone, taken on a page that all of these share.
+ * @type {Record<string, { query?: string, show: (page: Page) => Promise<unknown>, whole?: boolean, of?: string }>}
+ */
 const states = {
   full: { show: fresh },
   article: { show: fresh, whole: true },
@@ -101,27 +104,42 @@ const states = {
   one: { query: linkTo(onePair), show: fresh },
 };
 
+/** @param {BrowserContext} context @param {string} name @param {typeof states[string]} state @param {Page} [shared] */
+async function take(context, name, { query = '', show, whole = false, of }, shared) {
+  const page = shared ?? (await context.newPage());
+  if (!shared) await page.goto(`${site.url}?device=cpu${query}`);
+  await show(page);
+  // Whatever the mouse was on last is not part of the state.
+  await page.mouse.move(0, 0);
+  await page.waitForTimeout(300);
+  const path = join(/** @type {string} */ (folder), `${name}.png`);
+  // What floats would stand in the middle of a section taller than the window.
+  if (of) await page.evaluate(() => document.querySelector('.sheet-bar')?.setAttribute('hidden', ''));
+  if (of) await page.locator(of).screenshot({ path });
+  else await page.screenshot({ path, fullPage: whole });
+  return page;
+}
+
 for (const colorScheme of /** @type {const} */ (['light', 'dark'])) {
   for (const [device, viewport] of Object.entries({ desktop: { width: 1280, height: 900 }, phone: { width: 390, height: 844 } })) {
-    for (const [state, { query = '', show, whole = false, of }] of Object.entries(states)) {
+    const withProfile = async (/** @type {(context: BrowserContext) => Promise<unknown>} */ work) => {
       const profile = mkdtempSync(join(tmpdir(), 'patchlab-profile-'));
       const context = await browserWithProfile(profile, { colorScheme, viewport });
       try {
-        const page = await context.newPage();
-        await page.goto(`${site.url}?device=cpu${query}`);
-        await show(page);
-        // Whatever the mouse was on last is not part of the state.
-        await page.mouse.move(0, 0);
-        await page.waitForTimeout(300);
-        const path = join(folder, `${state}-${device}-${colorScheme}.png`);
-        // What floats would stand in the middle of a section taller than the window.
-        if (of) await page.evaluate(() => document.querySelector('.sheet-bar')?.setAttribute('hidden', ''));
-        if (of) await page.locator(of).screenshot({ path });
-        else await page.screenshot({ path, fullPage: whole });
+        await work(context);
       } finally {
         await context.close();
         rmSync(profile, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
       }
+    };
+    const all = Object.entries(states);
+    await withProfile(async (context) => {
+      /** @type {Page | undefined} */
+      let shared;
+      for (const [name, state] of all.filter(([, { of }]) => of)) shared = await take(context, `${name}-${device}-${colorScheme}`, state, shared);
+    });
+    for (const [name, state] of all.filter(([, { of }]) => !of)) {
+      await withProfile((context) => take(context, `${name}-${device}-${colorScheme}`, state));
     }
   }
 }
