@@ -10,9 +10,9 @@
 use burn::tensor::Tensor;
 
 use crate::error::Result;
+use crate::model::Model;
 use crate::model::span::at_ends;
 use crate::model::tap::Recorder;
-use crate::model::{Activation, Model, tap};
 use crate::runs::Run;
 use crate::site::{BlockSite, Site};
 
@@ -162,10 +162,7 @@ impl<'a> Direct<'a> {
     }
 
     /// An activation at each prompt's last position: `[b, x]`.
-    fn last(&self, site: Site) -> Result<Tensor<2>>
-    where
-        Activation: tap::Rank<3>,
-    {
+    fn last(&self, site: Site) -> Result<Tensor<2>> {
         let x: Tensor<3> = self.run.recording.tensor(site)?; // [b, p, x]
         let [b, _, width] = x.dims();
         Ok(at_ends(x, &self.ends).reshape([b, width]))

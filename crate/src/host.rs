@@ -45,14 +45,7 @@ impl Host for Quiet {
 /// # Errors
 /// [`Error::Cancelled`] if not.
 pub async fn step(host: &dyn Host, stage: &str, done: usize, total: usize) -> Result<()> {
-    host.progress(Progress {
-        stage: stage.to_owned(),
-        done: done as f64,
-        total: total as f64,
-        unit: Unit::Prompts,
-    });
-    host.pause().await;
-    if host.cancelled() { Err(Error::Cancelled) } else { Ok(()) }
+    Work::new(host, stage, Unit::Prompts, total).done(done).await
 }
 
 /// A long call's progress: so much of so much is done.
@@ -92,10 +85,5 @@ impl<'a> Work<'a> {
     pub async fn check(&self) -> Result<()> {
         self.host.pause().await;
         if self.host.cancelled() { Err(Error::Cancelled) } else { Ok(()) }
-    }
-
-    /// Whom it tells.
-    pub fn host(&self) -> &'a dyn Host {
-        self.host
     }
 }

@@ -1,7 +1,7 @@
 //! What is in there? Every hook point of a run by TransformerLens's name, and the numbers of one of them
 //! (`run_with_cache`).
 
-use super::shared::choices;
+use super::shared::choices::{self, PROMPT};
 use super::{Analysis, Findings, Job, Range, Running, Setting};
 use crate::error::{Error, Result};
 use crate::host::Work;
@@ -21,11 +21,7 @@ pub(super) static ANALYSIS: Analysis = Analysis {
     description: "Every hook point of a run under its TransformerLens name, with its shape and its range of numbers; \
                   with a name given, the numbers themselves.",
     settings: &[
-        Setting {
-            name: "prompt",
-            description: "The text; empty for the experiment's first prompt.",
-            range: Range::Text { default: "" },
-        },
+        PROMPT,
         Setting {
             name: "site",
             description: "A hook point, like blocks.7.attn.hook_z; empty for the list of all.",

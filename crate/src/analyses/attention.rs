@@ -1,19 +1,17 @@
 //! What do heads look at? Attention patterns, or the scores before the softmax, of chosen heads; of those with
 //! the largest attributions if none are chosen.
 
+use super::shared::attributed::of_group;
 use super::shared::choices::{groups, heads, prompts};
 use super::shared::groups::usable;
 use super::{Analysis, Findings, Job, Range, Running, Setting};
-use crate::attribution::{Direct, Sites};
 use crate::error::Result;
 use crate::host::Work;
-use crate::metrics::mean;
 use crate::model::tap::Recorder;
 use crate::model::{Batch, Recording, Tap};
 use crate::prompts::Prepared;
-use crate::readback::{self, Reads};
+use crate::readback::Reads;
 use crate::report::{Attention, AttentionHead, AttentionPrompt, Part, Quantity, Unit};
-use crate::runs::{Asked, Run, parts};
 use crate::site::{BlockSite, Site};
 use crate::unit::Head;
 
@@ -64,11 +62,15 @@ async fn attend(job: &Job<'_>) -> Result<Findings> {
     let (prepared, problems) = usable(job)?;
     let named = heads(job.text("heads"), &job.model.config)?;
     let prepared = groups(job.text("group"), prepared)?;
-    let mut work = Work::new(job.host, "Running the prompts", Unit::Prompts, prepared.len());
+    let wanted = |group: &Prepared| Ok(prompts(job.text("prompt"), group)?.len());
+    let shown: usize = prepared.iter().map(wanted).sum::<Result<usize>>()?;
+    // Heads are chosen by what all of a group's prompts say.
+    let ranked = if named.is_empty() { prepared.iter().map(|group| group.cases.len()).sum() } else { 0 };
+    let mut work = Work::new(job.host, "Running the prompts", Unit::Prompts, shown + ranked);
     let mut shown = Vec::new();
     for group in &prepared {
         let chosen: Vec<Chosen> = if named.is_empty() {
-            top_heads(job, group, job.count("top_k")).await?
+            top_heads(job, group, job.count("top_k"), &mut work).await?
         } else {
             named.iter().map(|&head| (head, None)).collect()
         };
@@ -80,8 +82,8 @@ async fn attend(job: &Job<'_>) -> Result<Findings> {
                 tokens: job.tokenizer.tokens(&case.clean),
                 heads: seen(job, &case.clean, site(job), &chosen).await?,
             });
+            work.done(1).await?;
         }
-        work.done(1).await?;
     }
     let scores = site(job) == BlockSite::AttnScores;
     let figure = Attention {
@@ -100,19 +102,10 @@ fn site(job: &Job<'_>) -> BlockSite {
 }
 
 /// The heads that add most to a group's mean logit difference, then those that take most from it.
-async fn top_heads(job: &Job<'_>, group: &Prepared, k: usize) -> Result<Vec<Chosen>> {
+async fn top_heads(job: &Job<'_>, group: &Prepared, k: usize, work: &mut Work<'_>) -> Result<Vec<Chosen>> {
     let n_heads = job.model.config.n_heads;
-    let mut numbers: Vec<Vec<f64>> = vec![Vec::new(); job.model.config.n_layers * n_heads];
-    for cases in parts(&group.cases, &job.model.config) {
-        let asked = Asked::new(job.model, cases, false);
-        let clean: Vec<Vec<u32>> = cases.iter().map(|case| case.clean.clone()).collect();
-        let run = Run::record(job.model, &clean, &asked, &Sites { neurons: false }).await?;
-        let found = readback::read(Direct::new(job.model, &run, asked.pairs())?.heads()?).await?;
-        for (head, found) in numbers.iter_mut().zip(found.chunks_exact(cases.len())) {
-            head.extend(found.iter().map(|&number| f64::from(number)));
-        }
-    }
-    let mut ranked: Vec<(usize, f64)> = numbers.iter().map(|numbers| mean(numbers)).enumerate().collect();
+    let attributed = of_group(job, group.clone(), false, &|direct| direct.heads(), work).await?;
+    let mut ranked: Vec<(usize, f64)> = attributed.means().into_iter().enumerate().collect();
     ranked.sort_by(|(_, a), (_, b)| b.total_cmp(a));
     let named =
         |&(cell, share): &(usize, f64)| (Head { layer: cell / n_heads, head: cell % n_heads }, Some(share));

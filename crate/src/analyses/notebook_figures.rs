@@ -162,9 +162,7 @@ async fn groups(job: &Job<'_>, notebook: &Notebook, compute: bool) -> Result<Vec
 
 /// A group's mean head attributions, largest first.
 fn largest_shares(group: &Attributed) -> Vec<f64> {
-    let heads = group.prompts.first().map_or(0, Vec::len);
-    let share = |head: usize| mean(&group.prompts.iter().map(|prompt| prompt[head]).collect::<Vec<_>>());
-    let mut shares: Vec<f64> = (0..heads).map(share).collect();
+    let mut shares = group.means();
     shares.sort_by(|a, b| b.total_cmp(a));
     shares
 }

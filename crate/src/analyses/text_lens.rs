@@ -4,7 +4,7 @@
 use burn::tensor::Tensor;
 
 use super::logit_lens::SCALE;
-use super::shared::choices;
+use super::shared::choices::{self, PROMPT};
 use super::{Analysis, Findings, Job, Range, Running, Setting};
 use crate::attribution::Direct;
 use crate::error::Result;
@@ -22,11 +22,7 @@ pub(super) static ANALYSIS: Analysis = Analysis {
     description: "The likeliest next token at each point of the residual stream and each position. Read a column \
                   downwards to see an answer appear.",
     settings: &[
-        Setting {
-            name: "prompt",
-            description: "The text; empty for the experiment's first prompt.",
-            range: Range::Text { default: "" },
-        },
+        PROMPT,
         Setting {
             name: "top_k",
             description: "How many tokens to keep for each cell.",

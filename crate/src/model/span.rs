@@ -9,8 +9,6 @@ use crate::model::vocabulary::indices;
 /// The positions of a pass: `t` of the prompts' `p`.
 #[derive(Debug, Clone)]
 pub struct Span {
-    /// Positions before the first computed one.
-    start: usize,
     /// Keys and values `[b, start, h, e]` of the positions before, in the layer at hand.
     past: Option<(Tensor<4>, Tensor<4>)>,
     /// The last position of each prompt, counted from `start`, if only these query.
@@ -28,7 +26,7 @@ impl Span {
     /// The positions `start..p`; [`Self::with_past`] must say what stands before them.
     pub fn from(start: usize, p: usize, device: &Device) -> Self {
         let mask = causal_mask(&[(start..p).collect()], p, device);
-        Self { start, past: None, ends: None, mask }
+        Self { past: None, ends: None, mask }
     }
 
     /// The positions `start..p`, of which only each prompt's last, counted from `start`, queries.
@@ -38,18 +36,13 @@ impl Span {
             None => ends.iter().map(|end| vec![start + end]).collect(),
         };
         let mask = causal_mask(&destinations, p, device);
-        Self { start, past: None, ends: Some(ends), mask }
+        Self { past: None, ends: Some(ends), mask }
     }
 
     /// With keys and values `[b, start, h, e]` of one layer.
     #[must_use]
     pub fn with_past(&self, keys: Tensor<4>, values: Tensor<4>) -> Self {
         Self { past: Some((keys, values)), ..self.clone() }
-    }
-
-    /// Positions before the first computed one.
-    pub fn start(&self) -> usize {
-        self.start
     }
 
     /// Whether every computed position queries.

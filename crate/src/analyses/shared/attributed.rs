@@ -7,7 +7,7 @@ use crate::analyses::Job;
 use crate::attribution::{Direct, Sites};
 use crate::error::Result;
 use crate::host::Work;
-use crate::metrics::Outcome;
+use crate::metrics::{Outcome, mean};
 use crate::prompts::Prepared;
 use crate::readback;
 use crate::report::{Axis, AxisKind, Grid, Measure, Panel, Problem, Quantity, Unit};
@@ -39,23 +39,42 @@ pub(in crate::analyses) async fn attributed(
     let mut work = Work::new(job.host, "Running the prompts", Unit::Prompts, total);
     let mut all = Vec::new();
     for group in groups {
-        let (mut prompts, mut outcomes) = (Vec::new(), Vec::new());
-        for cases in parts(&group.cases, &job.model.config) {
-            let asked = Asked::new(job.model, cases, false);
-            let clean: Vec<Vec<u32>> = cases.iter().map(|case| case.clean.clone()).collect();
-            let run = Run::record(job.model, &clean, &asked, &Sites { neurons }).await?;
-            let direct = Direct::new(job.model, &run, asked.pairs())?;
-            let numbers = readback::read(projection(&direct)?).await?; // [cells, prompts]
-            let prompt = |prompt: usize| {
-                numbers.iter().skip(prompt).step_by(cases.len()).map(|&number| f64::from(number)).collect()
-            };
-            prompts.extend((0..cases.len()).map(prompt));
-            outcomes.extend(run.outcomes);
-            work.done(cases.len()).await?;
-        }
-        all.push(Attributed { group, prompts, outcomes });
+        all.push(of_group(job, group, neurons, projection, &mut work).await?);
     }
     Ok((all, problems))
+}
+
+/// Runs one group's clean prompts and projects them. `work` counts prompts.
+pub(in crate::analyses) async fn of_group(
+    job: &Job<'_>,
+    group: Prepared,
+    neurons: bool,
+    projection: Projection<'_>,
+    work: &mut Work<'_>,
+) -> Result<Attributed> {
+    let (mut prompts, mut outcomes) = (Vec::new(), Vec::new());
+    for cases in parts(&group.cases, &job.model.config) {
+        let asked = Asked::new(job.model, cases, false);
+        let clean: Vec<Vec<u32>> = cases.iter().map(|case| case.clean.clone()).collect();
+        let run = Run::record(job.model, &clean, &asked, &Sites { neurons }).await?;
+        let direct = Direct::new(job.model, &run, asked.pairs())?;
+        let numbers = readback::read(projection(&direct)?).await?; // [cells, prompts]
+        let column =
+            |prompt: usize| numbers.chunks_exact(cases.len()).map(move |cell| f64::from(cell[prompt]));
+        prompts.extend((0..cases.len()).map(|prompt| column(prompt).collect()));
+        outcomes.extend(run.outcomes);
+        work.done(cases.len()).await?;
+    }
+    Ok(Attributed { group, prompts, outcomes })
+}
+
+impl Attributed {
+    /// The mean over the prompts for each cell.
+    pub(in crate::analyses) fn means(&self) -> Vec<f64> {
+        let cells = self.prompts.first().map_or(0, Vec::len);
+        let cell = |cell: usize| mean(&self.prompts.iter().map(|prompt| prompt[cell]).collect::<Vec<_>>());
+        (0..cells).map(cell).collect()
+    }
 }
 
 /// A figure of attributions: one panel per group.

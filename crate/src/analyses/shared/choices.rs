@@ -1,10 +1,17 @@
 //! Settings that name groups, prompts, heads and neurons, and what is wrong with those that name nothing.
 
-use crate::analyses::Job;
+use crate::analyses::{Job, Range, Setting};
 use crate::error::{Error, Result};
 use crate::model::Config;
 use crate::prompts::{Prepared, PreparedCase, prompt_fault};
 use crate::unit::{Head, Neuron, layers, words};
+
+/// The text that a figure of one text shows; [`text`] reads it.
+pub(in crate::analyses) const PROMPT: Setting = Setting {
+    name: "prompt",
+    description: "The text; empty for the experiment's first prompt.",
+    range: Range::Text { default: "" },
+};
 
 /// A refused setting.
 pub(in crate::analyses) fn refused(name: &str, message: String) -> Error {
