@@ -74,6 +74,7 @@ impl<'a> Work<'a> {
             done: self.done as f64,
             total: self.total as f64,
             unit: self.unit,
+            note: None,
         });
         self.check().await
     }

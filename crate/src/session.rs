@@ -107,6 +107,7 @@ impl Session {
                 done: done as f64,
                 total: total as f64,
                 unit: Unit::Bytes,
+                note: None,
             });
             if host.cancelled() { Err(Error::Cancelled) } else { Ok(()) }
         };

@@ -75,6 +75,7 @@ pub fn declarations() -> String {
         report::Unit,
         report::Opened,
         report::WeightBytes,
+        report::StoredModel,
         device::Wanted,
     );
     text

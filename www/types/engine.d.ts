@@ -949,7 +949,11 @@ total: number,
 /**
  * What is counted.
  */
-unit: Unit, };
+unit: Unit, 
+/**
+ * What holds it up, in words: a host that sends nothing, a connection that is tried again.
+ */
+note: string | null, };
 
 /**
  * What [`Progress`] counts.
@@ -984,7 +988,36 @@ network: number,
 /**
  * Read from the browser's storage.
  */
-storage: number, };
+storage: number, 
+/**
+ * Why they are not all kept in the browser's storage, in words; null if they are, or if they are files from disk.
+ */
+unkept: string | null, };
+
+/**
+ * A model of which weights are kept in the browser's storage.
+ */
+export type StoredModel = { 
+/**
+ * The address of its folder: what `forget` takes.
+ */
+base: string, 
+/**
+ * The name under which it was opened.
+ */
+name: string, 
+/**
+ * Bytes that it takes up.
+ */
+bytes: number, 
+/**
+ * Whether all its weights are there, so that it opens without the network.
+ */
+complete: boolean, 
+/**
+ * Whether its weights are kept as fp16, though its host has fp32.
+ */
+half: boolean, };
 
 /**
  * What the user asked for.

@@ -38,7 +38,7 @@ pub struct Opened {
 }
 
 /// Bytes of weights, by where they came from.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, TS)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, TS)]
 pub struct WeightBytes {
     /// All that were read.
     pub total: f64,
@@ -46,6 +46,23 @@ pub struct WeightBytes {
     pub network: f64,
     /// Read from the browser's storage.
     pub storage: f64,
+    /// Why they are not all kept in the browser's storage, in words; null if they are, or if they are files from disk.
+    pub unkept: Option<String>,
+}
+
+/// A model of which weights are kept in the browser's storage.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
+pub struct StoredModel {
+    /// The address of its folder: what `forget` takes.
+    pub base: String,
+    /// The name under which it was opened.
+    pub name: String,
+    /// Bytes that it takes up.
+    pub bytes: f64,
+    /// Whether all its weights are there, so that it opens without the network.
+    pub complete: bool,
+    /// Whether its weights are kept as fp16, though its host has fp32.
+    pub half: bool,
 }
 
 /// The device a model runs on, and why this one.
@@ -80,6 +97,8 @@ pub struct Progress {
     pub total: f64,
     /// What is counted.
     pub unit: Unit,
+    /// What holds it up, in words: a host that sends nothing, a connection that is tried again.
+    pub note: Option<String>,
 }
 
 /// What [`Progress`] counts.
