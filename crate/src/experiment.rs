@@ -115,7 +115,8 @@ impl Experiment {
     /// # Errors
     /// [`Error::Document`] if the text is not JSON or not of the documented shape.
     pub fn from_json(text: &str) -> Result<Self> {
-        serde_json::from_str(text).map_err(|error| Error::Document(error.to_string()))
+        // An unknown field is told by its name, which may be of any length.
+        serde_json::from_str(text).map_err(|error| Error::Document(format!("{:.300}", error.to_string())))
     }
 }
 

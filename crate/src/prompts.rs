@@ -1,5 +1,7 @@
 //! From an experiment as typed to token ids that can be run, with every fault reported at the field that has it.
 
+use std::collections::HashSet;
+
 use crate::error::Result;
 use crate::experiment::{Experiment, Field, Pair, Place};
 use crate::report::{Checked, PairTokens, Problem};
@@ -74,15 +76,13 @@ pub fn prepare(
     n_ctx: usize,
 ) -> Result<(Vec<Prepared>, Vec<Problem>)> {
     let checked = check(experiment, tokenizer, n_ctx)?;
-    let faulty = |group, pair| {
-        checked.problems.iter().any(|problem| {
-            problem.place.is_some_and(|place| place.group == group && place.pair == Some(pair))
-        })
-    };
+    let places = checked.problems.iter().filter_map(|problem| problem.place);
+    let faulty: HashSet<(usize, usize)> =
+        places.filter_map(|place| place.pair.map(|pair| (place.group, pair))).collect();
     let mut groups = Vec::new();
     for (group, g) in experiment.groups.iter().enumerate() {
         let cases = g.cases();
-        let usable = cases.iter().enumerate().filter(|(_, case)| !faulty(group, case.pair));
+        let usable = cases.iter().enumerate().filter(|(_, case)| !faulty.contains(&(group, case.pair)));
         let prepared: Vec<PreparedCase> = usable
             .map(|(index, case)| {
                 let tokens = &checked.groups[group][case.pair];
@@ -191,6 +191,13 @@ pub fn prompt_fault(text: &str, ids: &[u32], n_ctx: usize) -> Option<(&'static s
             "The prompt is empty. Type the text that the model should continue.".to_owned(),
         ));
     }
+    // A tokenizer that is not byte-level drops what it does not know.
+    if ids.is_empty() {
+        return Some((
+            "empty-prompt",
+            "This model's tokenizer makes no token of the prompt. Use words that it knows.".to_owned(),
+        ));
+    }
     if ids.len() > n_ctx {
         return Some((
             "too-long",
@@ -204,6 +211,12 @@ pub fn prompt_fault(text: &str, ids: &[u32], n_ctx: usize) -> Option<(&'static s
     None
 }
 
+/// How many of an answer's tokens a message lists: the text may be a whole page, pasted by mistake.
+const LONGEST_LIST: usize = 12;
+
+/// How much of a token's text it shows: a made-up vocabulary may have tokens of any length.
+const LONGEST_PIECE: usize = 40;
+
 /// What is wrong with an answer, if anything: code and message.
 pub fn answer_fault(text: &str, ids: &[u32], tokenizer: &Tokenizer) -> Option<(&'static str, String)> {
     if ids.is_empty() {
@@ -215,17 +228,20 @@ pub fn answer_fault(text: &str, ids: &[u32], tokenizer: &Tokenizer) -> Option<(&
     if ids.len() == 1 {
         return None;
     }
-    let pieces: Vec<String> = ids.iter().map(|&id| format!("{:?}", tokenizer.token(id).text)).collect();
+    let listed = ids.iter().take(LONGEST_LIST);
+    let piece = |&id| tokenizer.token(id).text.chars().take(LONGEST_PIECE).collect::<String>();
+    let pieces: Vec<String> = listed.map(|id| format!("{:?}", piece(id))).collect();
+    let more = if ids.len() > LONGEST_LIST { " ..." } else { "" };
     let spaced = format!(" {text}");
     let hint = match tokenizer.encode(&spaced, false) {
-        Ok(ids) if ids.len() == 1 && !text.starts_with(' ') => {
+        Ok(ids) if ids.len() == 1 && !text.starts_with(' ') && text.len() <= LONGEST_PIECE => {
             format!(" With a space in front, {spaced:?} is one token.")
         }
         _ => String::new(),
     };
     Some((
         "many-tokens",
-        format!("An answer must be one token; this is {}: {}.{hint}", ids.len(), pieces.join(" ")),
+        format!("An answer must be one token; this is {}: {}{more}.{hint}", ids.len(), pieces.join(" ")),
     ))
 }
 

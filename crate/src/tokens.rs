@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use serde::Deserialize;
+use serde_json::Value;
 use tokenizers::decoders::byte_level::ByteLevel as ByteLevelDecoder;
 use tokenizers::models::bpe::{BPE, Merges, Vocab};
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
@@ -29,7 +31,7 @@ impl Tokenizer {
     /// # Errors
     /// [`Error::Tokenizer`] if the built-in data is damaged.
     pub fn gpt2() -> Result<Self> {
-        let merges = parse_merges(MERGES);
+        let merges = parse_merges(MERGES.lines());
         // Ids: the 256 bytes, then one token per merge, then the special token.
         let joined = merges.iter().map(|(left, right)| format!("{left}{right}"));
         let tokens = byte_symbols().into_iter().map(String::from).chain(joined).chain([BOS.to_owned()]);
@@ -42,9 +44,12 @@ impl Tokenizer {
     /// # Errors
     /// [`Error::Tokenizer`] if the files cannot be read, or have no `<|endoftext|>`.
     pub fn from_vocab_and_merges(vocab: &str, merges: &str) -> Result<Self> {
-        let vocabulary: HashMap<String, u32> =
-            serde_json::from_str(vocab).map_err(|error| Error::Tokenizer(format!("vocab.json: {error}")))?;
-        Self::byte_level(vocabulary.into_iter().collect(), parse_merges(merges))
+        let vocabulary: HashMap<String, u32> = serde_json::from_str(vocab)
+            .map_err(|error| Error::Tokenizer(format!("vocab.json: {:.300}", error.to_string())))?;
+        let merges = parse_merges(merges.lines());
+        check_ids(&vocabulary)?;
+        check_merges(&vocabulary, &merges)?;
+        Self::byte_level(vocabulary.into_iter().collect(), merges)
     }
 
     /// A byte-level BPE tokenizer that takes texts as typed.
@@ -62,9 +67,18 @@ impl Tokenizer {
     /// # Errors
     /// [`Error::Tokenizer`] if the file cannot be read, or has no `<|endoftext|>`.
     pub fn from_json(bytes: &[u8]) -> Result<Self> {
-        let mut inner = Inner::from_bytes(bytes).map_err(refused)?;
-        // Padding and truncation are for training batches; a prompt is used as typed.
-        inner.with_padding(None).with_truncation(None).map_err(refused)?;
+        let mut file: Value = serde_json::from_slice(bytes).map_err(|error| refused(error.into()))?;
+        check_file(&file)?;
+        // Padding, truncation and what is put around a text are for training batches; a prompt is used as typed.
+        for unused in ["padding", "truncation", "post_processor"] {
+            file[unused] = Value::Null;
+        }
+        // GPT-2's own file is older than the name of its type; without one the library would try others, too.
+        if file["model"]["type"].is_null() {
+            file["model"]["type"] = Value::from("BPE");
+        }
+        // What was checked is what is read: a name that stands twice in the file stands once in this text.
+        let inner = Inner::from_bytes(file.to_string()).map_err(refused)?;
         Self::new(inner)
     }
 
@@ -80,9 +94,9 @@ impl Tokenizer {
         self.bos
     }
 
-    /// How many ids there are.
+    /// How many ids there are: one more than the largest, though some between may be missing.
     pub fn len(&self) -> usize {
-        self.inner.get_vocab_size(true)
+        self.inner.get_vocab(true).values().max().map_or(0, |&largest| largest as usize + 1)
     }
 
     /// Whether there are no ids at all.
@@ -112,9 +126,9 @@ impl Tokenizer {
     }
 }
 
-/// The lines of `merges.txt`, without its version line.
-fn parse_merges(text: &str) -> Merges {
-    text.lines()
+/// Merges as lines of `merges.txt`, without its version line.
+fn parse_merges<'a>(lines: impl Iterator<Item = &'a str>) -> Merges {
+    lines
         .filter(|line| !line.starts_with("#version"))
         .filter_map(|line| line.split_once(' '))
         .map(|(left, right)| (left.to_owned(), right.to_owned()))
@@ -131,7 +145,99 @@ fn byte_symbols() -> Vec<char> {
 }
 
 fn refused(error: tokenizers::Error) -> Error {
-    Error::Tokenizer(error.to_string())
+    // What a file says may stand in the message, at any length.
+    Error::Tokenizer(format!("{:.300}", error.to_string()))
+}
+
+/// More ids than this no model of the family has; the library counts on from the largest, in 32 bits.
+const MOST_IDS: u32 = 1 << 20;
+
+/// The parts of `tokenizer.json` that are taken, by the name of the section: what byte-level BPE and word-level
+/// vocabularies are made of. The library has many more, and for files that were made up some of them panic.
+const PARTS: [(&str, &[&str]); 3] = [
+    ("normalizer", &["Sequence", "NFC", "NFD", "NFKC", "NFKD", "Lowercase"]),
+    ("pre_tokenizer", &["Sequence", "ByteLevel", "Digits", "Whitespace", "WhitespaceSplit", "Punctuation"]),
+    ("decoder", &["Sequence", "ByteLevel", "Fuse"]),
+];
+
+/// Merges as the file has them: two tokens, or in one text with a space between.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum MergeList {
+    Pairs(Vec<(String, String)>),
+    Lines(Vec<String>),
+}
+
+/// Checks that `tokenizer.json` is of a kind that is taken, and holds nothing that the library would panic over.
+fn check_file(file: &Value) -> Result<()> {
+    for (section, known) in PARTS {
+        check_part(section, &file[section], known)?;
+    }
+    let model = &file["model"];
+    let damaged = |what: &str| Err(Error::Tokenizer(format!("its model has no {what} that can be read")));
+    let Ok(vocabulary) = HashMap::<String, u32>::deserialize(&model["vocab"]) else {
+        return damaged("\"vocab\"");
+    };
+    check_ids(&vocabulary)?;
+    match model["type"].as_str() {
+        Some("WordLevel") => return Ok(()),
+        Some("BPE") | None => {}
+        Some(other) => {
+            return Err(Error::Tokenizer(format!(
+                "its model is of type `{other:.60}`; GPT-2's is `BPE`, and `WordLevel` is taken, too"
+            )));
+        }
+    }
+    // Tokens drawn by lot are for training. Prefixes and suffixes of words are other models'.
+    let unset = |name: &str| matches!(&model[name], Value::Null) || model[name] == "" || model[name] == 0.0;
+    for name in ["dropout", "continuing_subword_prefix", "end_of_word_suffix"] {
+        if !unset(name) {
+            return Err(Error::Tokenizer(format!("its model sets `{name}`, which GPT-2's does not")));
+        }
+    }
+    match MergeList::deserialize(&model["merges"]) {
+        Ok(MergeList::Pairs(merges)) => check_merges(&vocabulary, &merges),
+        Ok(MergeList::Lines(lines)) => {
+            check_merges(&vocabulary, &parse_merges(lines.iter().map(String::as_str)))
+        }
+        Err(_) => damaged("\"merges\""),
+    }
+}
+
+/// Checks the types of a section's parts.
+fn check_part(section: &str, part: &Value, known: &[&str]) -> Result<()> {
+    if part.is_null() {
+        return Ok(());
+    }
+    let kind = part["type"].as_str().unwrap_or_default();
+    if !known.contains(&kind) {
+        return Err(Error::Tokenizer(format!(
+            "its {section} is of type `{kind:.60}`; these are taken: {}",
+            known.join(", ")
+        )));
+    }
+    // A sequence's parts stand in a list whose name differs from section to section.
+    let lists = part.as_object().into_iter().flat_map(|part| part.values()).filter_map(Value::as_array);
+    lists.flatten().try_for_each(|inner| check_part(section, inner, known))
+}
+
+fn check_ids(vocabulary: &HashMap<String, u32>) -> Result<()> {
+    match vocabulary.iter().find(|(_, id)| **id >= MOST_IDS) {
+        Some((token, id)) => Err(Error::Tokenizer(format!(
+            "it numbers the token `{token:.60}` {id}; numbers must be below {MOST_IDS}"
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// Checks that every merge makes a token: the library looks for it in a buffer as long as the longest.
+fn check_merges(vocabulary: &HashMap<String, u32>, merges: &[(String, String)]) -> Result<()> {
+    match merges.iter().find(|(left, right)| !vocabulary.contains_key(&format!("{left}{right}"))) {
+        Some((left, right)) => Err(Error::Tokenizer(format!(
+            "it merges `{left:.60}` and `{right:.60}`, which makes no token of its vocabulary"
+        ))),
+        None => Ok(()),
+    }
 }
 
 #[cfg(test)]
@@ -166,5 +272,7 @@ mod tests {
         assert!(Tokenizer::from_json(b"{}").is_err());
         assert!(Tokenizer::from_vocab_and_merges("[]", "").is_err());
         assert!(Tokenizer::from_vocab_and_merges("{\"a\": 0}", "a b").is_err());
+        let refusal = Tokenizer::from_vocab_and_merges("{\"a\": 0, \"b\": 1}", "a b").expect_err("no ab");
+        assert!(refusal.to_string().contains("`a` and `b`"), "{refusal}");
     }
 }

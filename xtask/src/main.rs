@@ -10,9 +10,11 @@ mod paths;
 mod run;
 mod serve;
 mod setup;
+mod site_files;
 mod test;
 mod types;
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -46,6 +48,17 @@ enum Command {
     Build {
         /// The folder to leave it in
         #[arg(long, default_value = "dist")]
+        out: PathBuf,
+    },
+    /// Put a checkpoint's weights beside the page, as files that any static host can serve
+    Mirror {
+        /// A folder with config.json and model.safetensors
+        model: PathBuf,
+        /// The number format: f32, or f16, which needs half the room and rounds
+        #[arg(long, default_value = "f32")]
+        dtype: String,
+        /// The folder to write to; the page looks for GPT-2 small in this one
+        #[arg(long, default_value = "dist/www/models/gpt2")]
         out: PathBuf,
     },
     /// Install what the other commands need, and nothing else
@@ -93,16 +106,15 @@ fn run(command: Command) -> Result<()> {
         }
         Command::Shots => test::shots(&paths),
         Command::Types => types::write(&paths),
-        Command::Patchlab { args } => {
-            // Built with the tests' packages: alone, its dependencies would have other features and be compiled again.
-            test::native_command(&paths)?;
-            let program = paths.patchlab();
-            duct::cmd(program, args).run().map(drop).or_else(|error| match error.kind() {
-                // It has said what is wrong.
-                std::io::ErrorKind::Other => std::process::exit(1),
-                _ => Err(error.into()),
-            })
+        Command::Mirror { model, dtype, out } => {
+            let (model, out) = (std::path::absolute(model)?, std::path::absolute(out)?);
+            let words = ["mirror".as_ref(), model.as_os_str(), "--dtype".as_ref(), dtype.as_ref()];
+            patchlab(
+                &paths,
+                words.into_iter().chain(["--out".as_ref(), out.as_os_str()]).map(Into::into).collect(),
+            )
         }
+        Command::Patchlab { args } => patchlab(&paths, args.into_iter().map(Into::into).collect()),
         Command::TrainDemo { args } => {
             cargo_cache::claim_native(&paths)?;
             let cargo = ["run", "--release", "--package", "patchlab", "--example", "train-demo", "--"];
@@ -110,4 +122,15 @@ fn run(command: Command) -> Result<()> {
             Ok(())
         }
     }
+}
+
+/// Runs the native command.
+fn patchlab(paths: &Paths, args: Vec<OsString>) -> Result<()> {
+    // Built with the tests' packages: alone, its dependencies would have other features and be compiled again.
+    test::native_command(paths)?;
+    duct::cmd(paths.patchlab(), args).run().map(drop).or_else(|error| match error.kind() {
+        // It has said what is wrong.
+        std::io::ErrorKind::Other => std::process::exit(1),
+        _ => Err(error.into()),
+    })
 }

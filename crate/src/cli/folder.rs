@@ -4,11 +4,14 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
+use patchlab::model::mirror::{self, Manifest};
 use patchlab::model::source::FileSource;
 use patchlab::{Files, TokenizerFiles};
 
-/// Finds `config.json`, `model.safetensors` and the tokenizer's files in `folder`.
-pub(super) fn files(folder: &Path) -> Result<Files<FileSource>> {
+use super::mirror::Weights;
+
+/// Finds `config.json`, `model.safetensors` (or a mirror's shards) and the tokenizer's files in `folder`.
+pub(super) fn files(folder: &Path) -> Result<Files<Weights>> {
     let read = |name: &str| {
         let path = folder.join(name);
         fs::read_to_string(&path).with_context(|| path.display().to_string())
@@ -22,11 +25,16 @@ pub(super) fn files(folder: &Path) -> Result<Files<FileSource>> {
         TokenizerFiles::Gpt2
     };
     let name = folder.file_name().map(|name| name.to_string_lossy().into_owned());
+    let config = read("config.json")?;
+    let weights = match mirror::manifest_of(&config) {
+        Some(name) => Weights::Mirror(folder.to_owned(), Manifest::from_json(&name, &read(&name)?)?),
+        None => Weights::File(FileSource::open(&folder.join("model.safetensors"))?),
+    };
     Ok(Files {
         name: name.unwrap_or_else(|| folder.display().to_string()),
-        config: read("config.json")?,
+        config,
         tokenizer,
         reference: has("reference.json").then(|| read("reference.json")).transpose()?,
-        weights: FileSource::open(&folder.join("model.safetensors"))?,
+        weights,
     })
 }

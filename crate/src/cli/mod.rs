@@ -1,6 +1,7 @@
 //! The command line. What `run --help` says of analyses and settings is made from the catalogue.
 
 mod folder;
+mod mirror;
 mod print;
 
 use std::fs;
@@ -19,6 +20,8 @@ use patchlab::model::cost;
 use patchlab::notebook::{NotebookAnalysis, NotebookRequest};
 use patchlab::report::{Progress, Report};
 use patchlab::{Experiment, Request, Session};
+
+use mirror::Dtype;
 
 /// Runs the command that was typed.
 pub(crate) fn main() -> ExitCode {
@@ -41,7 +44,7 @@ fn command() -> Command {
         .version(env!("CARGO_PKG_VERSION"))
         .subcommand_required(true)
         .arg_required_else_help(true)
-        .subcommands([run_command(), notebook_command(), presets, types])
+        .subcommands([run_command(), notebook_command(), mirror_command(), presets, types])
 }
 
 fn notebook_command() -> Command {
@@ -61,6 +64,23 @@ fn notebook_command() -> Command {
         )
         .arg(name("model", "NAME", "The checkpoint, on the Hugging Face hub or a folder"))
         .arg(name("tokenizer", "NAME", "Its tokenizer, likewise"))
+}
+
+fn mirror_command() -> Command {
+    let folder = |name: &'static str, help: &'static str| {
+        Arg::new(name).value_name("DIR").required(true).value_parser(value_parser!(PathBuf)).help(help)
+    };
+    Command::new("mirror")
+        .about("Write a checkpoint as shards that any static host can serve beside the page")
+        .arg(folder("model", "A folder with config.json and model.safetensors"))
+        .arg(folder("out", "The folder to write to").long("out"))
+        .arg(
+            Arg::new("dtype")
+                .long("dtype")
+                .value_parser(["f32", "f16"])
+                .default_value("f32")
+                .help("The number format; f16 needs half the room and rounds"),
+        )
 }
 
 fn experiment_argument() -> Arg {
@@ -153,6 +173,11 @@ fn dispatch(matches: &ArgMatches) -> Result<()> {
         Some(("types", _)) => say(&patchlab::types::declarations()),
         Some(("presets", _)) => say(&serde_json::to_string_pretty(&patchlab::presets::presets()?)?),
         Some(("run", matches)) => run(matches),
+        Some(("mirror", matches)) => {
+            let folder = |name: &str| matches.get_one::<PathBuf>(name).context("clap asks for both folders");
+            let half = matches.get_one::<String>("dtype").is_some_and(|dtype| dtype == "f16");
+            mirror::write(folder("model")?, folder("out")?, if half { Dtype::F16 } else { Dtype::F32 })
+        }
         Some(("notebook", matches)) => say(&patchlab::notebook::notebook(&notebook_request(matches)?)?),
         _ => unreachable!("clap knows the subcommands"),
     }

@@ -8,16 +8,12 @@ use safetensors::Dtype;
 use safetensors::tensor::{Metadata, TensorInfo};
 
 use crate::error::{Error, Result};
+use crate::model::plan::Plan;
 use crate::model::source::{Source, ends_early};
 
-/// Safetensors' own limit on the header.
-const LONGEST_HEADER: u64 = 100_000_000;
-
-/// Bytes asked for at once: large enough for a fast network, small enough for a moving progress bar.
-const PIECE: u64 = 4 << 20;
-
-/// Unwanted bytes between two wanted tensors that are cheaper to fetch than to ask twice.
-const GAP: u64 = 64 << 10;
+/// The longest header that is read. The largest model of this family has half a megabyte of it; safetensors allows
+/// 100 MB, of which a made-up one becomes gigabytes while it is parsed.
+const LONGEST_HEADER: u64 = 8 << 20;
 
 /// An open checkpoint: its header is read and checked, its tensors are still where they were.
 #[derive(Debug)]
@@ -28,10 +24,10 @@ pub struct Checkpoint<S> {
     data: u64,
     /// `transformer.` if the file's names carry it, else nothing.
     prefix: &'static str,
-    /// The ranges of the file that will be fetched, in order.
-    pieces: Vec<Range<u64>>,
-    /// The piece fetched last, by index: neighbouring tensors share pieces.
-    last: Option<(usize, Vec<u8>)>,
+    /// What will be fetched.
+    plan: Plan,
+    /// The piece fetched last: neighbouring tensors share pieces.
+    last: Option<(Range<u64>, Vec<u8>)>,
 }
 
 impl<S: Source> Checkpoint<S> {
@@ -51,25 +47,31 @@ impl<S: Source> Checkpoint<S> {
             .map(u64::from_le_bytes)
             .map_err(|_| refuse(format!("{foreign}: it is shorter than a header's length")))?;
         if length > LONGEST_HEADER {
-            return Err(refuse(format!("{foreign}: its first eight bytes are no header length")));
+            return Err(refuse(format!(
+                "{foreign}: its first eight bytes call for a header of {length} bytes, and at most {LONGEST_HEADER} \
+                 are read"
+            )));
         }
         if source.len().is_some_and(|len| len < 8 + length) {
             return Err(ends_early(source.name(), 8 + length));
         }
         let header = source.read(8..8 + length).await?;
         // Reading it also checks it: offsets without gaps or overlaps, shapes that fit them.
-        let metadata: Metadata =
-            serde_json::from_slice(&header).map_err(|error| refuse(format!("{foreign}: {error}")))?;
+        let metadata: Metadata = serde_json::from_slice(&header)
+            .map_err(|error| refuse(format!("{foreign}: {:.300}", error.to_string())))?;
 
         let data = 8 + length;
         let tensors: HashMap<String, TensorInfo> =
             metadata.tensors().into_iter().map(|(name, info)| (name, info.clone())).collect();
         let end = tensors.values().map(|info| info.data_offsets.1 as u64).max().unwrap_or(0);
-        if source.len().is_some_and(|len| len < data + end) {
-            return Err(ends_early(source.name(), data + end));
+        let whole = data
+            .checked_add(end)
+            .ok_or_else(|| refuse(format!("{foreign}: its tensors would end at byte {end}")))?;
+        if source.len().is_some_and(|len| len < whole) {
+            return Err(ends_early(source.name(), whole));
         }
         let prefix = if tensors.contains_key("transformer.wte.weight") { "transformer." } else { "" };
-        Ok(Self { source, tensors, data, prefix, pieces: Vec::new(), last: None })
+        Ok(Self { source, tensors, data, prefix, plan: Plan::default(), last: None })
     }
 
     /// The name in the file of GPT-2's tensor `name`.
@@ -87,7 +89,7 @@ impl<S: Source> Checkpoint<S> {
     }
 
     /// Checks that every wanted tensor is there, with its shape and in a format that can be read, and plans
-    /// what to fetch: neighbours together, at most [`PIECE`] bytes at once, and nothing that is not wanted
+    /// what to fetch: neighbours together, at most [`super::plan::PIECE`] bytes at once, and nothing that is not wanted
     /// (GPT-2's files hold 50 MB of causal masks). Returns the bytes to be fetched.
     ///
     /// # Errors
@@ -100,7 +102,8 @@ impl<S: Source> Checkpoint<S> {
                 return Err(Error::TensorShape {
                     name: stored,
                     expected: shape.clone(),
-                    found: info.shape.clone(),
+                    // A made-up shape may have any number of axes; the message shows a few.
+                    found: info.shape.iter().take(8).copied().collect(),
                 });
             }
             if !matches!(info.dtype, Dtype::F32 | Dtype::F16 | Dtype::BF16) {
@@ -108,22 +111,10 @@ impl<S: Source> Checkpoint<S> {
             }
             ranges.push(self.range(info));
         }
-        ranges.sort_unstable_by_key(|range| range.start);
-        let mut runs: Vec<Range<u64>> = Vec::new();
-        for range in ranges {
-            match runs.last_mut() {
-                Some(run) if range.start <= run.end + GAP => run.end = run.end.max(range.end),
-                _ => runs.push(range),
-            }
-        }
-        self.pieces = runs
-            .into_iter()
-            .flat_map(|run| {
-                let starts = run.clone().step_by(PIECE as usize);
-                starts.map(move |start| start..run.end.min(start + PIECE))
-            })
-            .collect();
-        Ok(self.pieces.iter().map(|piece| piece.end - piece.start).sum())
+        let all_f32 = self.tensors.values().all(|info| info.dtype == Dtype::F32);
+        self.plan = Plan::new(ranges, all_f32);
+        self.source.plan(&self.plan);
+        Ok(self.plan.bytes())
     }
 
     /// Where in the file a tensor stands.
@@ -156,26 +147,32 @@ impl<S: Source> Checkpoint<S> {
         let start = self.range(info).start + (first * width) as u64;
         let end = start + (count * width) as u64;
 
-        let mut bytes = Vec::with_capacity(count * width);
+        // Room is made for what has come, never for what the header claims: the file may end at any byte.
+        let mut numbers: Vec<f32> = Vec::new();
+        let mut bytes = Vec::new();
         let mut at = start;
         while at < end {
-            let holds = |piece: &Range<u64>| piece.contains(&at);
-            let index = self.pieces.iter().position(holds).ok_or(Error::TensorMissing(stored.clone()))?;
-            let piece = self.pieces[index].clone();
-            if self.last.as_ref().is_none_or(|(last, _)| *last != index) {
+            let piece = self.plan.piece(at).ok_or_else(|| Error::TensorMissing(stored.clone()))?;
+            if self.last.as_ref().is_none_or(|(last, _)| *last != piece) {
                 self.last = None; // the old piece goes before the new one comes
                 let fetched = self.source.read(piece.clone()).await?;
                 arrived(piece.end - piece.start)?;
-                self.last = Some((index, fetched));
+                self.last = Some((piece.clone(), fetched));
             }
             let next = end.min(piece.end);
             if let Some((_, fetched)) = &self.last {
                 let within = (at - piece.start) as usize..(next - piece.start) as usize;
                 bytes.extend_from_slice(&fetched[within]);
             }
+            // A number may lie across the end of a piece: its first bytes wait for the next one.
+            let ready = bytes.len() / width;
+            if numbers.capacity() - numbers.len() < ready {
+                numbers.reserve_exact((count - numbers.len()).min(numbers.len().max(ready)));
+            }
+            widen(&bytes[..ready * width], dtype, &mut numbers);
+            bytes.drain(..ready * width);
             at = next;
         }
-        let numbers = widen(&bytes, dtype);
         if numbers.iter().all(|number| number.is_finite()) {
             Ok(numbers)
         } else {
@@ -184,15 +181,15 @@ impl<S: Source> Checkpoint<S> {
     }
 }
 
-/// Little-endian numbers of format `dtype` as f32.
-fn widen(bytes: &[u8], dtype: Dtype) -> Vec<f32> {
+/// Appends the little-endian numbers of format `dtype` in `bytes` to `numbers`, as f32.
+fn widen(bytes: &[u8], dtype: Dtype, numbers: &mut Vec<f32>) {
     let pairs = bytes.chunks_exact(2).map(|pair| [pair[0], pair[1]]);
     match dtype {
-        Dtype::F16 => pairs.map(|pair| f16::from_le_bytes(pair).to_f32()).collect(),
-        Dtype::BF16 => pairs.map(|pair| bf16::from_le_bytes(pair).to_f32()).collect(),
+        Dtype::F16 => numbers.extend(pairs.map(|pair| f16::from_le_bytes(pair).to_f32())),
+        Dtype::BF16 => numbers.extend(pairs.map(|pair| bf16::from_le_bytes(pair).to_f32())),
         _ => {
             let fours = bytes.chunks_exact(4).map(|four| [four[0], four[1], four[2], four[3]]);
-            fours.map(f32::from_le_bytes).collect()
+            numbers.extend(fours.map(f32::from_le_bytes));
         }
     }
 }

@@ -58,20 +58,21 @@ impl Config {
     /// [`Error::Config`] if the text is not JSON, lacks a size, or describes another architecture.
     pub fn from_json(text: &str) -> Result<Self> {
         let file: File = serde_json::from_str(text)
-            .map_err(|error| Error::Config(format!("{error}. Is it the config.json of a GPT-2 model?")))?;
+            .map_err(|error| format!("{:.300}. Is it the config.json of a GPT-2 model?", error.to_string()))
+            .map_err(Error::Config)?;
         let refuse = |what: String| Err::<Self, Error>(Error::Config(what));
 
         if let Some(kind) = &file.model_type
             && kind != "gpt2"
         {
             return refuse(format!(
-                "model_type is `{kind}`; Patchlab runs models of GPT-2's architecture (model_type `gpt2`)."
+                "model_type is `{kind:.60}`; Patchlab runs models of GPT-2's architecture (model_type `gpt2`)."
             ));
         }
         let activation = file.activation_function.as_deref().unwrap_or("gelu_new");
         if !["gelu_new", "gelu_pytorch_tanh", "gelu_fast"].contains(&activation) {
             return refuse(format!(
-                "activation_function is `{activation}`; GPT-2's is `gelu_new`, and no other is implemented."
+                "activation_function is `{activation:.60}`; GPT-2's is `gelu_new`, and no other is implemented."
             ));
         }
         if file.scale_attn_weights == Some(false) || file.scale_attn_by_inverse_layer_idx == Some(true) {

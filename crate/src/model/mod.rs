@@ -1,12 +1,15 @@
 //! GPT-2: its configuration, its checkpoint, its weights as TransformerLens prepares them, its forward pass.
 //!
-//! Read in this order: [`config`], [`source`], [`checkpoint`], [`process`], [`vocabulary`], [`weights`],
-//! [`tap`], [`span`], [`forward`]. [`cost`] counts the work.
+//! Read in this order: [`config`], [`plan`], [`source`], [`checkpoint`], [`process`], [`vocabulary`], [`weights`],
+//! [`tap`], [`span`], [`forward`]. [`cost`] counts the work; [`half`] and [`mirror`] are other ways to keep a checkpoint.
 
 pub mod checkpoint;
 pub mod config;
 pub mod cost;
 pub mod forward;
+pub mod half;
+pub mod mirror;
+pub mod plan;
 pub mod process;
 pub mod source;
 pub mod span;

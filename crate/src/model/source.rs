@@ -6,6 +6,7 @@
 use std::ops::Range;
 
 use crate::error::{Error, Result};
+use crate::model::plan::Plan;
 
 /// A file that can be read by ranges.
 ///
@@ -28,6 +29,9 @@ pub trait Source {
     /// # Errors
     /// [`Error::Source`] if the bytes cannot be had; [`Error::Checkpoint`] if the file ends before the range.
     async fn read(&self, range: Range<u64>) -> Result<Vec<u8>>;
+
+    /// Hears of what will be read. A source that takes long may begin with it.
+    fn plan(&self, _plan: &Plan) {}
 }
 
 /// A file in memory.

@@ -1,22 +1,20 @@
-//! The model that the user chose: at an address, or as files from disk.
+//! The model that the user chose, and its files: at an address, as a hub has them or as a mirror, or from disk.
 
-use std::cell::Cell;
-use std::ops::Range;
 use std::rc::Rc;
 
-use js_sys::{Array, Reflect, Uint8Array};
+use js_sys::{Array, Reflect};
 use wasm_bindgen::{JsCast, JsValue};
-use wasm_bindgen_futures::JsFuture;
-use web_sys::{Blob, File};
 
 use crate::error::{Error, Result};
-use crate::model::source::{Source, ends_early};
-use crate::report::WeightBytes;
+use crate::model::mirror::{self, Manifest};
 use crate::session::{Files, TokenizerFiles};
-use crate::web::http::{fetch, fetch_text};
-use crate::web::js::say;
-use crate::web::stored::Stored;
-use crate::web::unreadable;
+use crate::web::disk::Chosen;
+use crate::web::download::Download;
+use crate::web::patience::Trouble;
+use crate::web::record::{Record, forget_others};
+use crate::web::small::{SmallFile, SmallFiles, text};
+use crate::web::store::Store;
+use crate::web::transfer::Transfer;
 
 /// `ModelChoice` of `docs/protocol.md`.
 pub(super) enum Choice {
@@ -29,37 +27,43 @@ pub(super) enum Choice {
 /// A model at an address.
 pub(super) struct Address {
     name: String,
-    /// Ends in `/`.
+    /// The folder's address; ends in `/`.
     base: String,
+    /// A folder that is taken instead if it is there.
+    beside: Option<String>,
     /// Whether the tokenizer is known to be GPT-2's, which need not be fetched.
     gpt2_tokenizer: bool,
     /// Whether there are reference values beside it.
     has_reference: bool,
+    /// Whether fp32 weights are to be kept as fp16.
+    half: bool,
 }
 
-/// Files that the user chose.
-pub(super) struct Chosen {
-    name: String,
-    files: Vec<File>,
+/// A folder, and the `config.json` that was found in it.
+struct Folder {
+    /// Where files are fetched from.
+    url: String,
+    /// Where it was said to be.
+    base: String,
+    config: String,
 }
-
-/// Where the bytes came from, told while they come.
-pub(super) type Counted = Rc<Cell<WeightBytes>>;
 
 impl Choice {
     /// Reads the choice. Files cannot pass through serde, so it is taken apart by hand.
     pub(super) fn from_js(choice: &JsValue) -> Result<Self> {
         let get = |name: &str| Reflect::get(choice, &JsValue::from(name)).ok();
         let text = |name: &str| get(name).and_then(|value| value.as_string());
+        let flag = |name: &str| get(name).is_some_and(|value| value.is_truthy());
         let name = text("name").unwrap_or_default();
         match (text("from").as_deref(), text("base"), get("files")) {
-            (Some("address"), Some(base), _) => {
-                let slash = if base.ends_with('/') { "" } else { "/" };
-                let gpt2_tokenizer = text("tokenizer").as_deref() == Some("gpt2");
-                let has_reference = get("reference").is_some_and(|value| value.is_truthy());
-                let base = format!("{base}{slash}");
-                Ok(Choice::Address(Address { name, base, gpt2_tokenizer, has_reference }))
-            }
+            (Some("address"), Some(base), _) => Ok(Choice::Address(Address {
+                name,
+                base: with_slash(base),
+                beside: text("beside").map(with_slash),
+                gpt2_tokenizer: text("tokenizer").as_deref() == Some("gpt2"),
+                has_reference: flag("reference"),
+                half: flag("half"),
+            })),
             (Some("files"), _, Some(files)) => {
                 let files = Array::from(&files).iter().filter_map(|file| file.dyn_into().ok()).collect();
                 Ok(Choice::Files(Chosen { name, files }))
@@ -71,110 +75,63 @@ impl Choice {
 
 impl Address {
     /// The model's files; the weights are fetched when they are read.
-    pub(super) async fn files(self) -> Result<(Files<Stored>, Counted)> {
-        let at = |name: &str| format!("{}{name}", self.base);
-        let config = fetch_text(&at("config.json")).await?;
+    pub(super) async fn files(&self, store: Rc<Store>, transfer: Rc<Transfer>) -> Result<Files<Download>> {
+        let small = SmallFiles { store: &store, transfer: &transfer };
+        let Folder { url, base, config } = self.folder(&small).await?;
+        let at = |name: &str| format!("{url}{name}");
         let tokenizer = if self.gpt2_tokenizer {
             TokenizerFiles::Gpt2
-        } else if let Some(json) = fetch(&at("tokenizer.json")).await? {
-            TokenizerFiles::Json(json)
-        } else if fetch(&at("vocab.json")).await?.is_some() {
-            TokenizerFiles::VocabAndMerges(
-                fetch_text(&at("vocab.json")).await?,
-                fetch_text(&at("merges.txt")).await?,
-            )
+        } else if let Some(json) = small.find(&at("tokenizer.json")).await? {
+            TokenizerFiles::Json(json.bytes)
+        } else if let Some(vocab) = small.find(&at("vocab.json")).await? {
+            let merges = small.text(&at("merges.txt")).await?;
+            TokenizerFiles::VocabAndMerges(text(&at("vocab.json"), vocab.bytes)?, merges)
         } else {
             TokenizerFiles::Gpt2
         };
         let reference =
-            if self.has_reference { Some(fetch_text(&at("reference.json")).await?) } else { None };
-        let counted = Counted::default();
-        let weights = Stored::open(at("model.safetensors"), counted.clone()).await;
-        Ok((Files { name: self.name, config, tokenizer, reference, weights }, counted))
-    }
-}
+            if self.has_reference { Some(small.text(&at("reference.json")).await?) } else { None };
 
-impl Chosen {
-    /// The model's files; the weights are read when they are needed.
-    pub(super) async fn files(self) -> Result<Files<DiskFile>> {
-        let find = |name: &str| self.files.iter().find(|file| file.name() == name);
-        let need = |name: &str| {
-            find(name).ok_or_else(|| {
-                unreadable(
-                    name,
-                    "it is not among the chosen files. Choose config.json and model.safetensors together",
-                )
-            })
+        let name = self.name.clone();
+        let manifest = mirror::manifest_of(&config).map(|file| at(&file));
+        let weights = manifest.clone().unwrap_or_else(|| at("model.safetensors"));
+        let record = Record { name: name.clone(), base, weights, version: None, entries: 0 };
+        forget_others(&store, &record).await;
+        let weights = match manifest {
+            Some(manifest) => {
+                let read = Manifest::from_json(&manifest, &small.text(&manifest).await?)?;
+                Download::mirror(&url, &read, record, store, transfer).await
+            }
+            None => Download::file(record, store, transfer, self.half).await,
         };
-        let config = text(need("config.json")?).await?;
-        let tokenizer = if let Some(json) = find("tokenizer.json") {
-            TokenizerFiles::Json(text(json).await?.into_bytes())
-        } else if let (Some(vocab), Some(merges)) = (find("vocab.json"), find("merges.txt")) {
-            TokenizerFiles::VocabAndMerges(text(vocab).await?, text(merges).await?)
-        } else {
-            TokenizerFiles::Gpt2
-        };
-        // A fine-tune's weights may have any name; there is one checkpoint among the files.
-        let weights = match find("model.safetensors") {
-            Some(file) => file,
-            None => self
-                .files
-                .iter()
-                .find(|file| file.name().ends_with(".safetensors"))
-                .map_or_else(|| need("model.safetensors"), Ok)?,
-        };
-        let weights = DiskFile { name: weights.name(), file: weights.clone() };
-        let reference = match find("reference.json") {
-            Some(file) => Some(text(file).await?),
-            None => None,
-        };
-        Ok(Files { name: self.name, config, tokenizer, reference, weights })
-    }
-}
-
-/// A file from disk.
-pub(super) struct DiskFile {
-    name: String,
-    file: File,
-}
-
-impl DiskFile {
-    /// Its length in bytes.
-    pub(super) fn size(&self) -> f64 {
-        self.file.size()
-    }
-}
-
-impl Source for DiskFile {
-    fn name(&self) -> &str {
-        &self.name
+        Ok(Files { name, config, tokenizer, reference, weights })
     }
 
-    fn len(&self) -> Option<u64> {
-        Some(self.size() as u64)
-    }
-
-    async fn read(&self, range: Range<u64>) -> Result<Vec<u8>> {
-        let part = self.file.slice_with_f64_and_f64(range.start as f64, range.end as f64);
-        let bytes = match part {
-            Ok(part) => bytes(&part).await,
-            Err(error) => Err(error),
-        };
-        let bytes = bytes.map_err(|error| unreadable(&self.name, say(&error)))?;
-        if bytes.len() as u64 == range.end - range.start {
-            Ok(bytes)
-        } else {
-            Err(ends_early(&self.name, range.end))
+    /// Finds the folder to take: the one beside the page if there is a model in it, else the one at the address.
+    async fn folder(&self, small: &SmallFiles<'_>) -> Result<Folder> {
+        if let Some(beside) = &self.beside
+            && let Ok(Some(file)) = small.find(&format!("{beside}config.json")).await
+            && let Ok(config) = String::from_utf8(file.bytes)
+            // Some hosts answer with a page of their own where they have no file.
+            && serde_json::from_str::<serde_json::Value>(&config).is_ok()
+        {
+            return Ok(Folder { url: beside.clone(), base: beside.clone(), config });
         }
+        let address = format!("{}config.json", self.base);
+        let SmallFile { bytes, commit } =
+            small.find(&address).await?.ok_or_else(|| Trouble::Refused(404).into_error(&address, ""))?;
+        // A branch can move while its files are fetched; the commit that it is at stays what it is.
+        let url = match commit {
+            Some(commit) => self.base.replace("/resolve/main/", &format!("/resolve/{commit}/")),
+            None => self.base.clone(),
+        };
+        Ok(Folder { url, base: self.base.clone(), config: text(&address, bytes)? })
     }
 }
 
-async fn bytes(blob: &Blob) -> Result<Vec<u8>, JsValue> {
-    let buffer = JsFuture::from(blob.array_buffer()).await?;
-    Ok(Uint8Array::new(&buffer).to_vec())
-}
-
-async fn text(file: &File) -> Result<String> {
-    let bytes = bytes(file).await.map_err(|error| unreadable(&file.name(), say(&error)))?;
-    String::from_utf8(bytes).map_err(|_| unreadable(&file.name(), "it is not text"))
+fn with_slash(mut folder: String) -> String {
+    if !folder.ends_with('/') {
+        folder.push('/');
+    }
+    folder
 }

@@ -1,8 +1,10 @@
 //! Values across the border: plain data in, plain data out, errors as objects.
 
+use js_sys::Function;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use wasm_bindgen::JsValue;
+use wasm_bindgen::{JsCast, JsValue};
+use web_sys::WorkerGlobalScope;
 
 use crate::error::{Error, Result};
 use crate::experiment::Place;
@@ -49,6 +51,20 @@ pub(super) fn say(error: &JsValue) -> String {
         .and_then(|message| message.as_string())
         .or_else(|| error.as_string())
         .unwrap_or_else(|| format!("{error:?}"))
+}
+
+/// Calls the page. An error there is the page's own fault: the computation goes on, the developer is told.
+pub(super) fn tell(listener: &Function, what: &impl Serialize) {
+    let told = give(what).and_then(|value| listener.call1(&JsValue::NULL, &value));
+    if let Err(error) = told {
+        web_sys::console::error_1(&error);
+    }
+}
+
+/// Whether the browser thinks that there is a network.
+pub(super) fn online() -> bool {
+    let scope = js_sys::global().dyn_into::<WorkerGlobalScope>();
+    scope.map_or(true, |scope| scope.navigator().on_line())
 }
 
 /// The time in milliseconds, for intervals of it.

@@ -3,12 +3,22 @@
 //! `www/engine/worker.js` calls what is exported here; `docs/protocol.md` is the contract.
 
 mod adapter;
+mod body;
 mod choice;
 mod constructors;
+mod digest;
+mod disk;
+mod download;
+mod fetcher;
 mod http;
 mod js;
+mod locks;
 mod logger;
-mod stored;
+mod patience;
+mod record;
+mod small;
+mod store;
+mod transfer;
 
 use std::cell::{Cell, RefCell};
 use std::future::Future;
@@ -17,7 +27,6 @@ use std::rc::Rc;
 
 use gloo_timers::future::TimeoutFuture;
 use js_sys::Function;
-use serde::Serialize;
 use wasm_bindgen::prelude::*;
 
 use crate::device::{Adapter, Wanted};
@@ -30,7 +39,9 @@ use crate::report::{Grid, Opened, Part, Preview, Progress, WeightBytes};
 use crate::session::{Request, Session};
 use crate::summary;
 use crate::tokens::Tokenizer;
-use choice::Choice;
+use choice::{Address, Choice};
+use store::Store;
+use transfer::{Flow, Transfer};
 
 /// Runs once, when the module is loaded.
 #[wasm_bindgen(start)]
@@ -83,7 +94,8 @@ pub fn difference(grid: JsValue, group: usize, minus: usize) -> Result<JsValue, 
 #[derive(Default)]
 pub struct Engine {
     session: RefCell<Option<Rc<Session>>>,
-    cancelled: Rc<Cell<bool>>,
+    /// Of the call that is running.
+    flow: RefCell<Rc<Flow>>,
 }
 
 #[wasm_bindgen]
@@ -145,15 +157,34 @@ impl Engine {
 
     /// Stops the call that is running; it then ends with code `cancelled`.
     pub fn cancel(&self) {
-        self.cancelled.set(true);
+        self.flow.borrow().stop();
+    }
+
+    /// Lets the running call's download ask for nothing more, or lets it go on.
+    pub fn pause(&self, paused: bool) {
+        self.flow.borrow().pause(paused);
+    }
+
+    /// The models of which weights are kept in this browser: `StoredModel[]`.
+    ///
+    /// # Errors
+    /// As [`catalogue`].
+    pub async fn stored(&self) -> Result<JsValue, JsValue> {
+        js::give(&record::stored(&Store::open().await).await)
+    }
+
+    /// Deletes what is kept of the model whose folder has the address `base`.
+    pub async fn forget(&self, base: String) {
+        record::forget(&Store::open().await, &base).await;
     }
 }
 
 impl Engine {
     /// The host of a new call.
     fn host(&self, progress: Function) -> Page {
-        self.cancelled.set(false);
-        Page { progress, preview: None, last: Cell::new(js::now()), cancelled: self.cancelled.clone() }
+        let flow = Rc::new(Flow::default());
+        *self.flow.borrow_mut() = flow.clone();
+        Page { progress, preview: None, last: Cell::new(js::now()), flow, transfer: RefCell::default() }
     }
 
     async fn open_choice(&self, choice: &JsValue, wanted: Wanted, host: &Page) -> Result<Opened> {
@@ -162,11 +193,11 @@ impl Engine {
             _ => adapter::find().await,
         };
         let (session, bytes) = match Choice::from_js(choice)? {
-            Choice::Address(address) => {
-                let (files, counted) = address.files().await?;
-                let session = Session::open(files, wanted, &adapter, host).await?;
-                (session, counted.get())
-            }
+            Choice::Address(address) => match open_address(&address, wanted, &adapter, host).await {
+                // What had come was of an old file and is gone; once more for the new one.
+                Err(Error::SourceChanged(_)) => open_address(&address, wanted, &adapter, host).await?,
+                opened => opened?,
+            },
             Choice::Files(chosen) => {
                 let files = chosen.files().await?;
                 let bytes = WeightBytes { total: files.weights.size(), ..WeightBytes::default() };
@@ -180,12 +211,19 @@ impl Engine {
     }
 }
 
-/// Calls the page. An error there is the page's own fault: the computation goes on, the developer is told.
-fn tell(listener: &Function, what: &impl Serialize) {
-    let told = js::give(what).and_then(|value| listener.call1(&JsValue::NULL, &value));
-    if let Err(error) = told {
-        web_sys::console::error_1(&error);
-    }
+/// Opens the model at an address.
+async fn open_address(
+    address: &Address,
+    wanted: Wanted,
+    adapter: &Adapter,
+    host: &Page,
+) -> Result<(Session, WeightBytes)> {
+    let transfer = Rc::new(Transfer::new(host.flow.clone(), host.progress.clone()));
+    *host.transfer.borrow_mut() = Some(transfer.clone());
+    let files = address.files(Rc::new(Store::open().await), transfer.clone()).await?;
+    let session = Session::open(files, wanted, adapter, host).await;
+    *host.transfer.borrow_mut() = None;
+    Ok((session?, transfer.bytes()))
 }
 
 /// A picture that fills in need not do so more often.
@@ -197,12 +235,17 @@ struct Page {
     preview: Option<Function>,
     /// When the last preview was made, in milliseconds.
     last: Cell<f64>,
-    cancelled: Rc<Cell<bool>>,
+    flow: Rc<Flow>,
+    /// The download that is running, which knows better how far it has come than its reader does.
+    transfer: RefCell<Option<Rc<Transfer>>>,
 }
 
 impl Host for Page {
     fn progress(&self, progress: Progress) {
-        tell(&self.progress, &progress);
+        match self.transfer.borrow().as_ref() {
+            Some(transfer) => transfer.tell_now(),
+            None => js::tell(&self.progress, &progress),
+        }
     }
 
     fn wants_preview(&self) -> bool {
@@ -211,13 +254,13 @@ impl Host for Page {
 
     fn preview(&self, index: usize, part: &Part) {
         if let Some(preview) = &self.preview {
-            tell(preview, &Preview { index, part: part.clone() });
+            js::tell(preview, &Preview { index, part: part.clone() });
             self.last.set(js::now());
         }
     }
 
     fn cancelled(&self) -> bool {
-        self.cancelled.get()
+        self.flow.stopped()
     }
 
     fn pause(&self) -> Pin<Box<dyn Future<Output = ()> + '_>> {
