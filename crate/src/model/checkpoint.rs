@@ -15,6 +15,9 @@ use crate::model::source::{Source, ends_early};
 /// 100 MB, of which a made-up one becomes gigabytes while it is parsed.
 const LONGEST_HEADER: u64 = 8 << 20;
 
+/// Numbers for which there is room at once: a block of the vocabulary, and any layer's matrix of a middling model.
+const ROOM: usize = (32 << 20) / 4;
+
 /// An open checkpoint: its header is read and checked, its tensors are still where they were.
 #[derive(Debug)]
 pub struct Checkpoint<S> {
@@ -147,8 +150,8 @@ impl<S: Source> Checkpoint<S> {
         let start = self.range(info).start + (first * width) as u64;
         let end = start + (count * width) as u64;
 
-        // Room is made for what has come, never for what the header claims: the file may end at any byte.
-        let mut numbers: Vec<f32> = Vec::new();
+        // Room is made for what has come, and not for all that the header claims: the file may end at any byte.
+        let mut numbers: Vec<f32> = Vec::with_capacity(count.min(ROOM));
         let mut bytes = Vec::new();
         let mut at = start;
         while at < end {

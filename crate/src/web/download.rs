@@ -15,6 +15,7 @@ use crate::model::plan::Plan;
 use crate::model::source::{Source, ends_early};
 use crate::web::fetcher::{Fetcher, Host, Piece};
 use crate::web::http::Remote;
+use crate::web::js::release;
 use crate::web::patience::Trouble;
 use crate::web::record::{Record, SHARD, forget_weights};
 use crate::web::small::with_query;
@@ -233,6 +234,11 @@ impl Source for Download {
             let within = part.subarray((at - from) as u32, (end - from) as u32);
             within.copy_to(&mut bytes[(at - range.start) as usize..(end - range.start) as usize]);
             at = end;
+            if at == from + u64::from(part.length()) {
+                // It is read in order, so nobody will ask for this part again.
+                self.coming.borrow_mut().remove(&from);
+                release(&part);
+            }
         }
         Ok(bytes)
     }

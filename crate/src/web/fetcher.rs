@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::model::half;
 use crate::web::digest::sha256;
 use crate::web::http::{Remote, read_shard};
+use crate::web::js::release;
 use crate::web::locks::Lock;
 use crate::web::patience::{Trouble, insist};
 use crate::web::record::{HALF_PIECE, PIECE, Record, forget_weights};
@@ -144,6 +145,7 @@ impl Fetcher {
             && let Some(halves) = self.store.get(&half_key(piece)).await
         {
             bytes = Some(Uint8Array::from(half::widen(&halves.to_vec()).as_slice()));
+            release(&halves);
         }
         if bytes.is_none() {
             bytes = self.store.get(&piece.key).await;
@@ -166,7 +168,10 @@ impl Fetcher {
         let halves = if self.keeps_half() { half::narrow(&bytes.to_vec()) } else { None };
         let kept = match halves {
             Some(halves) => {
-                self.store.put(&half_key(piece), &Uint8Array::from(halves.as_slice())).await;
+                release(&bytes);
+                let copy = Uint8Array::from(halves.as_slice());
+                self.store.put(&half_key(piece), &copy).await;
+                release(&copy);
                 Uint8Array::from(half::widen(&halves).as_slice())
             }
             None => {

@@ -10,6 +10,7 @@ use web_sys::RequestCache;
 use crate::error::{Error, Result};
 use crate::model::source::ends_early;
 use crate::web::body::Body;
+use crate::web::js::release;
 use crate::web::patience::{Trouble, wait_for};
 use crate::web::transfer::Transfer;
 
@@ -204,9 +205,11 @@ async fn fill(
         if chunk.length() > bytes.length() - got.get() {
             return Err(Trouble::passing("has sent more than was asked for"));
         }
+        let count = chunk.length();
         bytes.set(&chunk, got.get());
-        got.set(got.get() + chunk.length());
-        transfer.arrived(chunk.length());
+        release(&chunk);
+        got.set(got.get() + count);
+        transfer.arrived(count);
     }
     if got.get() < bytes.length() {
         Err(Trouble::passing("has sent less than was asked for"))
@@ -245,6 +248,8 @@ impl Whole {
             self.at += u64::from(used);
             if self.at < next {
                 self.spare = Some(chunk.subarray(used, chunk.length()));
+            } else {
+                release(&chunk);
             }
         }
         Ok(())

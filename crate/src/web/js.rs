@@ -1,6 +1,6 @@
 //! Values across the border: plain data in, plain data out, errors as objects.
 
-use js_sys::Function;
+use js_sys::{Function, Reflect, Uint8Array};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use wasm_bindgen::{JsCast, JsValue};
@@ -46,7 +46,7 @@ fn object(code: &str, message: String, place: Option<Place>) -> JsValue {
 
 /// What a caught JavaScript value says.
 pub(super) fn say(error: &JsValue) -> String {
-    js_sys::Reflect::get(error, &JsValue::from("message"))
+    Reflect::get(error, &JsValue::from("message"))
         .ok()
         .and_then(|message| message.as_string())
         .or_else(|| error.as_string())
@@ -58,6 +58,17 @@ pub(super) fn tell(listener: &Function, what: &impl Serialize) {
     let told = give(what).and_then(|value| listener.call1(&JsValue::NULL, &value));
     if let Err(error) = told {
         web_sys::console::error_1(&error);
+    }
+}
+
+/// Gives back the memory of bytes that nobody needs any more. Left to the garbage collector, a download would pile up
+/// a hundred megabytes of them. The array is empty afterwards.
+pub(super) fn release(bytes: &Uint8Array) {
+    let buffer = bytes.buffer();
+    let transfer = Reflect::get(&buffer, &JsValue::from("transfer")).ok();
+    if let Some(transfer) = transfer.and_then(|transfer| transfer.dyn_into::<Function>().ok()) {
+        // A buffer that cannot be transferred stays until it is collected.
+        transfer.call1(&buffer, &JsValue::from(0)).ok();
     }
 }
 
