@@ -14,13 +14,13 @@ import { Inspector } from './inspector/inspector.js';
 import { modelChooser } from './opening/chooser.js';
 import { choiceFromQuery, deviceFromQuery } from './opening/choices.js';
 import { Opener } from './opening/opener.js';
+import { storageButton } from './opening/storage.js';
 import { startContents } from './shell/contents.js';
-import { readDocument } from './shell/documents.js';
 import { fitRail } from './shell/rail.js';
 import { watchReading } from './shell/reading.js';
 import { startSheet } from './shell/sheet.js';
 import { startThemeSwitch } from './shell/theme-switch.js';
-import { Loaded } from './study/loaded.js';
+import { greet, startUpdates } from './shell/updates.js';
 import { Setup } from './study/setup.js';
 import { Study } from './study/study.js';
 
@@ -29,6 +29,8 @@ import { Study } from './study/study.js';
 
 const CHECK_PAUSE_MS = 120;
 const LINK_PAUSE_MS = 400;
+/** A first opening that takes longer is a download, and the page's own files need not wait for its end. */
+const OPENING_MS = 20_000;
 
 const engine = new Engine();
 const state = new State();
@@ -73,7 +75,7 @@ const goTo = (place) => {
   editor.goTo(place);
 };
 
-const opener = new Opener(engine, { onOpened, onQuery: () => writeAddress() });
+const opener = new Opener(engine, { onOpened, onReopened, onQuery: () => writeAddress() });
 const onCrash = (/** @type {EngineError} */ error) => opener.crashed(error);
 
 const study = new Study(engine, state, setup, {
@@ -83,6 +85,7 @@ const study = new Study(engine, state, setup, {
   describe,
   goTo,
   onCrash,
+  onLost: (error) => opener.lost(error),
   actions: {
     onHead: ({ layer, head, group }) => inspector.open({ kind: 'head', layer, head, group }),
     onNeuron: ({ layer, neuron, group }) => inspector.open({ kind: 'neuron', layer, neuron, group }),
@@ -144,6 +147,12 @@ async function onOpened() {
   linkedSection = '';
 }
 
+/** The same model is open again, perhaps on another device. */
+function onReopened() {
+  study.timing.clear();
+  check();
+}
+
 /** The section that the link opens, until it has been shown or the reader has gone elsewhere. */
 let linkedSection = '';
 for (const event of ['wheel', 'touchstart', 'pointerdown', 'keydown']) addEventListener(event, () => { linkedSection = ''; }, { passive: true });
@@ -175,7 +184,8 @@ async function check() {
   } catch (error) {
     if (!(error instanceof EngineError)) throw error;
     if (error.code === 'engine') onCrash(error);
-    else toast(error.message);
+    // With a new device comes a new check.
+    else if (error.code !== 'compute') toast(error.message);
   }
 }
 
@@ -184,6 +194,12 @@ let linkTimer;
 function writeAddressSoon() {
   clearTimeout(linkTimer);
   linkTimer = setTimeout(writeAddress, LINK_PAUSE_MS);
+}
+
+/** Writes the draft and the address bar without waiting for a pause. */
+function saveNow() {
+  clearTimeout(linkTimer);
+  return writeAddress();
 }
 
 async function writeAddress() {
@@ -217,6 +233,7 @@ function replaceBy(experiment, what) {
 /** @param {File} file */
 async function importFile(file) {
   try {
+    const [{ readDocument }, { Loaded }] = await Promise.all([import('./shell/documents.js'), import('./study/loaded.js')]);
     const { experiment, study: loaded } = await readDocument(file, engine);
     replaceBy(experiment, loaded ? `${file.name} was opened: its numbers are shown as they are.` : `${file.name} was imported.`);
     if (!loaded) return;
@@ -234,6 +251,7 @@ const chooser = modelChooser({
   onDocument: importFile,
 });
 opener.connect(chooser);
+byId('storage-place', HTMLElement).replaceChildren(storageButton(engine));
 
 const importInput = byId('import-file', HTMLInputElement);
 byId('import', HTMLElement).addEventListener('click', () => importInput.click());
@@ -251,15 +269,13 @@ byId('export-place', HTMLElement).replaceChildren(studyMenu({
   figures: () => study.computed,
   missing: () => study.missing,
   link: async () => {
-    clearTimeout(linkTimer);
-    await writeAddress();
+    await saveNow();
     return { address: location.href, isWhole: !opener.isFromFiles };
   },
   describe,
 }, engine));
 byId('share', HTMLElement).addEventListener('click', async () => {
-  clearTimeout(linkTimer);
-  await writeAddress();
+  await saveNow();
   const lacks = opener.isFromFiles ? ' It opens the demo model: files cannot be part of a link.' : '';
   try {
     await navigator.clipboard.writeText(location.href);
@@ -272,7 +288,9 @@ byId('share', HTMLElement).addEventListener('click', async () => {
 /** The first experiment: the link's, else what was typed last time, else the first preset. */
 async function start() {
   const query = new URLSearchParams(location.search);
-  opener.start(choiceFromQuery(query), deviceFromQuery(query));
+  const opening = opener.start(choiceFromQuery(query), deviceFromQuery(query));
+  const patience = new Promise((done) => setTimeout(done, OPENING_MS));
+  Promise.race([opening, patience]).then(() => startUpdates(saveNow));
   const draft = readDraft();
   let linked = null;
   try {
@@ -320,4 +338,5 @@ window.addEventListener('hashchange', async () => {
   }
 });
 
+greet();
 start();

@@ -5,10 +5,11 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
-import { assertClean } from './harness/browser.mjs';
+import { assertClean, freshBrowser, whenFresh } from './harness/browser.mjs';
 import { dist } from './harness/inputs.mjs';
 import { draw, emptyPage, saved } from './harness/pictures.mjs';
 import * as samples from './harness/samples.mjs';
+import { serveSite } from './harness/server.mjs';
 
 test('CSV holds every number of every prompt and measure', async (t) => {
   const { page, watched } = await emptyPage(t);
@@ -59,9 +60,20 @@ test('every kind of figure is saved as a picture that stands alone, light even f
   assertClean(watched);
 });
 
-test('scripts and styles of the page are small', (t) => {
-  const files = readdirSync(join(dist, 'www'), { recursive: true, encoding: 'utf8' }).filter((file) => /\.(js|css)$/.test(file));
-  const size = files.reduce((sum, file) => sum + gzipSync(readFileSync(join(dist, 'www', file))).length, 0);
-  t.diagnostic(`${files.length} files, ${(size / 1000).toFixed(1)} kB gzipped`);
-  assert.ok(size < 130_000, `${size} bytes gzipped`);
+test('scripts and styles of the page are small', async (t) => {
+  const site = await serveSite(dist, { path: '/' });
+  t.after(site.close);
+  // The service worker fetches everything there is, later and without anybody waiting for it.
+  const context = await freshBrowser(t, { serviceWorkers: 'block' });
+  const page = await context.newPage();
+  await page.goto(`${site.url}?device=cpu`);
+  await whenFresh(page, 'logit-diff');
+  const isText = (/** @type {string} */ file) => /^www\/.*\.(js|css)$/.test(file);
+  const first = [...new Set(site.seen.map(({ path }) => path.slice(1)))].filter(isText);
+  const all = readdirSync(dist, { recursive: true, encoding: 'utf8' }).map((file) => file.replaceAll('\\', '/')).filter(isText);
+  const sizeOf = (/** @type {string[]} */ files) => files.reduce((sum, file) => sum + gzipSync(readFileSync(join(dist, file))).length, 0);
+  t.diagnostic(`at first ${first.length} files, ${(sizeOf(first) / 1000).toFixed(1)} kB gzipped; in all ${all.length} files, ${(sizeOf(all) / 1000).toFixed(1)} kB`);
+  assert.ok(first.length > 50 && first.every((file) => all.includes(file)), `${first.length} files`);
+  assert.ok(sizeOf(first) < 130_000, `${sizeOf(first)} bytes gzipped before anything is clicked`);
+  assert.ok(sizeOf(all) < 150_000, `${sizeOf(all)} bytes gzipped in all`);
 });

@@ -96,6 +96,13 @@ const states = {
     query: `&weights=${slow.url}&model=gpt2`,
     show: (page) => page.waitForFunction(() => Number(/** @type {HTMLElement | null} */ (document.querySelector('.work-text[data-done]'))?.dataset.done) > 0),
   },
+  paused: {
+    query: `&weights=${slow.url}&model=gpt2`,
+    show: (page) => page.click('#pause-opening'),
+  },
+  stored: {
+    show: async (page) => { await fresh(page); await page.click('#stored'); await page.locator('.stored-model').waitFor(); },
+  },
   failed: {
     query: `&weights=${dead}`,
     show: async (page) => { await fresh(page); await page.click('[data-model="gpt2"]'); await page.waitForSelector('#opening[data-state="failed"]'); },

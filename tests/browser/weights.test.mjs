@@ -6,7 +6,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { assertClean, browserWithProfile, dotsOf, freshBrowser, watchedPage, whenFresh, whenOpen, andThenFresh } from './harness/browser.mjs';
+import { LARGE, faultServer } from './harness/faults.mjs';
 import { assertClose, chosenFiles, demoFile, dist, dotsPart, nativeReport } from './harness/inputs.mjs';
+import { addressOf, opensWell, wide } from './harness/opening.mjs';
 import { serveFiles, serveSite } from './harness/server.mjs';
 
 const demo = { 'config.json': demoFile('config.json'), 'model.safetensors': demoFile('model.safetensors') };
@@ -57,7 +59,8 @@ test('weights come by ranges, and from storage on the second visit', async (t) =
 
   hub.seen.length = 0;
   const second = await visit();
-  assert.deepEqual(weightRequests(hub.seen), []);
+  // All that is asked is whether the file is still the same.
+  assert.ok(weightRequests(hub.seen).length <= 1 && weightRequests(hub.seen).every((request) => request.bytes <= 8));
   assert.equal(second.bytes.network, 0);
   assert.equal(second.bytes.storage, first.bytes.network);
   assert.match(second.text, /from this browser\u2019s storage/);
@@ -66,9 +69,10 @@ test('weights come by ranges, and from storage on the second visit', async (t) =
 
 test('progress is shown in bytes, and an opening can be cancelled', async (t) => {
   const site = await serveSite(dist);
-  const hub = await serveFiles(demo, { delay: 400 });
+  // Parts come together: each is slow enough that there is time to look, and to cancel.
+  const hub = await faultServer(wide, { fault: ({ size }) => (size >= LARGE ? { perSecond: size / 20 } : null) });
   t.after(site.close);
-  t.after(hub.close);
+  t.after(hub.down);
   const context = await freshBrowser(t);
   const { page, watched } = await watchedPage(context, { hosts: [site.origin, hub.origin], expected: [/ERR_ABORTED/] });
   await page.goto(`${site.url}?device=cpu&weights=${hub.url}`);
@@ -83,6 +87,49 @@ test('progress is shown in bytes, and an opening can be cancelled', async (t) =>
   assert.match(await page.locator('[data-hook="model-name"]').innerText(), /demo model/);
   assert.deepEqual(await dotsOf(page), before);
   await andThenFresh(page, 'logit-diff', () => page.getByRole('button', { name: 'Remove pair 3' }).click());
+  assertClean(watched);
+});
+
+test('a download is paused and goes on', async (t) => {
+  const site = await serveSite(dist);
+  // Everything is cut after a while, so that there is something to ask for again.
+  const hub = await faultServer(wide, { fault: ({ size, tries }) => (size >= LARGE && tries === 0 ? { perSecond: size / 3, cutAfter: Math.floor(0.8 * size) } : null) });
+  t.after(site.close);
+  t.after(hub.down);
+  const context = await freshBrowser(t);
+  const { page, watched } = await watchedPage(context, { hosts: [site.origin, hub.origin], expected: [/Failed to load resource/] });
+  await page.goto(addressOf(site, hub));
+  const pause = page.locator('#pause-opening');
+  await pause.click();
+  assert.equal(await pause.innerText(), 'Continue');
+  await page.waitForFunction(() => /Paused/.test(document.querySelector('.work-text')?.textContent ?? ''));
+  await page.waitForTimeout(5000);
+  assert.ok(hub.answers.every(({ outcome }) => outcome === 'complete' || outcome === 'cut'));
+  assert.equal(new Set(hub.of().map(({ end }) => end)).size, hub.of().length, 'it was not paused');
+  assert.equal(await page.getAttribute('#opening', 'data-state'), 'opening');
+  await pause.click();
+  await opensWell(page);
+  assertClean(watched);
+});
+
+test('stored weights are listed and deleted', async (t) => {
+  const site = await serveSite(dist);
+  const hub = await serveFiles(demo);
+  t.after(site.close);
+  t.after(hub.close);
+  const context = await freshBrowser(t);
+  const { page, watched } = await watchedPage(context, { hosts: [site.origin, hub.origin] });
+  await page.goto(addressOf(site, hub));
+  await opensWell(page);
+  await page.click('#stored');
+  const model = page.locator(`.stored-model[data-base="${hub.url}"]`);
+  assert.match(await model.innerText(), /GPT-2 small[\s\S]*6\.9 MB[\s\S]*complete/);
+  await model.getByRole('button').click();
+  await model.getByRole('button').click();
+  await model.waitFor({ state: 'detached' });
+  await page.reload();
+  const end = await opensWell(page);
+  assert.equal(end.storage, 0);
   assertClean(watched);
 });
 

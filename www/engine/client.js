@@ -1,7 +1,7 @@
 // The page's only door to the engine: calls go to the worker, answers come back as promises.
 
 /** @import { ModelChoice } from '../opening/choices.js' */
-/** @import { Checked, Experiment, Grid, NotebookRequest, Opened, Panel, Place, Preset, Preview, Progress, Report, AnalysisInfo, Wanted } from '../types/engine.js' */
+/** @import { Checked, Experiment, Grid, NotebookRequest, Opened, Panel, Place, Preset, Preview, Progress, Report, AnalysisInfo, StoredModel, Wanted } from '../types/engine.js' */
 
 /**
  * @typedef {object} Calls
@@ -12,6 +12,9 @@
  * @property {{ args: { request: NotebookRequest }, result: string }} notebook
  * @property {{ args: {}, result: AnalysisInfo[] }} catalogue
  * @property {{ args: {}, result: Preset[] }} presets
+ * @property {{ args: { paused: boolean }, result: null }} pause
+ * @property {{ args: {}, result: StoredModel[] }} stored
+ * @property {{ args: { base: string }, result: null }} forget
  */
 
 /** What the engine refuses, in words for the user. */
@@ -31,7 +34,7 @@ export class EngineError extends Error {
  * @property {(preview: Preview) => void} [onPreview] hears of figures that are not complete yet
  * @property {AbortSignal} [signal]
  *
- * @typedef {Omit<Options, 'signal'> & { resolve: (result: any) => void, reject: (error: EngineError) => void }} Pending
+ * @typedef {Omit<Options, 'signal'> & { resolve: (result: any) => void, reject: (error: EngineError) => void, request: object }} Pending
  */
 
 export class Engine {
@@ -47,17 +50,19 @@ export class Engine {
 
   #start() {
     const worker = new Worker(new URL('./worker.js', import.meta.url), { type: 'module', name: 'engine' });
-    worker.addEventListener('message', (event) => this.#hear(event.data));
+    // What a worker said before it was replaced may come afterwards.
+    const isOurs = () => worker === this.#worker;
+    worker.addEventListener('message', (event) => { if (isOurs()) this.#hear(event.data); });
     // Only a worker script that cannot be loaded ends here; what goes wrong inside it is answered by itself.
-    worker.addEventListener('error', () => this.#failAll('The engine could not be loaded. Reload the page.'));
+    worker.addEventListener('error', () => { if (isOurs()) this.#failAll('The engine could not be loaded. Reload the page.'); });
     return worker;
   }
 
-  /** A new worker in place of one that crashed. Nothing is open in it. */
+  /** A new worker in place of one that can compute nothing any more. No model is open in it; it is asked again what the old one left unanswered. */
   restart() {
     this.#worker.terminate();
-    this.#failAll('The engine was restarted.');
     this.#worker = this.#start();
+    for (const { request } of this.#pending.values()) this.#worker.postMessage(request);
   }
 
   /**
@@ -70,8 +75,9 @@ export class Engine {
   call(call, args, { onProgress, onPreview, signal } = {}) {
     const id = this.#next++;
     return new Promise((resolve, reject) => {
-      this.#pending.set(id, { resolve, reject, onProgress, onPreview });
-      this.#worker.postMessage({ id, call, args });
+      const request = { id, call, args };
+      this.#pending.set(id, { resolve, reject, onProgress, onPreview, request });
+      this.#worker.postMessage(request);
       const cancel = () => {
         if (this.#pending.has(id)) this.#worker.postMessage({ id: this.#next++, call: 'cancel', args: { id } });
       };

@@ -1,7 +1,7 @@
 // The engine's worker: loads the WebAssembly module and serves docs/protocol.md with it.
 
 /** @import { ModelChoice } from '../opening/choices.js' */
-/** @import { Checked, Experiment, Grid, NotebookRequest, Opened, Panel, Preset, Preview, Progress, Report, AnalysisInfo, Wanted } from '../types/engine.js' */
+/** @import { Checked, Experiment, Grid, NotebookRequest, Opened, Panel, Preset, Preview, Progress, Report, AnalysisInfo, StoredModel, Wanted } from '../types/engine.js' */
 
 /**
  * The module's exports.
@@ -18,6 +18,9 @@
  * @property {(experiment: Experiment) => Checked} check
  * @property {(request: unknown, progress: (progress: Progress) => void, preview: (preview: Preview) => void) => Promise<Report>} run
  * @property {() => void} cancel
+ * @property {(paused: boolean) => void} pause
+ * @property {() => Promise<StoredModel[]>} stored
+ * @property {(base: string) => Promise<void>} forget
  */
 
 /** @typedef {{ code: string, message: string, place?: unknown }} Failure */
@@ -54,7 +57,11 @@ console.error = (...words) => {
 
 self.addEventListener('message', (event) => serve(event.data));
 // A panic inside an asynchronous call settles no promise: it arrives here.
-self.addEventListener('error', (event) => crash(event.error ?? event.message));
+self.addEventListener('error', (event) => {
+  // Answered here, it is no longer the page's to hear of.
+  event.preventDefault();
+  crash(event.error ?? event.message);
+});
 self.addEventListener('unhandledrejection', (event) => crash(event.reason));
 
 /** @param {Request} request */
@@ -94,6 +101,15 @@ async function perform(id, call, args) {
       return module.notebook(args.request);
     case 'check':
       return engine.check(args.experiment);
+    // These wait for no turn: a download is paused, and storage looked at, while a model is being opened.
+    case 'pause':
+      engine.pause(args.paused);
+      return null;
+    case 'stored':
+      return engine.stored();
+    case 'forget':
+      await engine.forget(args.base);
+      return null;
     case 'open':
       return inTurn(id, () => engine.open(args.model, args.device, report));
     case 'run':
@@ -127,7 +143,11 @@ function answer(id, outcome) {
 /** @param {unknown} error */
 function crash(error) {
   const what = lastPanic || (error instanceof Error ? error.message : String(error));
-  broken ??= { code: 'engine', message: `The engine stopped: ${what} Restart it or reload the page.` };
+  const [place, words] = what.split('\n');
+  // The graphics stack panics at an error that the GPU tells of, such as a lack of memory. Another device may do better.
+  broken ??= words && /\bwgpu[a-z-]*-\d/.test(place)
+    ? { code: 'compute', message: `The device failed while computing (${words.replace(/^called .* value: (JsValue\()?/, '')}). Open the model again, or choose the CPU as device.` }
+    : { code: 'engine', message: `The engine stopped: ${what} Restart it or reload the page.` };
   for (const id of [...open]) answer(id, { error: broken });
 }
 

@@ -3,10 +3,7 @@
 import { h } from '../dom.js';
 import { toast } from '../messages.js';
 import { choicesMenu } from './choices-menu.js';
-import { csvOf } from './csv.js';
 import { download, fileName } from './download.js';
-import { pictureOf } from './picture.js';
-import { pngOf } from './png.js';
 
 /** @import { Part } from '../types/engine.js' */
 
@@ -32,7 +29,9 @@ export function saveMenu(figure, part) {
 
 /** @param {HTMLElement} figure @param {Part} part @param {string} format @returns {Promise<Blob>} */
 async function contentOf(figure, part, format) {
-  if (format === 'csv') return csvOf(part);
+  // What makes a file is fetched when one is wanted.
+  if (format === 'csv') return (await import('./csv.js')).csvOf(part);
+  const { pictureOf } = await import('./picture.js');
   const picture = pictureOf(figure, part.title);
-  return format === 'png' ? pngOf(picture) : new Blob([picture.svg], { type: 'image/svg+xml' });
+  return format === 'png' ? (await import('./png.js')).pngOf(picture) : new Blob([picture.svg], { type: 'image/svg+xml' });
 }

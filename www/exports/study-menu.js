@@ -5,9 +5,6 @@ import { say, toast } from '../messages.js';
 import { plural } from '../numbers.js';
 import { choicesMenu } from './choices-menu.js';
 import { download } from './download.js';
-import { studyJson } from './study-json.js';
-import { studyNotebook } from './study-notebook.js';
-import { studyReport } from './study-report.js';
 import { studyFileName, takeStudy } from './study-source.js';
 
 /** @import { Engine } from '../engine/client.js' */
@@ -63,8 +60,16 @@ export function studyMenu(source, engine) {
   };
   /** @param {string} format @param {Study} study @param {Work} work @returns {Promise<{ file: Blob, more?: string }>} */
   const make = async (format, study, work) => {
-    if (format === 'html') return { file: await studyReport(study, { signal: work.signal, onProgress: (...progress) => work.progress(...progress) }) };
-    if (format === 'json') return { file: await studyJson(study, { signal: work.signal }) };
+    // What makes a file is fetched when one is wanted.
+    if (format === 'html') {
+      const { studyReport } = await import('./study-report.js');
+      return { file: await studyReport(study, { signal: work.signal, onProgress: (...progress) => work.progress(...progress) }) };
+    }
+    if (format === 'json') {
+      const { studyJson } = await import('./study-json.js');
+      return { file: await studyJson(study, { signal: work.signal }) };
+    }
+    const { studyNotebook } = await import('./study-notebook.js');
     const { file, leftOut } = await studyNotebook(study, source.python(), engine);
     return { file, more: leftOut > 0 ? `${plural(leftOut, 'pair')} that cannot be run ${leftOut === 1 ? 'is' : 'are'} not in it.` : '' };
   };

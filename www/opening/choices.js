@@ -1,5 +1,7 @@
 // The models one can open, and how the address bar names them: `?model=`, `?weights=`, `?device=`.
 
+import { keepsHalf } from './half.js';
+
 /** @import { Wanted } from '../types/engine.js' */
 
 /**
@@ -9,8 +11,9 @@
 
 /**
  * A choice as the engine understands it; docs/protocol.md.
- * `reference`: beside the weights are numbers of PyTorch, with which the checks compare.
- * @typedef {{ from: 'address', name: string, base: string, tokenizer?: 'gpt2', reference?: true } | { from: 'files', name: string, files: File[] }} ModelChoice
+ * `beside`: a folder that is taken instead if there is a model in it. `reference`: beside the weights are numbers of
+ * PyTorch, with which the checks compare. `half`: fp32 weights are kept as fp16.
+ * @typedef {{ from: 'address', name: string, base: string, beside?: string, tokenizer?: 'gpt2', reference?: true, half?: true } | { from: 'files', name: string, files: File[] }} ModelChoice
  */
 
 /** The demo model's name says what it is wherever it stands, in reports and in exported files too. */
@@ -63,16 +66,24 @@ export function toModelChoice(choice, query) {
     case 'demo':
       return { from: 'address', name: DEMO_NAME, base: new URL('www/models/demo/', document.baseURI).href, tokenizer: 'gpt2', reference: true };
     case 'gpt2': {
+      const given = query.get('weights');
       const configured = document.querySelector('meta[name="patchlab-weights"]')?.getAttribute('content');
-      return { from: 'address', name: 'GPT-2 small', base: folder(query.get('weights') ?? configured ?? ''), tokenizer: 'gpt2' };
+      // Whoever hosts a copy may have put the weights beside it.
+      const beside = given === null ? { beside: new URL('www/models/gpt2/', document.baseURI).href } : {};
+      return { from: 'address', name: 'GPT-2 small', base: folder(given ?? configured ?? ''), ...beside, tokenizer: 'gpt2', ...half() };
     }
     case 'address': {
       const base = folder(choice.base);
-      return { from: 'address', name: nameOf(base), base };
+      return { from: 'address', name: nameOf(base), base, ...half() };
     }
     case 'files':
       return { from: 'files', name: 'checkpoint from disk', files: choice.files };
   }
+}
+
+/** @returns {{ half?: true }} */
+function half() {
+  return keepsHalf() ? { half: true } : {};
 }
 
 /**

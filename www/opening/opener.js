@@ -1,14 +1,18 @@
-// Opens models: one at a time, the latest wish wins, and what was open before goes on working when an opening fails.
+// Opens models: one at a time, the latest wish wins, and what was open before goes on working when an opening fails. If
+// the device fails, what was open on it is opened again (recovery.js).
 
 import { EngineError } from '../engine/client.js';
 import { byId } from '../dom.js';
-import { say } from '../messages.js';
+import { say, toast } from '../messages.js';
 import { label, namesInPython, queryFor, toModelChoice } from './choices.js';
 import { OpeningPanel } from './panel.js';
+import { Recovery } from './recovery.js';
+import { askToKeep } from './storage.js';
 
 /** @import { Engine } from '../engine/client.js' */
 /** @import { Choice } from './choices.js' */
 /** @import { Opened, Wanted } from '../types/engine.js' */
+/** @import { Attempt } from './recovery.js' */
 
 /** @typedef {{ showModel: (choice: Choice | null) => void, showDevice: (device: Wanted) => void }} Chooser */
 
@@ -21,6 +25,7 @@ export class Opener {
   #engine;
   #panel = new OpeningPanel(byId('opening', HTMLElement));
   #onOpened;
+  #onReopened;
   #onQuery;
   /** @type {Chooser | null} */
   #chooser = null;
@@ -32,13 +37,23 @@ export class Opener {
   #openAs = null;
   /** @type {AbortController | null} */
   #running = null;
+  /** What `#running` leads to. */
+  #done = Promise.resolve();
   /** Whether the engine has stopped and a new one is needed. */
   #broken = false;
+  #recovery = new Recovery();
 
-  /** @param {Engine} engine @param {{ onOpened: () => void, onQuery: () => void }} listeners */
-  constructor(engine, { onOpened, onQuery }) {
+  /**
+   * @param {Engine} engine
+   * @param {object} listeners
+   * @param {() => void} listeners.onOpened another model is open
+   * @param {() => void} listeners.onReopened the same model is open again after its device had failed
+   * @param {() => void} listeners.onQuery
+   */
+  constructor(engine, { onOpened, onReopened, onQuery }) {
     this.#engine = engine;
     this.#onOpened = onOpened;
+    this.#onReopened = onReopened;
     this.#onQuery = onQuery;
   }
 
@@ -49,24 +64,23 @@ export class Opener {
 
   /** @param {Choice} choice @param {Wanted} device */
   start(choice, device) {
-    this.#choice = choice;
     this.#device = device;
     this.#chooser?.showDevice(device);
-    return this.#run();
+    return this.choose(choice);
   }
 
   /** @param {Choice} choice */
   choose(choice) {
     this.#choice = choice;
-    return this.#run();
+    this.#recovery.reset();
+    return this.#begin();
   }
 
   /** @param {Wanted} device */
   chooseDevice(device) {
     this.#device = device;
     // What is open moves to the other device, not what failed to open.
-    if (this.#openAs) this.#choice = this.#openAs.choice;
-    return this.#run();
+    return this.choose(this.#openAs?.choice ?? this.#choice);
   }
 
   /** The query that the address bar should have. */
@@ -84,39 +98,95 @@ export class Opener {
     return this.#openAs?.choice.kind === 'files';
   }
 
-  async #run() {
+  /** @param {Attempt | null} [attempt] after the device has failed */
+  #begin(attempt = null) {
+    this.#done = this.#run(attempt);
+    return this.#done;
+  }
+
+  /** @param {Attempt | null} attempt */
+  async #run(attempt) {
     const choice = this.#choice;
-    const device = this.#device;
+    const wish = this.#device;
     this.#running?.abort();
     const mine = new AbortController();
     this.#running = mine;
-    if (this.#broken) this.#engine.restart();
+    if (this.#broken || attempt) this.#engine.restart();
     this.#broken = false;
-    this.#panel.opening(label(choice), () => mine.abort());
+    this.#panel.opening(label(choice), {
+      onCancel: () => mine.abort(),
+      onPause: choice.kind === 'files' ? null : (paused) => this.#engine.call('pause', { paused }).catch(() => {}),
+      why: attempt?.says,
+    });
+    if (attempt) say(attempt.says);
     try {
-      const opened = await this.#engine.call('open', { model: toModelChoice(choice, new URLSearchParams(location.search)), device }, {
+      const opened = await this.#engine.call('open', { model: toModelChoice(choice, new URLSearchParams(location.search)), device: attempt?.device ?? wish }, {
         signal: mine.signal,
         onProgress: (progress) => this.#running === mine && this.#panel.progress(progress),
       });
+      const isAgain = attempt !== null && this.open !== null && this.#openAs?.choice === choice;
       this.open = opened;
-      this.#openAs = { choice, device };
-      this.serial += 1;
+      this.#openAs = { choice, device: wish };
+      if (!isAgain) this.serial += 1;
       if (this.#running !== mine) return;
-      this.#panel.opened(opened, { demo: choice.kind === 'demo' });
+      this.#panel.opened(opened, { demo: choice.kind === 'demo', why: attempt?.why ?? null });
       this.#chooser?.showModel(choice);
+      // Any other device is then there to be chosen, the one that failed too. The next model may have it again.
+      this.#chooser?.showDevice(attempt?.why ? 'cpu' : wish);
       say(`${opened.model.name} is open on ${opened.model.device.name}.`);
+      if (attempt) toast(attempt.then);
+      if (choice.kind === 'gpt2' || choice.kind === 'address') askToKeep();
+      if (isAgain) {
+        this.#onReopened();
+        return;
+      }
       this.#onQuery();
       this.#onOpened();
     } catch (error) {
-      if (error instanceof EngineError && error.code === 'engine') this.crashed(error);
-      else if (this.#running === mine) this.#fail(error);
+      const code = error instanceof EngineError ? error.code : '';
+      if (error instanceof EngineError && code === 'engine') this.crashed(error);
+      else if (this.#running !== mine) return;
+      else if (error instanceof EngineError && code === 'compute') {
+        // What was open before is gone with the device; what is being opened again counts as open meanwhile.
+        if (!attempt) this.open = null;
+        await this.#recover(error, true);
+      } else {
+        this.#fail(error, attempt !== null);
+      }
     } finally {
       if (this.#running === mine) this.#running = null;
     }
   }
 
-  /** @param {unknown} error */
-  #fail(error) {
+  /**
+   * The device has failed: a new engine takes over.
+   *
+   * @param {EngineError} error
+   * @returns {Promise<void> | null} the new engine's opening, well or badly; null if there is no hope of one
+   */
+  lost(error) {
+    if (this.#broken) return null;
+    if (this.#running) {
+      // Another model is being opened already: the new engine opens that one.
+      this.open = null;
+      this.#engine.restart();
+      return this.#done;
+    }
+    if (this.#openAs) this.#choice = this.#openAs.choice;
+    return this.#recover(error, false);
+  }
+
+  /** @param {EngineError} error @param {boolean} isOpening whether it failed before anything was open on it @returns {Promise<void> | null} */
+  #recover(error, isOpening) {
+    const attempt = this.#recovery.next(error, this.#device, isOpening ? null : this.open?.model.device.kind ?? null);
+    if (attempt) return this.#begin(attempt);
+    this.crashed(error);
+    return null;
+  }
+
+  /** @param {unknown} error @param {boolean} [isLost] whether the model that was open is gone with its device */
+  #fail(error, isLost = false) {
+    if (isLost) this.open = null;
     const code = error instanceof EngineError ? error.code : 'address';
     const message = error instanceof Error ? error.message : String(error);
     if (this.#openAs) {
@@ -149,7 +219,6 @@ export class Opener {
 
   /** A new engine, and in it the model that was open, or being opened. */
   #restart() {
-    if (this.#openAs) this.#choice = this.#openAs.choice;
-    return this.#run();
+    return this.choose(this.#openAs?.choice ?? this.#choice);
   }
 }

@@ -1,8 +1,8 @@
 // The strip under the header: what is open and on which device, how far an opening has come, or why it failed.
 
 import { h, icon } from '../dom.js';
-import { formatBytes, formatCount, formatSeconds } from '../numbers.js';
-import { Rate } from './rate.js';
+import { formatBytes, formatCount } from '../numbers.js';
+import { Transfer } from './transfer.js';
 
 /** @import { Opened, Progress } from '../types/engine.js' */
 
@@ -11,8 +11,7 @@ export class OpeningPanel {
   #facts = h('div', { class: 'facts' });
   #work = h('div', { class: 'work', hidden: true });
   #failure = h('div', { class: 'failure', hidden: true, role: 'alert' });
-  #rate = new Rate();
-  /** @type {{ text: HTMLElement, bar: HTMLProgressElement } | null} */
+  /** @type {{ transfer: Transfer, bar: HTMLProgressElement } | null} */
   #shown = null;
 
   /** @param {HTMLElement} root */
@@ -20,7 +19,7 @@ export class OpeningPanel {
     this.#root = root;
     root.append(this.#facts, this.#work, this.#failure);
     this.#state('none');
-    this.#facts.append(h('span', { class: 'fact' }, 'No model is open yet.'));
+    this.#facts.replaceChildren(h('span', { class: 'fact' }, 'No model is open yet.'));
   }
 
   /** @param {'none' | 'opening' | 'open' | 'failed'} state */
@@ -28,49 +27,57 @@ export class OpeningPanel {
     this.#root.dataset.state = state;
   }
 
-  /** @param {string} name @param {() => void} onCancel */
-  opening(name, onCancel) {
+  /**
+   * @param {string} name
+   * @param {object} about
+   * @param {() => void} about.onCancel
+   * @param {((paused: boolean) => void) | null} about.onPause null if there is nothing to pause
+   * @param {string} [about.why] it is opened, if nobody asked for it
+   */
+  opening(name, { onCancel, onPause, why = '' }) {
     // The strip keeps its height, whatever stands in it, so that the page below stays where it is.
     this.#root.style.setProperty('min-height', `${this.#root.offsetHeight}px`);
+    this.#end();
     this.#state('opening');
-    this.#rate = new Rate();
     this.#failure.hidden = true;
     const bar = h('progress', { 'aria-label': `Opening ${name}` });
-    const text = h('span', { class: 'work-text' }, 'starting\u2026');
-    this.#shown = { text, bar };
+    const transfer = new Transfer(onPause);
+    const cancel = () => {
+      onCancel();
+      // A paused download would not hear of it.
+      transfer.end();
+    };
+    this.#shown = { transfer, bar };
     this.#work.replaceChildren(
-      h('div', { class: 'work-line' }, h('span', { class: 'work-name' }, `Opening ${name}`), bar),
-      h('div', { class: 'work-line' }, text, h('button', { type: 'button', class: 'link', id: 'cancel-opening', on: { click: onCancel } }, 'Cancel')));
+      h('div', { class: 'work-line' }, why ? h('span', { class: 'work-why' }, why) : h('span', { class: 'work-name' }, `Opening ${name}`), bar),
+      h('div', { class: 'work-line' }, transfer.text, transfer.button, h('button', { type: 'button', class: 'link', id: 'cancel-opening', on: { click: cancel } }, 'Cancel')),
+      transfer.note);
     this.#work.hidden = false;
   }
 
   /** @param {Progress} progress */
-  progress({ stage, done, total, unit }) {
+  progress(progress) {
     if (!this.#shown) return;
-    const { bar, text } = this.#shown;
-    if (total > 0) {
-      bar.max = total;
-      bar.value = done;
+    const { bar, transfer } = this.#shown;
+    if (progress.total > 0) {
+      bar.max = progress.total;
+      bar.value = progress.done;
     }
-    if (unit !== 'bytes') {
-      text.textContent = stage;
-      return;
-    }
-    this.#rate.add(done);
-    const speed = this.#rate.perSecond;
-    const left = this.#rate.secondsFor(total - done);
-    const words = [stage, `${formatBytes(done)} of ${formatBytes(total)}`];
-    if (speed) words.push(`${formatBytes(speed)}/s`);
-    if (left !== null && done < total) words.push(`${formatSeconds(left)} left`);
-    text.textContent = words.filter(Boolean).join(' \u00b7 ');
-    Object.assign(text.dataset, { done: String(done), total: String(total) });
+    transfer.progress(progress);
   }
 
-  /** @param {Opened} opened @param {{ demo: boolean }} about */
-  opened({ model, bytes }, { demo }) {
+  /** Nothing is being opened any more. */
+  #end() {
+    this.#shown?.transfer.end();
+    this.#shown = null;
+    this.#work.hidden = true;
+  }
+
+  /** @param {Opened} opened @param {{ demo: boolean, why: string | null }} about `why` it is on this device, if that was not to be expected */
+  opened({ model, bytes }, { demo, why }) {
+    this.#end();
     this.#state('open');
     this.#root.style.removeProperty('min-height');
-    this.#work.hidden = true;
     this.#failure.hidden = true;
     const size = [
       `${model.n_layers} layers`, `${model.n_heads} heads`, `d_model ${model.d_model}`, `d_mlp ${model.d_mlp}`, `n_ctx ${model.n_ctx}`,
@@ -80,8 +87,9 @@ export class OpeningPanel {
       h('span', { class: demo ? 'fact fact-name fact-demo' : 'fact fact-name', data: { hook: 'model-name' } }, model.name),
       h('span', { class: 'fact fact-size' }, size.join(' \u00b7 ')),
       h('span', { class: 'fact-break' }),
-      h('span', { class: 'fact', data: { hook: 'device', device: model.device.kind } }, h('strong', {}, model.device.name), `: ${model.device.reason}`),
+      h('span', { class: 'fact', data: { hook: 'device', device: model.device.kind } }, h('strong', {}, model.device.name), why ? h('span', { class: 'fact-warning' }, `: ${why}`) : `: ${model.device.reason}`),
       h('span', { class: 'fact', data: { hook: 'source', network: bytes.network, storage: bytes.storage, total: bytes.total } }, sourceOf(bytes)),
+      ...(bytes.unkept ? [h('span', { class: 'fact fact-warning', data: { hook: 'unkept' } }, `not kept in this browser: ${bytes.unkept}`)] : []),
     );
   }
 
@@ -90,8 +98,8 @@ export class OpeningPanel {
    * @param {{ code: string, kept: string | null, retry: { label: string, click: () => void } | null }} about `kept` is the model that goes on working
    */
   failed(message, { code, kept, retry }) {
+    this.#end();
     this.#state('failed');
-    this.#work.hidden = true;
     this.#failure.dataset.code = code;
     this.#failure.replaceChildren(
       icon('alert'),
@@ -105,7 +113,7 @@ export class OpeningPanel {
 
   /** Back to what was there before. @param {boolean} open whether a model is open */
   dismiss(open) {
-    this.#work.hidden = true;
+    this.#end();
     this.#failure.hidden = true;
     this.#state(open ? 'open' : 'none');
     if (!open) this.#facts.replaceChildren(h('span', { class: 'fact' }, 'No model is open. Choose one above.'));

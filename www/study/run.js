@@ -216,6 +216,12 @@ export class Run {
     this.#options.results.put(this.analysis, this.#key, report);
   }
 
+  /** The device failed: it is run again on the next. */
+  onInterrupted() {
+    this.figure.queue();
+    this.#enter('queued');
+  }
+
   /** @param {EngineError} error */
   onError(error) {
     this.#askedNow = false;

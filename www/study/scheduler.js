@@ -16,6 +16,7 @@ import { placePart, placeReport } from './groups.js';
  * @property {(index: number, part: Part) => void} onPreview
  * @property {(report: Report, milliseconds: number) => void} onReport
  * @property {(error: EngineError) => void} onError
+ * @property {() => void} [onInterrupted] its run could not be ended and will begin again
  */
 
 /** @typedef {{ client: Client, ask: Ask, controller: AbortController }} Job */
@@ -23,6 +24,7 @@ import { placePart, placeReport } from './groups.js';
 export class Scheduler {
   #engine;
   #onCrash;
+  #onLost;
   #onChange;
   /** @type {Map<Client, Job>} */
   #waiting = new Map();
@@ -31,10 +33,17 @@ export class Scheduler {
   /** Whether a turn of the queue is already coming. */
   #coming = false;
 
-  /** @param {Engine} engine @param {{ onCrash: (error: EngineError) => void, onChange: () => void }} listeners */
-  constructor(engine, { onCrash, onChange }) {
+  /**
+   * @param {Engine} engine
+   * @param {object} listeners
+   * @param {(error: EngineError) => void} listeners.onCrash
+   * @param {(error: EngineError) => Promise<void> | null} listeners.onLost the device has failed; answers when another is there
+   * @param {() => void} listeners.onChange
+   */
+  constructor(engine, { onCrash, onLost, onChange }) {
     this.#engine = engine;
     this.#onCrash = onCrash;
+    this.#onLost = onLost;
     this.#onChange = onChange;
   }
 
@@ -110,12 +119,27 @@ export class Scheduler {
       if (!signal.aborted) client.onReport(placeReport(report, shown), performance.now() - start);
     } catch (error) {
       if (!(error instanceof EngineError)) throw error;
-      if (!signal.aborted) client.onError(error);
+      const back = error.code === 'compute' ? this.#onLost(error) : null;
+      if (back) {
+        this.#again(job);
+        await back;
+      } else if (!signal.aborted) {
+        client.onError(error);
+      }
       if (error.code === 'engine') this.#onCrash(error);
     } finally {
       this.#running = null;
       this.#onChange();
       this.#turn();
     }
+  }
+
+  /** Puts a request that was interrupted back among those that wait. @param {Job} job */
+  #again({ client, ask, controller }) {
+    if (controller.signal.aborted) return;
+    controller.abort();
+    this.#waiting.set(client, { client, ask, controller: new AbortController() });
+    client.onInterrupted?.();
+    this.#onChange();
   }
 }

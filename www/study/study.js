@@ -39,6 +39,7 @@ const ASSUMED = { n_layers: 4, n_heads: 4 };
  * @property {(place: Place) => void} goTo
  * @property {Actions} actions what clicks on pictures do
  * @property {(error: EngineError) => void} onCrash
+ * @property {(error: EngineError) => Promise<void> | null} onLost
  */
 
 /** One figure with everything that belongs to it. @typedef {{ entry: FigureEntry, info: AnalysisInfo, run: Run, form: ReturnType<typeof settingsForm> | null }} Placed */
@@ -73,7 +74,7 @@ export class Study {
     this.#state = state;
     this.#setup = setup;
     this.#options = options;
-    this.scheduler = new Scheduler(engine, { onCrash: options.onCrash, onChange: () => this.#tell() });
+    this.scheduler = new Scheduler(engine, { onCrash: options.onCrash, onLost: options.onLost, onChange: () => this.#tell() });
     this.results.onChange((analysis) => {
       if (this.#placed.some(({ entry }) => entry.follows?.from === analysis)) this.refresh();
     });

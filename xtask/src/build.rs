@@ -19,9 +19,10 @@ use crate::module;
 use crate::paths::Paths;
 use crate::run::say;
 use crate::setup::{self, Compiler};
+use crate::site_files;
 
 /// What the site is made from, besides the compiler. `crate/examples` is not part of the module.
-const INPUTS: [&str; 11] = [
+const INPUTS: [&str; 12] = [
     "Cargo.toml",
     "Cargo.lock",
     ".cargo/config.toml",
@@ -33,6 +34,7 @@ const INPUTS: [&str; 11] = [
     "xtask/vendor/package-lock.json",
     "xtask/src/build.rs",
     "xtask/src/module.rs",
+    "xtask/src/site_files.rs",
 ];
 const NOT_INPUTS: [&str; 1] = ["crate/examples"];
 /// The module in the built site.
@@ -101,7 +103,8 @@ fn trunk(paths: &Paths, compiler: Compiler, folder: &Path) -> Result<()> {
     compiler.apply(&command).run().context("Trunk could not build the site; its messages stand above")?;
     let wasm = folder.join(WASM);
     fs::write(&wasm, module::without_names(&fs::read(&wasm)?)?)?;
-    shrink(paths, &folder.join("www"))
+    shrink(paths, &folder.join("www"))?;
+    site_files::put_service_worker(folder)
 }
 
 /// Leaves comments and white space out of the page's scripts, which makes up a third of what a visitor fetches of them.

@@ -95,6 +95,15 @@ export async function whenFresh(page, figure, { after = 0, timeout = 60_000 } = 
   );
 }
 
+/** Waits until the page's own files are kept for the time without the network. @param {Page} page */
+export async function whenKept(page) {
+  for (let wait = 0; wait < 60_000; wait += 200) {
+    if (await page.evaluate(async () => (await navigator.serviceWorker.getRegistration())?.active?.state === 'activated')) return;
+    await page.waitForTimeout(200);
+  }
+  assert.fail('the page\u2019s files are not kept');
+}
+
 /** How many results a figure has shown. @param {Page} page @param {string} figure */
 export async function runsOf(page, figure) {
   return Number(await page.locator(`#${figure}`).getAttribute('data-run'));

@@ -1,0 +1,54 @@
+// The memory of Chromium's renderer process, from Linux's /proc.
+
+import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
+
+/** @import { Page } from 'playwright-core' */
+
+/**
+ * Counts from now how much the resident memory of a new page's process grows at its peak.
+ *
+ * @param {string} profile the browser's
+ * @param {Page} page
+ * @param {string} url of the site, so that the page's process is the one that it stays in
+ * @returns {Promise<() => number>} bytes
+ */
+export async function peakGrowth(profile, page, url) {
+  await page.goto(new URL('www/icon.svg', url).href);
+  const pid = rendererOf(profile);
+  const before = status(pid, 'VmRSS');
+  writeFileSync(`/proc/${pid}/clear_refs`, '5'); // forgets the peak so far
+  return () => Math.max(status(pid, 'VmHWM'), ...renderersOf(profile).map((other) => status(other, 'VmHWM'))) - before;
+}
+
+/** The renderer with most memory. @param {string} profile */
+function rendererOf(profile) {
+  const [first] = renderersOf(profile).sort((a, b) => status(b, 'VmRSS') - status(a, 'VmRSS'));
+  if (!first) throw new Error('no renderer process was found');
+  return first;
+}
+
+/** @param {string} profile */
+function renderersOf(profile) {
+  return readdirSync('/proc').filter((name) => /^\d+$/.test(name)).map(Number).filter((pid) => {
+    try {
+      return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('--type=renderer') && lineage(pid).includes(profile);
+    } catch {
+      return false; // it has ended meanwhile
+    }
+  });
+}
+
+/** The command lines of a process and its ancestors. @param {number} pid */
+function lineage(pid) {
+  let words = '';
+  for (let at = pid; at > 1; at = Number(/PPid:\s*(\d+)/.exec(readFileSync(`/proc/${at}/status`, 'utf8'))?.[1] ?? 0)) {
+    words += readFileSync(`/proc/${at}/cmdline`, 'utf8');
+  }
+  return words;
+}
+
+/** A line of a process's status in bytes. @param {number} pid @param {string} name */
+function status(pid, name) {
+  const line = new RegExp(`${name}:\\s*(\\d+) kB`).exec(readFileSync(`/proc/${pid}/status`, 'utf8'));
+  return 1024 * Number(line?.[1]);
+}

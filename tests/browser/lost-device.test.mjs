@@ -1,0 +1,159 @@
+// The real engine on a GPU that is lost, has no room left, or offers as little as WebGPU allows. The adapter is SwiftShader,
+// changed in the worker before the engine sees it. recovery.test.mjs has the page's side in detail.
+
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { assertClean, dotsOf, freshBrowser, watchedPage, whenFresh, whenOpen } from './harness/browser.mjs';
+import { assertClose, dist, dotsPart, linkTo, nativeReport, onePair } from './harness/inputs.mjs';
+import { serveSite } from './harness/server.mjs';
+
+/** @import { TestContext } from 'node:test' */
+
+const SLOW = 120_000;
+const WORKER = 'www/engine/worker.js';
+/** What the graphics stack writes about its faults. */
+const FAULTS = [/cubecl_wgpu|panicked at|wgpu error|unreachable|RuntimeError|Device was destroyed/];
+/** Of the first pair's two prompts: the native command's, which has them first in the first group. */
+const expected = dotsPart(nativeReport('logit-diff')).series[0].points.slice(0, 2).map((point) => point.value);
+
+/** The device is lost with a certain piece of work for it; with `once`, only the first. @param {number} after @param {boolean} [once] */
+const lost = (after, once = false) => `{
+  const request = GPUAdapter.prototype.requestDevice;
+  GPUAdapter.prototype.requestDevice = async function (...args) {
+    const device = await request.apply(this, args);
+    const ledger = await caches.open('losses');
+    const isFirst = (await ledger.keys()).length === 0;
+    const submit = device.queue.submit.bind(device.queue);
+    let left = ${after};
+    device.queue.submit = (...work) => {
+      left -= 1;
+      if (left === 0 && (isFirst || !${once})) {
+        ledger.put('/lost', new Response(''));
+        device.destroy();
+      }
+      return submit(...work);
+    };
+    return device;
+  };
+}\n`;
+
+/** The error that a device tells of when it has no room for a buffer. @param {number} bytes that it has room for */
+const full = (bytes) => `{
+  const create = GPUDevice.prototype.createBuffer;
+  let used = 0;
+  GPUDevice.prototype.createBuffer = function (descriptor) {
+    used += descriptor.size;
+    const buffer = create.call(this, descriptor);
+    if (used > ${bytes}) {
+      this.dispatchEvent(new GPUUncapturedErrorEvent('uncapturederror', { error: new GPUOutOfMemoryError('no room'), cancelable: true }));
+      buffer.destroy();
+    }
+    return buffer;
+  };
+}\n`;
+
+/** What a browser does that has no room for a buffer that it maps at once. @param {number} bytes */
+const throwing = (bytes) => `{
+  const create = GPUDevice.prototype.createBuffer;
+  let used = 0;
+  GPUDevice.prototype.createBuffer = function (descriptor) {
+    used += descriptor.size;
+    if (used > ${bytes}) throw new RangeError('createBuffer failed, size is too large for the implementation');
+    return create.call(this, descriptor);
+  };
+}\n`;
+
+const WITHOUT_TIMESTAMPS = `{
+  const { get } = Object.getOwnPropertyDescriptor(GPUAdapter.prototype, 'features');
+  Object.defineProperty(GPUAdapter.prototype, 'features', { get() { return new Set([...get.call(this)].filter((name) => name !== 'timestamp-query')); } });
+}\n`;
+
+/** The limits that every adapter has, by the standard; none larger is given. */
+const LEAST_LIMITS = `{
+  const least = {
+    maxTextureDimension1D: 8192, maxTextureDimension2D: 8192, maxTextureDimension3D: 2048, maxTextureArrayLayers: 256, maxBindGroups: 4, maxBindGroupsPlusVertexBuffers: 24,
+    maxBindingsPerBindGroup: 1000, maxDynamicUniformBuffersPerPipelineLayout: 8, maxDynamicStorageBuffersPerPipelineLayout: 4, maxSampledTexturesPerShaderStage: 16,
+    maxSamplersPerShaderStage: 16, maxStorageBuffersPerShaderStage: 8, maxStorageTexturesPerShaderStage: 4, maxUniformBuffersPerShaderStage: 12, maxUniformBufferBindingSize: 65536,
+    maxStorageBufferBindingSize: 134217728, minUniformBufferOffsetAlignment: 256, minStorageBufferOffsetAlignment: 256, maxVertexBuffers: 8, maxBufferSize: 268435456,
+    maxVertexAttributes: 16, maxVertexBufferArrayStride: 2048, maxInterStageShaderVariables: 16, maxColorAttachments: 8, maxColorAttachmentBytesPerSample: 32,
+    maxComputeWorkgroupStorageSize: 16384, maxComputeInvocationsPerWorkgroup: 256, maxComputeWorkgroupSizeX: 256, maxComputeWorkgroupSizeY: 256, maxComputeWorkgroupSizeZ: 64,
+    maxComputeWorkgroupsPerDimension: 65535,
+  };
+  const { get } = Object.getOwnPropertyDescriptor(GPUAdapter.prototype, 'limits');
+  Object.defineProperty(GPUAdapter.prototype, 'limits', { get() { return new Proxy(get.call(this), { get: (limits, name) => least[name] ?? limits[name] }); } });
+  const request = GPUAdapter.prototype.requestDevice;
+  GPUAdapter.prototype.requestDevice = async function (...args) {
+    const device = await request.apply(this, args);
+    for (const [name, limit] of Object.entries(least)) {
+      // A device that was asked for no more has no more.
+      if (name.startsWith('max') && device.limits[name] > limit) console.error('the engine got', name, device.limits[name]);
+    }
+    return device;
+  };
+}\n`;
+
+/** @param {TestContext} t @param {string} prefix runs in the worker before the engine @param {string} [query] */
+async function pageWith(t, prefix, query = '?device=wgpu') {
+  const site = await serveSite(dist, { replace: { [WORKER]: prefix + readFileSync(join(dist, WORKER), 'utf8') } });
+  t.after(site.close);
+  const context = await freshBrowser(t);
+  const { page, watched } = await watchedPage(context, { hosts: [site.origin], expected: FAULTS });
+  await page.goto(`${site.url}${query}${linkTo(onePair)}`);
+  return { page, watched };
+}
+
+/** The page's numbers are right, and from this device. @param {import('playwright-core').Page} page @param {'cpu' | 'wgpu'} kind */
+async function computesOn(page, kind) {
+  await whenFresh(page, 'logit-diff', { timeout: SLOW });
+  await whenOpen(page);
+  assert.equal(await page.locator('[data-hook="device"]').getAttribute('data-device'), kind);
+  assertClose((await dotsOf(page))[0].values, expected, 1e-3, 'values');
+  assert.match(await page.locator('#logit-diff .provenance').innerText(), kind === 'cpu' ? /CPU$/ : /WebGPU/);
+}
+
+test('a GPU that is lost in the middle of a run is taken again', async (t) => {
+  const { page, watched } = await pageWith(t, lost(6, true));
+  await page.locator('#toast').getByText('The GPU was lost, and the model was opened again.').waitFor({ timeout: SLOW });
+  await computesOn(page, 'wgpu');
+  assert.match(await page.locator('[data-hook="source"]').innerText(), /from this browser\u2019s storage/);
+  assertClean(watched);
+});
+
+test('a GPU that is lost each time gives way to the CPU', async (t) => {
+  const { page, watched } = await pageWith(t, lost(6));
+  await page.waitForFunction(() => /** @type {HTMLElement | null} */ (document.querySelector('[data-hook="device"]'))?.dataset.device === 'cpu', undefined, { timeout: SLOW });
+  await computesOn(page, 'cpu');
+  assert.match(await page.locator('[data-hook="device"]').innerText(), /^CPU: the GPU failed twice\..*lost/);
+  assertClean(watched);
+});
+
+for (const [name, prefix] of Object.entries({
+  'no room while a model is opened': full(3e6),
+  'no room in the middle of a run': full(13.7e6),
+  'no room for a buffer that is mapped at once': throwing(13.7e6),
+})) {
+  test(`a GPU that has ${name} gives way to the CPU`, async (t) => {
+    const { page, watched } = await pageWith(t, prefix);
+    await page.waitForFunction(() => /** @type {HTMLElement | null} */ (document.querySelector('[data-hook="device"]'))?.dataset.device === 'cpu', undefined, { timeout: SLOW });
+    await computesOn(page, 'cpu');
+    assert.match(await page.locator('[data-hook="device"]').innerText(), /^CPU: the GPU failed twice\..*(Out of Memory|too large)/);
+    assertClean(watched);
+  });
+}
+
+test('an adapter with the least limits that WebGPU allows is enough', async (t) => {
+  const { page, watched } = await pageWith(t, LEAST_LIMITS);
+  await computesOn(page, 'wgpu');
+  assertClean(watched);
+});
+
+test('an adapter without timestamp queries: the CPU unless WebGPU is insisted on, and then words', async (t) => {
+  const { page, watched } = await pageWith(t, WITHOUT_TIMESTAMPS, '');
+  await computesOn(page, 'cpu');
+  await page.selectOption('#device', 'wgpu');
+  await page.waitForSelector('#opening[data-state="failed"]');
+  assert.match(await page.locator('.failure').innerText(), /lacks timestamp queries[\s\S]*Choose the CPU[\s\S]*Still open/);
+  assertClean(watched);
+});

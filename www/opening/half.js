@@ -1,0 +1,21 @@
+// Whether weights are kept as fp16, remembered in this browser.
+
+const KEY = 'patchlab.half';
+
+export function keepsHalf() {
+  try {
+    return localStorage.getItem(KEY) === 'true';
+  } catch {
+    return false;
+  }
+}
+
+/** @param {boolean} half */
+export function keepHalf(half) {
+  try {
+    if (half) localStorage.setItem(KEY, 'true');
+    else localStorage.removeItem(KEY);
+  } catch {
+    // Storage is full or switched off: weights are not kept there either.
+  }
+}

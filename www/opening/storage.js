@@ -1,0 +1,30 @@
+// What this browser keeps of weights: the button that shows it, and the wish that it should last.
+
+import { h } from '../dom.js';
+
+/** @import { Engine } from '../engine/client.js' */
+
+const WIDTH = 440;
+
+/** Asks the browser not to clear away what is kept when it needs room. It may ask the user, or refuse: nothing waits for it. */
+export function askToKeep() {
+  navigator.storage?.persist?.().catch(() => {});
+}
+
+/** @param {Engine} engine */
+export function storageButton(engine) {
+  const menu = h('div', { class: 'menu menu-stored', id: 'stored-menu', popover: 'auto', role: 'dialog', 'aria-labelledby': 'stored-title' });
+  const button = h('button', { type: 'button', class: 'quiet', id: 'stored', popovertarget: menu.id }, 'Stored weights');
+  menu.addEventListener('beforetoggle', (event) => {
+    if (/** @type {ToggleEvent} */ (event).newState !== 'open') return;
+    const box = button.getBoundingClientRect();
+    menu.style.setProperty('--menu-top', `${Math.max(8, Math.min(box.bottom + 4, innerHeight - 320))}px`);
+    menu.style.setProperty('--menu-left', `${Math.max(8, Math.min(box.left, innerWidth - WIDTH - 8))}px`);
+    // Few ever open it, so it is fetched when they do.
+    import('./stored-menu.js').then(
+      ({ fillStoredMenu }) => fillStoredMenu(menu, engine),
+      () => menu.replaceChildren(h('p', { class: 'field-error', role: 'alert' }, 'A part of the page could not be loaded. Reload the page.')),
+    );
+  });
+  return h('span', {}, button, menu);
+}

@@ -1,0 +1,93 @@
+// The menu of weights that this browser keeps: what they take up, how to be rid of them, and how they are kept.
+
+import { h } from '../dom.js';
+import { say } from '../messages.js';
+import { formatBytes } from '../numbers.js';
+import { keepHalf, keepsHalf } from './half.js';
+
+/** @import { Engine } from '../engine/client.js' */
+/** @import { StoredModel } from '../types/engine.js' */
+
+/** How far keeping GPT-2 small's weights as fp16 changes what is computed with them, as measured. */
+const HALF_EFFECT = 'changes log-probabilities by up to 0.01';
+
+/** @param {HTMLElement} menu @param {Engine} engine */
+export async function fillStoredMenu(menu, engine) {
+  const title = h('h2', { id: 'stored-title', tabindex: -1 }, 'Weights kept in this browser');
+  const room = h('p', { class: 'hint' });
+  const list = h('ul', { class: 'stored-list' });
+  const fault = h('p', { class: 'field-error', role: 'alert', hidden: true });
+  menu.replaceChildren(title, list, fault, room, halfChoice());
+  title.focus();
+
+  const draw = async () => {
+    list.setAttribute('aria-busy', 'true');
+    if (list.childElementCount === 0) list.replaceChildren(h('li', { class: 'stored-none' }, 'Looking\u2026'));
+    try {
+      const models = await engine.call('stored', {});
+      list.replaceChildren(...(models.length > 0 ? models.map(row) : [h('li', { class: 'stored-none' }, 'None yet. A model is kept here while it is fetched, and then opens without the network.')]));
+    } catch (error) {
+      tell('What is kept cannot be listed', error);
+      list.replaceChildren();
+    }
+    list.removeAttribute('aria-busy');
+    room.textContent = await roomInWords();
+  };
+  /** @param {string} what @param {unknown} error */
+  const tell = (what, error) => {
+    fault.textContent = `${what}: ${error instanceof Error ? error.message : error}`;
+    fault.hidden = false;
+  };
+  /** @param {StoredModel} model */
+  const row = (model) => {
+    let sure = false;
+    const button = h('button', { type: 'button', class: 'quiet stored-delete', on: {
+      click: async () => {
+        if (!sure) return ask(true);
+        button.disabled = true;
+        fault.hidden = true;
+        try {
+          await engine.call('forget', { base: model.base });
+          say(`The stored weights of ${model.name} were deleted.`);
+          title.focus();
+        } catch (error) {
+          tell(`The weights of ${model.name} could not be deleted`, error);
+        }
+        await draw();
+      },
+      blur: () => ask(false),
+    } });
+    const ask = (/** @type {boolean} */ asked) => {
+      sure = asked;
+      button.classList.toggle('is-asking', asked);
+      button.textContent = asked ? `Delete ${formatBytes(model.bytes)}?` : 'Delete';
+      button.setAttribute('aria-label', asked ? `Press again to delete the stored weights of ${model.name}` : `Delete the stored weights of ${model.name}`);
+    };
+    ask(false);
+    return h('li', { class: 'stored-model', data: { base: model.base } },
+      h('div', { class: 'stored-text' },
+        h('p', { class: 'stored-name' }, model.name),
+        h('p', { class: 'stored-facts' }, [formatBytes(model.bytes), model.complete ? 'complete' : 'partly fetched: opening it goes on from there', model.half && 'as fp16'].filter(Boolean).join(' \u00b7 ')),
+        h('p', { class: 'stored-base' }, model.base)),
+      button);
+  };
+  await draw();
+}
+
+function halfChoice() {
+  const box = h('input', { type: 'checkbox', id: 'keep-half', checked: keepsHalf(), 'aria-describedby': 'keep-half-hint', on: { change: () => keepHalf(box.checked) } });
+  return h('div', { class: 'stored-half' },
+    h('label', { class: 'check', for: 'keep-half' }, box, 'Keep weights as fp16 (half the room)'),
+    h('p', { class: 'hint', id: 'keep-half-hint' }, `For weights that are fetched from now on; the download is no smaller. Rounding ${HALF_EFFECT}.`));
+}
+
+/** How much this browser keeps for the page, and whether it may clear it away. */
+async function roomInWords() {
+  try {
+    const [{ usage, quota }, lasts] = await Promise.all([navigator.storage.estimate(), navigator.storage.persisted?.() ?? false]);
+    const words = usage === undefined ? '' : `This site takes up about ${formatBytes(usage)}${quota ? ` of the ${formatBytes(quota)} that this browser allows it` : ''}. `;
+    return `${words}${lasts ? 'It is kept until you delete it.' : 'The browser may clear it when the disk is nearly full.'}`;
+  } catch {
+    return 'This browser does not say how much room there is.';
+  }
+}

@@ -1,0 +1,87 @@
+// Bytes of weights that are on their way: how many, how fast, how long still, what holds them up, and a pause.
+
+import { h } from '../dom.js';
+import { formatBytes, formatSeconds } from '../numbers.js';
+import { Rate } from './rate.js';
+
+/** @import { Progress } from '../types/engine.js' */
+
+/** Below this many bytes per second it is worth saying that waiting is not the page's doing. */
+const SLOW = 150_000;
+const SLOW_NOTE = 'The connection or the host is slow. What has come is kept: you can pause, or come back another time.';
+const TICK_MS = 1000;
+
+export class Transfer {
+  text = h('span', { class: 'work-text' }, 'starting\u2026');
+  button = h('button', { type: 'button', class: 'link', id: 'pause-opening', hidden: true, on: { click: () => this.#pause(!this.#paused) } }, 'Pause');
+  note = h('p', { class: 'work-note', role: 'status' });
+  #onPause;
+  #rate = new Rate();
+  /** @type {Progress | null} */
+  #last = null;
+  #paused = false;
+  #timer;
+
+  /** @param {((paused: boolean) => void) | null} onPause null: they come from disk */
+  constructor(onPause) {
+    this.#onPause = onPause;
+    // A connection that has stopped makes no progress to be drawn by.
+    this.#timer = setInterval(() => {
+      if (!this.#last || this.#paused || this.#last.unit !== 'bytes') return;
+      this.#rate.add(this.#last.done);
+      this.#draw(this.#last);
+    }, TICK_MS);
+  }
+
+  /** It is over, one way or the other. */
+  end() {
+    clearInterval(this.#timer);
+    if (this.#paused) this.#onPause?.(false);
+    this.#paused = false;
+  }
+
+  /** @param {Progress} progress */
+  progress(progress) {
+    this.#last = progress;
+    if (progress.unit === 'bytes') this.#rate.add(progress.done);
+    this.#draw(progress);
+  }
+
+  /** @param {boolean} paused */
+  #pause(paused) {
+    this.#paused = paused;
+    this.button.textContent = paused ? 'Continue' : 'Pause';
+    this.#rate.clear();
+    this.#onPause?.(paused);
+    if (this.#last) this.#draw(this.#last);
+  }
+
+  /** @param {Progress} progress */
+  #draw({ stage, done, total, unit, note }) {
+    const isOn = unit === 'bytes' && done < total;
+    this.button.hidden = !isOn || !this.#onPause;
+    if (unit !== 'bytes') {
+      this.text.textContent = stage;
+      this.#note(note);
+      return;
+    }
+    const speed = this.#rate.perSecond;
+    const left = this.#rate.secondsFor(total - done);
+    const words = [this.#paused ? 'Paused' : stage, `${formatBytes(done)} of ${formatBytes(total)}`];
+    if (speed && !this.#paused) words.push(`${formatBytes(speed)}/s`);
+    if (left !== null && isOn && !this.#paused) words.push(`${formatSeconds(left)} left`);
+    this.text.textContent = words.filter(Boolean).join(' \u00b7 ');
+    Object.assign(this.text.dataset, { done: String(done), total: String(total) });
+    this.#note(this.#paused ? null : note ?? (isOn && this.#isSlow ? SLOW_NOTE : null));
+  }
+
+  get #isSlow() {
+    const speed = this.#rate.perSecond;
+    return this.#onPause !== null && this.#rate.isSettled && speed !== null && speed < SLOW;
+  }
+
+  /** A screen reader reads the line whenever it changes. @param {string | null} text */
+  #note(text) {
+    if ((text ?? '') !== this.note.textContent) this.note.textContent = text;
+  }
+}
