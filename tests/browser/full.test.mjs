@@ -1,35 +1,104 @@
-// A checkpoint of GPT-2 small's full shape, 498 MB, from a server to the CPU. It takes minutes, so it runs only where
-// PATCHLAB_FULL asks for it: "cargo xtask test --full".
+// A checkpoint of GPT-2 small's full shape, 498 MB, from a server to the CPU, over a connection that breaks and a browser
+// that is closed in the middle. It takes minutes, so it runs only where PATCHLAB_FULL asks for it: "cargo xtask test --full".
 
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { andThenFresh, assertClean, freshBrowser, topTokens, watchedPage, whenFresh, whenOpen } from './harness/browser.mjs';
+import { andThenFresh, assertClean, browserWithProfile, topTokens, whenFresh, whenOpen } from './harness/browser.mjs';
+import { carried, common, faultServer, repeated, sum, union } from './harness/faults.mjs';
 import { readFixture, writeCheckpoint } from './harness/fixtures.mjs';
 import { assertClose, dist, linkTo, onePair } from './harness/inputs.mjs';
-import { serveFiles, serveSite } from './harness/server.mjs';
+import { addressOf, endOf, keptOf, listenedPage } from './harness/opening.mjs';
+import { serveSite } from './harness/server.mjs';
+
+/** @import { Page } from 'playwright-core' */
+/** @import { FaultServer } from './harness/faults.mjs' */
 
 const SLOW = 600_000;
+/** What may be on its way when a connection breaks: four parts of 4 MiB. */
+const IN_FLIGHT = 4 * (4 << 20);
+
+/** @param {import('node:test').TestContext} t @param {string} name */
+function folderFor(t, name) {
+  const folder = mkdtempSync(join(tmpdir(), name));
+  t.after(() => rmSync(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 }));
+  return folder;
+}
+
+/** What was fetched of the weights, besides the question if they are still the same. @param {FaultServer} hub */
+function fetched(hub) {
+  return carried(hub.of().filter(({ start, end }) => end - start > 8 || start > 0));
+}
+
+/** Waits until the server has sent so much since it was asked to count. @param {FaultServer} hub @param {number} bytes @param {Page} page */
+async function whenSent(hub, bytes, page) {
+  for (const end = performance.now() + SLOW; sum(carried(hub.of())) < bytes;) {
+    assert.ok(performance.now() < end, await page.locator('#opening').innerText());
+    await new Promise((done) => { setTimeout(done, 50); });
+  }
+}
 
 if (process.env.PATCHLAB_FULL) {
-  test('the full shape agrees with PyTorch', async (t) => {
+  test('the full shape agrees with PyTorch, after two breaks', async (t) => {
     const { config, parsed, expected } = readFixture('full');
-    const folder = mkdtempSync(join(tmpdir(), 'patchlab-full-'));
-    t.after(() => rmSync(folder, { recursive: true, force: true }));
+    const folder = folderFor(t, 'patchlab-full-');
+    const profile = folderFor(t, 'patchlab-profile-');
     const files = { 'config.json': join(folder, 'config.json'), 'model.safetensors': join(folder, 'model.safetensors') };
     writeFileSync(files['config.json'], config);
     writeCheckpoint(files['model.safetensors'], expected.seed, parsed);
+    const length = statSync(files['model.safetensors']).size;
 
     const site = await serveSite(dist);
-    const hub = await serveFiles(files);
+    const hub = await faultServer(files);
     t.after(site.close);
-    t.after(hub.close);
-    const context = await freshBrowser(t);
-    const { page, watched } = await watchedPage(context, { hosts: [site.origin, hub.origin] });
-    await page.goto(`${site.url}?model=gpt2&device=cpu&weights=${hub.url}${linkTo(onePair)}`);
+    t.after(hub.down);
+    const address = addressOf(site, hub) + linkTo(onePair);
+    /** All that was fetched before the server was asked to count anew. @type {typeof hub.answers} */
+    const earlier = [];
+    const countAnew = () => earlier.push(...hub.answers.splice(0));
+
+    const broken = await browserWithProfile(profile);
+    try {
+      const { page, watched } = await listenedPage(t, broken, [site, hub]);
+      await page.goto(address);
+      await whenSent(hub, 0.3 * length, page);
+      await hub.down();
+      const failed = await endOf(page, SLOW);
+      assert.match(failed.text, /is kept/);
+      assert.equal(failed.code, 'source');
+      const kept = await keptOf(page, hub.url);
+      assert.ok(sum(kept) > 0.3 * length - 2 * IN_FLIGHT, `${sum(kept)} bytes are kept`);
+
+      countAnew();
+      await hub.up();
+      await page.click('#retry-opening');
+      await whenSent(hub, 0.3 * length, page);
+      assert.equal(common(fetched(hub), kept), 0, 'what was kept was fetched again');
+      assertClean(watched);
+    } finally {
+      await broken.close();
+    }
+
+    countAnew();
+    const context = await browserWithProfile(profile);
+    t.after(() => context.close());
+    const { page, watched } = await listenedPage(t, context, [site, hub]);
+    // A place of the same origin at which nothing is opened.
+    await page.goto(`${site.url}www/models/demo/config.json`);
+    const kept = await keptOf(page, hub.url);
+    assert.ok(sum(kept) > 0.6 * length - 4 * IN_FLIGHT, `${sum(kept)} bytes are kept`);
+    await page.goto(address);
     await whenOpen(page, SLOW);
+    const { network, storage, unkept } = await endOf(page);
+    assert.equal(common(fetched(hub), kept), 0, 'what was kept was fetched again');
+    assert.equal(network + storage, length);
+    assert.equal(unkept, null);
+    const all = [...earlier, ...hub.answers].filter(({ path, start, end }) => path === 'model.safetensors' && (end - start > 8 || start > 0));
+    assert.deepEqual(union(carried(all)), [{ start: 8, end: length }]);
+    assert.ok(repeated(all) <= 2 * IN_FLIGHT, `${repeated(all)} bytes came twice`);
+
     await whenFresh(page, 'test-prompt', { timeout: SLOW });
     for (const { text, top } of expected.prompts) {
       if ((await page.inputValue('#test-prompt-text')) !== text) {

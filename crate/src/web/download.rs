@@ -62,9 +62,15 @@ impl Download {
         let kept = Record::find(&store, &record.weights).await;
         let version = kept.and_then(|kept| kept.version);
         let mut remote = Remote::new(record.weights.clone(), version.clone());
-        if version.is_some()
-            && matches!(remote.ask(&transfer).await, Err(Trouble::Lasting(Error::SourceChanged(_))))
-        {
+        let is_old = match &version {
+            // Nobody knows of which state of the file the parts are that may be there.
+            None => true,
+            Some(_) => {
+                let asked = remote.ask(&transfer).await;
+                matches!(asked, Err(Trouble::Lasting(Error::SourceChanged(_))))
+            }
+        };
+        if is_old {
             forget_weights(&store, &record.weights).await;
             remote = Remote::new(record.weights.clone(), None);
         }

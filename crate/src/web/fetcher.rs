@@ -51,6 +51,8 @@ pub(super) struct Fetcher {
     /// Whether fp32 is to be kept as fp16, and whether the file is all fp32.
     half: bool,
     all_f32: Cell<bool>,
+    /// Whether the file turned out to have changed: what was fetched before is worth nothing.
+    changed: Cell<bool>,
     /// Where parts are kept.
     pub(super) store: Rc<Store>,
     /// The call that they are for.
@@ -66,7 +68,16 @@ impl Fetcher {
         half: bool,
     ) -> Self {
         let noted = Cell::new(record.version.is_some());
-        Self { host, record, noted, half, all_f32: Cell::new(false), store, transfer }
+        Self {
+            host,
+            record,
+            noted,
+            half,
+            all_f32: Cell::new(false),
+            changed: Cell::new(false),
+            store,
+            transfer,
+        }
     }
 
     /// The address, for messages and keys.
@@ -129,6 +140,7 @@ impl Fetcher {
         }
         let fetched = self.fetch(piece).await;
         if let Err(Error::SourceChanged(_)) = &fetched {
+            self.changed.set(true);
             forget_weights(&self.store, self.address()).await;
         }
         let bytes = fetched?;
@@ -170,12 +182,12 @@ impl Fetcher {
             Some(halves) => {
                 release(&bytes);
                 let copy = Uint8Array::from(halves.as_slice());
-                self.store.put(&half_key(piece), &copy).await;
+                self.put(&half_key(piece), &copy).await;
                 release(&copy);
                 Uint8Array::from(half::widen(&halves).as_slice())
             }
             None => {
-                self.store.put(&piece.key, &bytes).await;
+                self.put(&piece.key, &bytes).await;
                 bytes
             }
         };
@@ -183,6 +195,14 @@ impl Fetcher {
             self.transfer.unkept(&why);
         }
         Ok(kept)
+    }
+
+    /// Keeps an entry; if another part has meanwhile shown that the file changed, it goes again.
+    async fn put(&self, key: &str, bytes: &Uint8Array) {
+        self.store.put(key, bytes).await;
+        if self.changed.get() {
+            self.store.delete(key).await;
+        }
     }
 
     /// Keeps the record of what is fetched, with the number of entries that its parts will have.

@@ -203,6 +203,8 @@ async fn fill(
 ) -> Result<(), Trouble> {
     while let Some(chunk) = body.next(transfer).await? {
         if chunk.length() > bytes.length() - got.get() {
+            // What came before it is not to be trusted either.
+            transfer.discard(got.replace(0));
             return Err(Trouble::passing("has sent more than was asked for"));
         }
         let count = chunk.length();

@@ -218,7 +218,7 @@ async fn open_address(
     adapter: &Adapter,
     host: &Page,
 ) -> Result<(Session, WeightBytes)> {
-    let transfer = Rc::new(Transfer::new(host.flow.clone(), host.progress.clone()));
+    let transfer = Rc::new(Transfer::new(&host.flow, host.progress.clone()));
     *host.transfer.borrow_mut() = Some(transfer.clone());
     let files = address.files(Rc::new(Store::open().await), transfer.clone()).await?;
     let session = Session::open(files, wanted, adapter, host).await;

@@ -122,14 +122,22 @@ impl Store {
 /// Bytes that may still be stored, as far as the browser says.
 pub(super) async fn room() -> Option<f64> {
     let scope: WorkerGlobalScope = js_sys::global().dyn_into().ok()?;
-    let estimate = JsFuture::from(scope.navigator().storage().estimate().ok()?).await.ok()?;
+    let storage = scope.navigator().storage();
+    if storage.is_undefined() {
+        return None; // no secure context
+    }
+    let estimate = JsFuture::from(storage.estimate().ok()?).await.ok()?;
     let estimate: StorageEstimate = estimate.unchecked_into(); // a dictionary, which has no class of its own
     Some(estimate.get_quota()? - estimate.get_usage()?)
 }
 
 async fn open_cache() -> Result<Cache, JsValue> {
     let scope: WorkerGlobalScope = js_sys::global().dyn_into()?;
-    JsFuture::from(scope.caches()?.open(CACHE)).await?.dyn_into()
+    let caches = scope.caches()?;
+    if caches.is_undefined() {
+        return Err(JsValue::from("it was not loaded over https"));
+    }
+    JsFuture::from(caches.open(CACHE)).await?.dyn_into()
 }
 
 async fn put(cache: &Cache, key: &str, bytes: &Uint8Array) -> Result<(), JsValue> {

@@ -19,23 +19,34 @@ const LOOK_MS: u32 = 100;
 /// The user's hand on a call. Each call has its own, so that what is left of an old one stays stopped.
 #[derive(Default)]
 pub(super) struct Flow {
+    /// The flow that this one is a part of: what stops or pauses it stops or pauses this one.
+    whole: Option<Rc<Flow>>,
     stopped: Cell<bool>,
     paused: Cell<bool>,
     in_flight: RefCell<Vec<AbortController>>,
 }
 
 impl Flow {
+    /// A part of `whole` that can end before it does.
+    pub(super) fn within(whole: &Rc<Flow>) -> Self {
+        Self { whole: Some(whole.clone()), ..Self::default() }
+    }
+
     /// Ends everything that runs or waits under it.
     pub(super) fn stop(&self) {
         self.stopped.set(true);
-        for controller in self.in_flight.borrow().iter() {
-            controller.abort();
-        }
+        // A copy of the list: what is aborted may take itself off it.
+        let in_flight = self.in_flight.borrow().clone();
+        in_flight.iter().for_each(AbortController::abort);
     }
 
     /// Whether it was stopped.
     pub(super) fn stopped(&self) -> bool {
-        self.stopped.get()
+        self.stopped.get() || self.whole.as_ref().is_some_and(|whole| whole.stopped())
+    }
+
+    fn paused(&self) -> bool {
+        self.paused.get() || self.whole.as_ref().is_some_and(|whole| whole.paused())
     }
 
     /// Lets nothing new begin, or lets it begin again.
@@ -45,7 +56,7 @@ impl Flow {
 
     /// Waits while it is paused.
     pub(super) async fn may_go_on(&self) -> Result<()> {
-        while self.paused.get() && !self.stopped() {
+        while self.paused() && !self.stopped() {
             TimeoutFuture::new(LOOK_MS).await;
         }
         if self.stopped() { Err(Error::Cancelled) } else { Ok(()) }
@@ -63,11 +74,21 @@ impl Flow {
     /// A controller that stopping aborts, and so does dropping it: an unfinished request then ends.
     pub(super) fn abortable(self: &Rc<Self>) -> Abortable {
         let controller = AbortController::new().ok();
-        self.in_flight.borrow_mut().extend(controller.clone());
+        self.watch(controller.as_ref());
         if self.stopped() {
-            self.stop();
+            controller.iter().for_each(AbortController::abort);
         }
         Abortable { controller, flow: self.clone() }
+    }
+
+    fn watch(&self, controller: Option<&AbortController>) {
+        self.in_flight.borrow_mut().extend(controller.cloned());
+        self.whole.iter().for_each(|whole| whole.watch(controller));
+    }
+
+    fn unwatch(&self, controller: &AbortController) {
+        self.in_flight.borrow_mut().retain(|other| other != controller);
+        self.whole.iter().for_each(|whole| whole.unwatch(controller));
     }
 }
 
@@ -88,14 +109,14 @@ impl Drop for Abortable {
     fn drop(&mut self) {
         if let Some(controller) = &self.controller {
             controller.abort();
-            self.flow.in_flight.borrow_mut().retain(|other| other != controller);
+            self.flow.unwatch(controller);
         }
     }
 }
 
 /// The bytes of one download, by where they came from, told to the page as they come.
 pub(super) struct Transfer {
-    /// The call that it belongs to.
+    /// A part of the call that it belongs to, which ends with it.
     pub(super) flow: Rc<Flow>,
     progress: Function,
     told: Cell<f64>,
@@ -105,7 +126,8 @@ pub(super) struct Transfer {
 
 impl Transfer {
     /// Nothing has come yet.
-    pub(super) fn new(flow: Rc<Flow>, progress: Function) -> Self {
+    pub(super) fn new(call: &Rc<Flow>, progress: Function) -> Self {
+        let flow = Rc::new(Flow::within(call));
         let (told, bytes, note) = (Cell::new(0.0), RefCell::default(), RefCell::default());
         Self { flow, progress, told, bytes, note }
     }
