@@ -15,6 +15,11 @@ pub(crate) fn product(rows: usize, inner: usize, columns: usize) {
     OPERATIONS.set(OPERATIONS.get() + 2 * (rows as u64) * (inner as u64) * (columns as u64));
 }
 
+/// Counts what another thread has counted.
+pub(crate) fn add(operations: u64) {
+    OPERATIONS.set(OPERATIONS.get() + operations);
+}
+
 /// Operations counted on this thread since it was last asked.
 pub fn take() -> u64 {
     OPERATIONS.replace(0)

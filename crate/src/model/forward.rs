@@ -9,13 +9,12 @@
 
 use std::ops::Range;
 
-use burn::tensor::{
-    Bool, Tensor,
-    activation::{sigmoid, softmax},
-};
+use burn::tensor::activation::softmax;
+use burn::tensor::{Bool, Tensor};
 
 use crate::error::Result;
 use crate::model::cost;
+use crate::model::one_pass::{self, gelu_new};
 use crate::model::span::{Span, at_ends};
 use crate::model::tap::Tap;
 use crate::model::weights::{Linear, Model};
@@ -102,11 +101,27 @@ impl Model {
     ) -> Result<Tensor<3>> {
         use BlockSite::*;
         let at = |site| Site::Block(layer, site);
-        let output = &self.blocks[layer].output;
 
         let residual = tap.visit(at(ResidPre), residual)?; // [b, t, d]
         let x = self.layer_norm(residual.clone(), at(Ln1Scale), at(Ln1Normalized), tap)?;
-        let (q, k, v) = self.queries_keys_values(layer, x, span); // [b, n, h, e], [b, t, h, e] twice
+        let heads = self.queries_keys_values(layer, x, span); // [b, n, h, e], [b, t, h, e] twice
+        self.attend_with(layer, residual, heads, span, tap)
+    }
+
+    /// Attention of one layer whose queries `[b, n, h, e]`, keys and values `[b, t, h, e]` are known: adds what the
+    /// heads say to the residual stream, `[b, t, d] -> [b, n, d]`.
+    pub(crate) fn attend_with(
+        &self,
+        layer: usize,
+        residual: Tensor<3>,
+        (q, k, v): (Tensor<4>, Tensor<4>, Tensor<4>),
+        span: &Span,
+        tap: &mut Tap<'_>,
+    ) -> Result<Tensor<3>> {
+        use BlockSite::*;
+        let at = |site| Site::Block(layer, site);
+        let output = &self.blocks[layer].output;
+
         let q = tap.visit(at(Q), q)?;
         let k = tap.visit(at(K), k)?;
         let v = tap.visit(at(V), v)?;
@@ -179,6 +194,9 @@ impl Model {
         normalized_site: Site,
         tap: &mut Tap<'_>,
     ) -> Result<Tensor<3>> {
+        if tap.is_idle() && one_pass::on_processor(&self.device) {
+            return Ok(one_pass::layer_norm(x, self.config.eps));
+        }
         let x = x.clone() - x.mean_dim(2); // [b, p, d]
         let variance = (x.clone() * x.clone()).mean_dim(2); // [b, p, 1]
         let scale = tap.visit(scale_site, (variance + self.config.eps).sqrt())?; // [b, p, 1]
@@ -198,8 +216,8 @@ impl Linear {
         let [b, p, inputs] = x.dims();
         let [_, outputs] = self.weight.dims();
         cost::product(b * p, inputs, outputs);
-        let y = x.reshape([b * p, inputs]).matmul(self.weight.clone()) + self.bias.clone(); // [b p, outputs]
-        y.reshape([b, p, outputs]) // [b, p, outputs]
+        let y = x.reshape([b * p, inputs]).matmul(self.weight.clone()); // [b p, outputs]
+        one_pass::add_bias(y, self.bias.clone()).reshape([b, p, outputs]) // [b, p, outputs]
     }
 
     /// The map to some of the outputs only.
@@ -210,16 +228,6 @@ impl Linear {
             bias: self.bias.clone().slice([0..1, outputs]),
         }
     }
-}
-
-/// GPT-2's activation function, `0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3)))`, written as
-/// `x sigmoid(2 sqrt(2/pi) (x + 0.044715 x^3))`, which is the same number with one exponential. The argument is
-/// clamped where the sigmoid is 0 or 1 in f32 anyway: WGSL need not get exponentials of large numbers right.
-pub fn gelu_new<const D: usize>(x: Tensor<D>) -> Tensor<D> {
-    const SLOPE: f32 = 1.595_769_2; // 2 sqrt(2/pi)
-    let square = x.clone() * x.clone();
-    let argument = x.clone() * (square * (0.044715 * SLOPE) + SLOPE);
-    x * sigmoid(argument.clamp(-30.0, 30.0))
 }
 
 /// Values mixed by attention, each head's z: `pattern [b, h, n, p], v [b, p, h, e] -> [b, n, h, e]`.

@@ -9,6 +9,7 @@ pub mod cost;
 pub mod forward;
 pub mod half;
 pub mod mirror;
+pub mod one_pass;
 pub mod plan;
 pub mod process;
 pub mod source;

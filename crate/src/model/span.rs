@@ -46,12 +46,12 @@ impl Span {
     }
 
     /// Whether every computed position queries.
-    pub(super) fn all_query(&self) -> bool {
+    pub(crate) fn all_query(&self) -> bool {
         self.ends.is_none()
     }
 
     /// The rows of `x [b, t, d]` that query: all of them, or `[b, 1, d]`.
-    pub(super) fn queried(&self, x: Tensor<3>) -> Tensor<3> {
+    pub(crate) fn queried(&self, x: Tensor<3>) -> Tensor<3> {
         match &self.ends {
             None => x,
             Some(ends) => at_ends(x, ends),

@@ -144,6 +144,11 @@ impl<'a> Tap<'a> {
         Self::default()
     }
 
+    /// Whether it neither records nor patches.
+    pub fn is_idle(&self) -> bool {
+        self.record.is_none() && self.patches.is_empty()
+    }
+
     /// Applies `patches`, then records what `record` wants: a recording sees patched values, as a
     /// TransformerLens cache does.
     pub fn new(record: Option<&'a dyn Recorder>, patches: &'a [Patch]) -> Self {

@@ -80,10 +80,10 @@ impl Lane<'_> {
                 Ok(self.written_by_heads(family, change) + base.unsqueeze())
             }
             MlpPost => {
-                let change = self.source::<3>(cell.at())? - self.base(cell.at())?; // [b, p, m]
-                let change = self.only_patched(cell, self.onwards(change)); // [b, t, m]
-                let change = self.relevant(boundary, change);
-                Ok(self.written_by_neurons(family, change) + base.unsqueeze())
+                let (change, weight) = self.neurons(family)?; // [c, b t], [c, d]
+                let ([b, t, d], c) = (base.dims(), family.count);
+                cost::product(c * b * t, 1, d);
+                Ok(change.reshape([c, b, t, 1]) * weight.reshape([c, 1, 1, d]) + base.unsqueeze())
             }
             _ => Err(Error::PatchUnfired(cell.to_string())),
         }
@@ -118,15 +118,18 @@ impl Lane<'_> {
         change.matmul(weight).reshape([c, b, t, d])
     }
 
-    /// What each neuron writes if it changes: `[b, t, m] -> [c, b, t, d]`.
-    fn written_by_neurons(&self, family: &Family, change: Tensor<3>) -> Tensor<4> {
-        let d = self.model.config.d_model;
+    /// How much each neuron of a family changes, `[c, b t]` (`[c, b]` if only the last position matters), and what it
+    /// writes for each unit of that, `[c, d]`.
+    pub(super) fn neurons(&self, family: &Family) -> Result<(Tensor<2>, Tensor<2>)> {
+        let cell = family.first;
+        let change = self.source::<3>(cell.at())? - self.base(cell.at())?; // [b, p, m]
+        let change = self.only_patched(cell, self.onwards(change)); // [b, t, m]
+        let change = self.relevant(cell.boundary(), change);
         let [b, t, _] = change.dims();
-        let (units, c) = (family.units(), family.count);
-        let change = change.slice([0..b, 0..t, units.clone()]).reshape([b * t, c]).swap_dims(0, 1); // [c, b t]
-        let weight = self.model.blocks[family.first.layer].mlp_out.weight.clone().slice([units, 0..d]); // [c, d]
-        cost::product(c * b * t, 1, d);
-        change.reshape([c, b, t, 1]) * weight.reshape([c, 1, 1, d])
+        let (units, d) = (family.units(), self.model.config.d_model);
+        let change = change.slice([0..b, 0..t, units.clone()]).reshape([b * t, family.count]).swap_dims(0, 1); // [c, b t]
+        let weight = self.model.blocks[cell.layer].mlp_out.weight.clone().slice([units, 0..d]); // [c, d]
+        Ok((change, weight))
     }
 
     /// How every head's z changes with the cell's kind of patch: `[b, t, h, e]`.

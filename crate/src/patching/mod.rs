@@ -17,7 +17,9 @@ mod entry;
 mod lane;
 pub mod measures;
 pub mod plain;
+mod rank_one;
 pub mod sweep;
+mod threads;
 
 use std::ops::Range;
 

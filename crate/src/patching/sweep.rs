@@ -4,6 +4,7 @@ use burn::tensor::Tensor;
 
 use super::entry::Family;
 use super::lane::{Lane, lanes};
+use super::threads::{self, together};
 use super::{Cell, Direction};
 use crate::error::Result;
 use crate::host::Work;
@@ -15,7 +16,7 @@ use crate::readback;
 use crate::runs::Runs;
 use crate::site::{BlockSite, Site};
 
-/// The most bytes of the largest activation of a chunk. Small enough that a chunk's layer takes well below a
+/// The most bytes of the largest activation of the chunks that run at the same time. Small enough that a chunk's layer takes well below a
 /// second on a processor, large enough that a GPU has something to do.
 pub const CHUNK_BYTES: usize = 16 << 20;
 
@@ -48,6 +49,7 @@ impl Sweep<'_> {
         for cell in self.cells {
             cell.check(&self.model.config, base.batch.positions())?;
         }
+        let threads = threads::count(&self.model.device);
         let lanes = lanes(self.model, self.runs, self.direction, self.cells);
 
         // What changes nothing ends as the base run did, exactly.
@@ -61,26 +63,35 @@ impl Sweep<'_> {
         for (lane, members) in &lanes {
             let mut rest = members.as_slice();
             while !rest.is_empty() {
-                let (chunk, later) = rest.split_at(self.chunk_size(lane, rest));
-                let ran = self.chunk(lane, chunk, work).await?;
-                let all = ran.chunks(lane.prompts.len()).map(|ran| {
-                    let mut outcomes = base.outcomes.clone();
-                    lane.prompts.iter().zip(ran).for_each(|(&prompt, outcome)| outcomes[prompt] = *outcome);
-                    outcomes
-                });
-                on_chunk(chunk, all.collect());
-                work.done(chunk.len()).await?;
-                rest = later;
+                let mut chunks = Vec::new();
+                while chunks.len() < threads && !rest.is_empty() {
+                    let (chunk, later) = rest.split_at(self.chunk_size(lane, rest, threads));
+                    chunks.push(chunk);
+                    rest = later;
+                }
+                let ran = together(self, lane, &chunks, work).await?;
+                for (chunk, ran) in chunks.into_iter().zip(ran) {
+                    let all = ran.chunks(lane.prompts.len()).map(|ran| {
+                        let mut outcomes = base.outcomes.clone();
+                        lane.prompts
+                            .iter()
+                            .zip(ran)
+                            .for_each(|(&prompt, outcome)| outcomes[prompt] = *outcome);
+                        outcomes
+                    });
+                    on_chunk(chunk, all.collect());
+                    work.done(chunk.len()).await?;
+                }
             }
         }
         Ok(())
     }
 
-    /// How many of these cells fit into one chunk: at least one.
-    fn chunk_size(&self, lane: &Lane<'_>, members: &[usize]) -> usize {
+    /// How many of these cells fit into one of the chunks that so many threads run: at least one.
+    fn chunk_size(&self, lane: &Lane<'_>, members: &[usize], threads: usize) -> usize {
         let config = &self.model.config;
         let widest = (3 * config.d_model).max(config.d_mlp).max(config.n_heads * lane.positions);
-        let budget = self.chunk_bytes / (4 * widest);
+        let budget = self.chunk_bytes / threads / (4 * widest);
         let mut used = 0;
         let fits = |&&index: &&usize| {
             let late = lane.is_late(self.cells[index].boundary());
@@ -92,7 +103,12 @@ impl Sweep<'_> {
 
     /// Carries the patched residual streams of a chunk to the end. Each joins the others at the half layer at
     /// which it enters. Returns the outcomes, patch by patch.
-    async fn chunk(&self, lane: &Lane<'_>, chunk: &[usize], work: &Work<'_>) -> Result<Vec<Outcome>> {
+    pub(super) async fn chunk(
+        &self,
+        lane: &Lane<'_>,
+        chunk: &[usize],
+        work: &Work<'_>,
+    ) -> Result<Vec<Outcome>> {
         let families = Family::gather(chunk.iter().map(|&index| self.cells[index]));
         let mut entering = families.iter().peekable();
         let first = families.first().map_or(0, |family| family.first.boundary());
@@ -100,16 +116,23 @@ impl Sweep<'_> {
         let mut streams: Option<Tensor<3>> = None; // [c b, t, d]
         for boundary in first..=end {
             let mut joined: Vec<Tensor<3>> = streams.take().into_iter().collect();
+            let mut entered = Vec::new();
             while let Some(family) = entering.next_if(|family| family.first.boundary() == boundary) {
-                let entered = lane.enter(family)?; // [c, b, t, d]
-                let [c, b, t, d] = entered.dims();
-                joined.push(entered.reshape([c * b, t, d]));
+                let stream = lane.enter(family)?; // [c, b, t, d]
+                let [c, b, t, d] = stream.dims();
+                joined.push(stream.reshape([c * b, t, d]));
+                entered.push(family);
             }
+            // Neurons that travel alone, as they do in a sweep over a layer.
+            let neurons = match (entered.as_slice(), joined.len()) {
+                ([family], 1) if family.is_rank_one(self.model.config.n_layers) => Some(*family),
+                _ => None,
+            };
             // The first family enters at the first boundary, so there is always something to carry on.
             let all = if joined.len() == 1 { joined.remove(0) } else { Tensor::cat(joined, 0) };
             streams = Some(match (boundary / 2, boundary % 2) {
                 _ if boundary == end => all,
-                (layer, 0) => self.attend(lane, layer, all)?,
+                (layer, 0) => self.attend(lane, layer, all, neurons)?,
                 (layer, _) => self.model.mlp(layer, all, &mut Tap::none())?,
             });
             work.check().await?;
@@ -122,8 +145,14 @@ impl Sweep<'_> {
     }
 
     /// One layer's attention, with the base run's keys and values to the left: `[c b, t, d] -> [c b, t, d]`, in
-    /// the last layer `[c b, 1, d]`.
-    fn attend(&self, lane: &Lane<'_>, layer: usize, streams: Tensor<3>) -> Result<Tensor<3>> {
+    /// the last layer `[c b, 1, d]`. `neurons`: the family that the streams are, if they have just entered.
+    fn attend(
+        &self,
+        lane: &Lane<'_>,
+        layer: usize,
+        streams: Tensor<3>,
+        neurons: Option<&Family>,
+    ) -> Result<Tensor<3>> {
         let [rows, _, _] = streams.dims();
         let (s, p, device) = (lane.start, lane.positions, &self.model.device);
         let copies = rows / lane.prompts.len();
@@ -141,7 +170,13 @@ impl Sweep<'_> {
             };
             span = span.with_past(past(BlockSite::K)?, past(BlockSite::V)?);
         }
-        self.model.attend(layer, streams, &span, &mut Tap::none())
+        match neurons {
+            Some(family) => {
+                let heads = lane.rank_one(family, &span)?;
+                self.model.attend_with(layer, streams, heads, &span, &mut Tap::none())
+            }
+            None => self.model.attend(layer, streams, &span, &mut Tap::none()),
+        }
     }
 }
 

@@ -1,0 +1,73 @@
+//! Chunks of a sweep side by side, natively on the processor: each thread does a chunk's work from end to end, so that
+//! what is not a product of matrices, which Flex does with one thread, is shared among them, too.
+
+use burn::tensor::Device;
+
+use super::lane::Lane;
+use super::sweep::Sweep;
+use crate::error::Result;
+use crate::host::Work;
+use crate::metrics::Outcome;
+
+/// How many chunks run at the same time. A GPU has one queue, and a page's worker one thread.
+#[cfg(target_family = "wasm")]
+pub(super) fn count(_: &Device) -> usize {
+    1
+}
+
+/// How many chunks run at the same time. A GPU has one queue.
+#[cfg(not(target_family = "wasm"))]
+pub(super) fn count(device: &Device) -> usize {
+    if *device == Device::flex() { std::thread::available_parallelism().map_or(1, usize::from) } else { 1 }
+}
+
+/// The outcomes of each chunk. A single one asks at every half layer whether to go on; several only in the end.
+pub(super) async fn together(
+    sweep: &Sweep<'_>,
+    lane: &Lane<'_>,
+    chunks: &[&[usize]],
+    work: &Work<'_>,
+) -> Result<Vec<Vec<Outcome>>> {
+    #[cfg(not(target_family = "wasm"))]
+    if chunks.len() > 1 {
+        return on_threads(sweep, lane, chunks);
+    }
+    let mut outcomes = Vec::new();
+    for chunk in chunks {
+        outcomes.push(sweep.chunk(lane, chunk, work).await?);
+    }
+    Ok(outcomes)
+}
+
+#[cfg(not(target_family = "wasm"))]
+fn on_threads(sweep: &Sweep<'_>, lane: &Lane<'_>, chunks: &[&[usize]]) -> Result<Vec<Vec<Outcome>>> {
+    use crate::host::Quiet;
+    use crate::model::cost;
+    use crate::report::Unit;
+
+    let run = |chunk: &[usize]| {
+        let work = Work::new(&Quiet, "", Unit::Patches, chunk.len());
+        // Nothing waits on the processor, so this is no more than a call.
+        (pollster::block_on(sweep.chunk(lane, chunk, &work)), cost::take())
+    };
+    let ran = std::thread::scope(|scope| {
+        let (first, others) = chunks.split_at(1);
+        let others: Vec<_> = others.iter().map(|chunk| scope.spawn(|| run(chunk))).collect();
+        let before = cost::take();
+        let mut ran: Vec<_> = first.iter().map(|chunk| run(chunk)).collect();
+        cost::add(before);
+        for other in others {
+            match other.join() {
+                Ok(outcome) => ran.push(outcome),
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        }
+        ran
+    });
+    ran.into_iter()
+        .map(|(outcomes, operations)| {
+            cost::add(operations);
+            outcomes
+        })
+        .collect()
+}
