@@ -1,5 +1,6 @@
 //! The command line. What `run --help` says of analyses and settings is made from the catalogue.
 
+mod bench;
 mod folder;
 mod mirror;
 mod print;
@@ -44,7 +45,7 @@ fn command() -> Command {
         .version(env!("CARGO_PKG_VERSION"))
         .subcommand_required(true)
         .arg_required_else_help(true)
-        .subcommands([run_command(), notebook_command(), mirror_command(), presets, types])
+        .subcommands([run_command(), notebook_command(), mirror_command(), bench_command(), presets, types])
 }
 
 fn notebook_command() -> Command {
@@ -90,6 +91,39 @@ fn experiment_argument() -> Arg {
         .help("The experiment document (docs/experiment.md); the first preset if it is left out")
 }
 
+fn model_argument() -> Arg {
+    Arg::new("model")
+        .long("model")
+        .value_name("DIR")
+        .required(true)
+        .value_parser(value_parser!(PathBuf))
+        .help("A folder with config.json and model.safetensors, and tokenizer.json if it is not GPT-2's; or a mirror")
+}
+
+fn device_argument() -> Arg {
+    Arg::new("device")
+        .long("device")
+        .value_parser(["auto", "cpu", "wgpu"])
+        .default_value("auto")
+        .help("Where to run: Burn's Flex on the processor, or wgpu")
+}
+
+fn bench_command() -> Command {
+    Command::new("bench")
+        .about("Measure what the engine's work takes; prints JSON (docs/speed.md)")
+        .arg(Arg::new("what").required(true).value_parser(bench::WHAT).help("What to measure"))
+        .arg(model_argument())
+        .arg(device_argument())
+        .arg(
+            Arg::new("repeats")
+                .long("repeats")
+                .value_name("N")
+                .value_parser(value_parser!(usize))
+                .default_value("5")
+                .help("How often; with 1 there is no warming up"),
+        )
+}
+
 fn run_command() -> Command {
     Command::new("run")
         .about("Run one analysis of an experiment, or all of them")
@@ -99,47 +133,25 @@ fn run_command() -> Command {
                 .long("analysis")
                 .value_name("NAME|all")
                 .required(true)
-                .value_parser(PossibleValuesParser::new(ALL.iter().map(|analysis| analysis.name).chain(["all"])))
+                .value_parser(PossibleValuesParser::new(
+                    ALL.iter().map(|analysis| analysis.name).chain(["all"]),
+                ))
                 .hide_possible_values(true)
                 .help("The analysis, or all of them with their defaults; they are listed below"),
         )
         .arg(
-            Arg::new("set")
-                .long("set")
-                .value_name("KEY=VALUE")
-                .action(ArgAction::Append)
-                .help("A setting of the analysis; may be repeated. With `all`, of every analysis that has it"),
+            Arg::new("set").long("set").value_name("KEY=VALUE").action(ArgAction::Append).help(
+                "A setting of the analysis; may be repeated. With `all`, of every analysis that has it",
+            ),
         )
-        .arg(
-            Arg::new("model")
-                .long("model")
-                .value_name("DIR")
-                .required(true)
-                .value_parser(value_parser!(PathBuf))
-                .help("A folder with config.json and model.safetensors, and tokenizer.json if it is not GPT-2's"),
-        )
-        .arg(
-            Arg::new("device")
-                .long("device")
-                .value_parser(["auto", "cpu", "wgpu"])
-                .default_value("auto")
-                .help("Where to run: Burn's Flex on the processor, or wgpu"),
-        )
-        .arg(
-            Arg::new("json")
-                .long("json")
-                .value_name("OUT")
-                .value_parser(value_parser!(PathBuf))
-                .help(
-                    "Write the report as JSON to this file, with `all` a list of reports; `-` for standard output \
+        .arg(model_argument())
+        .arg(device_argument())
+        .arg(Arg::new("json").long("json").value_name("OUT").value_parser(value_parser!(PathBuf)).help(
+            "Write the report as JSON to this file, with `all` a list of reports; `-` for standard output \
                      instead of the text",
-                ),
-        )
+        ))
         .arg(
-            Arg::new("no-bos")
-                .long("no-bos")
-                .action(ArgAction::SetTrue)
-                .help("Do not prepend <|endoftext|>"),
+            Arg::new("no-bos").long("no-bos").action(ArgAction::SetTrue).help("Do not prepend <|endoftext|>"),
         )
         .after_long_help(catalogue())
         .after_help("`patchlab run --help` lists the analyses and their settings.")
@@ -178,27 +190,41 @@ fn dispatch(matches: &ArgMatches) -> Result<()> {
             let half = matches.get_one::<String>("dtype").is_some_and(|dtype| dtype == "f16");
             mirror::write(folder("model")?, folder("out")?, if half { Dtype::F16 } else { Dtype::F32 })
         }
+        Some(("bench", matches)) => bench(matches),
         Some(("notebook", matches)) => say(&patchlab::notebook::notebook(&notebook_request(matches)?)?),
         _ => unreachable!("clap knows the subcommands"),
     }
 }
 
+/// Opens the model that `--model` and `--device` name.
+async fn open(matches: &ArgMatches) -> Result<Session> {
+    let folder = matches.get_one::<PathBuf>("model").context("--model is required")?;
+    let wanted = match matches.get_one::<String>("device").map(String::as_str) {
+        Some("cpu") => Wanted::Cpu,
+        Some("wgpu") => Wanted::Wgpu,
+        _ => Wanted::Auto,
+    };
+    let adapter = match wanted {
+        Wanted::Cpu => Adapter::None("not asked for".to_owned()),
+        _ => native_adapter().await,
+    };
+    let session = Session::open(folder::files(folder)?, wanted, &adapter, &Terminal).await?;
+    let device = &session.info().device;
+    eprintln!("{} on {} ({})", session.info().name, device.name, device.reason);
+    Ok(session)
+}
+
+fn bench(matches: &ArgMatches) -> Result<()> {
+    let what = matches.get_one::<String>("what").context("clap asks for it")?;
+    let repeats = matches.get_one::<usize>("repeats").copied().unwrap_or(1);
+    let rows = pollster::block_on(async { bench::bench(&open(matches).await?, what, repeats).await })?;
+    say(&serde_json::to_string_pretty(&rows)?)
+}
+
 fn run(matches: &ArgMatches) -> Result<()> {
     let requests = requests(matches)?;
-    let folder = matches.get_one::<PathBuf>("model").context("--model is required")?;
     let reports = pollster::block_on(async {
-        let wanted = match matches.get_one::<String>("device").map(String::as_str) {
-            Some("cpu") => Wanted::Cpu,
-            Some("wgpu") => Wanted::Wgpu,
-            _ => Wanted::Auto,
-        };
-        let adapter = match wanted {
-            Wanted::Cpu => Adapter::None("not asked for".to_owned()),
-            _ => native_adapter().await,
-        };
-        let session = Session::open(folder::files(folder)?, wanted, &adapter, &Terminal).await?;
-        let device = &session.info().device;
-        eprintln!("{} on {} ({})", session.info().name, device.name, device.reason);
+        let session = open(matches).await?;
         let mut reports = Vec::new();
         for request in &requests {
             cost::take();
