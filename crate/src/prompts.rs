@@ -51,7 +51,7 @@ pub fn check(experiment: &Experiment, tokenizer: &Tokenizer, n_ctx: usize) -> Re
             checked.problems.extend(ids.faults(p, tokenizer, n_ctx).into_iter().map(
                 |(field, code, message)| Problem { place: Some(at(field)), code: code.to_owned(), message },
             ));
-            pairs.push(ids.shown(tokenizer));
+            pairs.push(ids.shown(tokenizer, n_ctx));
         }
         if g.pairs.is_empty() {
             checked.problems.push(Problem {
@@ -171,14 +171,18 @@ impl PairIds {
         faults
     }
 
-    fn shown(&self, tokenizer: &Tokenizer) -> PairTokens {
-        let positions = self.clean.len().max(self.corrupted.len());
+    /// The tokens as shown: of a text that is too long to run, which may be a whole book, only the beginning.
+    fn shown(&self, tokenizer: &Tokenizer, n_ctx: usize) -> PairTokens {
+        let prompt = |ids: &[u32]| tokenizer.tokens(&ids[..ids.len().min(n_ctx + 1)]);
+        let answer = |ids: &[u32]| tokenizer.tokens(&ids[..ids.len().min(LONGEST_LIST)]);
+        let (clean, corrupted) = (prompt(&self.clean), prompt(&self.corrupted));
+        let positions = clean.len().max(corrupted.len());
         PairTokens {
-            clean: tokenizer.tokens(&self.clean),
-            corrupted: tokenizer.tokens(&self.corrupted),
-            answer: tokenizer.tokens(&self.answer),
-            distractor: tokenizer.tokens(&self.distractor),
+            answer: answer(&self.answer),
+            distractor: answer(&self.distractor),
             differing: (0..positions).filter(|&i| self.clean.get(i) != self.corrupted.get(i)).collect(),
+            clean,
+            corrupted,
         }
     }
 }

@@ -1,0 +1,155 @@
+//! What a stranger may hand to Patchlab, and what must hold whatever it says: every function takes any bytes, and
+//! panics only where the program is at fault. The fuzz targets call them, and so does `tests/hostile.rs`, which takes
+//! this file in by its path.
+
+use std::sync::LazyLock;
+
+use patchlab::experiment::{Group, Pair};
+use patchlab::model::Config;
+use patchlab::model::mirror::{self, Manifest};
+use patchlab::prompts::prepare;
+use patchlab::reference::Reference;
+use patchlab::report::Problem;
+use patchlab::tokens::Tokenizer;
+use patchlab::{Error, Experiment};
+
+mod weights;
+pub use weights::{claimed, header, layout};
+
+/// The longest prompt in the checks: short, so that "too long" is met.
+const N_CTX: usize = 32;
+
+/// No message is longer, whatever was typed: a person reads it.
+const LONGEST_MESSAGE: usize = 2000;
+
+static GPT2: LazyLock<Tokenizer> = LazyLock::new(|| Tokenizer::gpt2().expect("built in"));
+
+/// A refusal must say something, and not at any length.
+fn in_words(error: &Error) {
+    let message = error.to_string();
+    assert!(!message.is_empty() && message.len() <= LONGEST_MESSAGE, "{} bytes: {message}", message.len());
+}
+
+/// `config.json`, and what else comes from the same folder: `reference.json`, and the manifest of a mirror.
+pub fn config(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    Reference::from_json(&text).ok();
+    mirror::manifest_of(&text);
+    if let Ok(manifest) = Manifest::from_json("mirror.json", &text) {
+        let end = manifest.ranges().last().map_or(0, |range| range.end);
+        assert_eq!(end, manifest.bytes);
+    }
+    match Config::from_json(&text) {
+        Err(error) => in_words(&error),
+        Ok(config) => {
+            let sizes =
+                [config.n_layers, config.n_heads, config.d_head, config.d_mlp, config.d_vocab, config.n_ctx];
+            assert!(sizes.iter().all(|&size| size > 0), "{config:?}");
+            assert_eq!(config.n_heads * config.d_head, config.d_model);
+            assert!(config.eps > 0.0 && config.eps < 1.0);
+            let tensors = config.tensors();
+            assert!(tensors.len() <= 5 + 12 * 256, "{} tensors", tensors.len());
+            assert!(config.parameters() < 1 << 46, "{} parameters", config.parameters());
+            // What such a model would need is planned in no time, before a byte of it is there.
+            if tensors.len() < 100 {
+                claimed(&tensors);
+            }
+        }
+    }
+}
+
+/// An experiment document, checked with GPT-2's tokenizer.
+pub fn experiment(bytes: &[u8]) {
+    match Experiment::from_json(&String::from_utf8_lossy(bytes)) {
+        Err(error) => in_words(&error),
+        Ok(experiment) => {
+            let written = serde_json::to_string(&experiment).expect("plain data");
+            assert_eq!(Experiment::from_json(&written).expect("what was written"), experiment);
+            checked(&experiment, &GPT2);
+        }
+    }
+}
+
+/// Checks and prepares an experiment, and looks at what comes of it.
+fn checked(experiment: &Experiment, tokenizer: &Tokenizer) {
+    let (groups, problems) = match prepare(experiment, tokenizer, N_CTX) {
+        Ok(prepared) => prepared,
+        Err(error) => return in_words(&error),
+    };
+    let count = if std::ptr::eq(tokenizer, &*GPT2) { 50_257 } else { tokenizer.len() };
+    for Problem { message, .. } in &problems {
+        let length = message.len();
+        assert!(length > 0 && length <= LONGEST_MESSAGE, "{length} bytes: {message}");
+    }
+    for group in &groups {
+        assert!(!group.cases.is_empty());
+        for case in &group.cases {
+            // What the forward pass relies on.
+            assert!((1..=N_CTX).contains(&case.clean.len()), "{case:?}");
+            assert_eq!(case.clean.len(), case.corrupted.len());
+            assert_ne!(case.answer, case.distractor);
+            let ids = case.clean.iter().chain(&case.corrupted).chain([&case.answer, &case.distractor]);
+            assert!(ids.into_iter().all(|&id| (id as usize) < count), "{case:?}");
+        }
+    }
+}
+
+/// A model's tokenizer: `tokenizer.json`, or, divided by a zero byte, `vocab.json` and `merges.txt`.
+pub fn tokenizer(bytes: &[u8]) {
+    let opened = match bytes.iter().position(|&byte| byte == 0) {
+        None => Tokenizer::from_json(bytes),
+        Some(at) => {
+            let text = |bytes| String::from_utf8_lossy(bytes);
+            Tokenizer::from_vocab_and_merges(&text(&bytes[..at]), &text(&bytes[at + 1..]))
+        }
+    };
+    match opened {
+        Err(error) => in_words(&error),
+        // The library keeps words by thread for as long as the thread lives, which here would be millions of runs.
+        Ok(tokenizer) => std::thread::scope(|scope| {
+            scope.spawn(|| used(&tokenizer, &String::from_utf8_lossy(bytes)));
+        }),
+    }
+}
+
+/// Texts for a tokenizer that took its files.
+const TEXTS: &[&str] = &[
+    "They're here, <|endoftext|> 12 are\n",
+    " ab  abab\tba   ",
+    "\0\u{202e}\u{feff}e\u{301}\u{10ffff}\u{1f600}\u{fffd} \u{130}\u{df}",
+    "",
+];
+
+fn used(tokenizer: &Tokenizer, own: &str) {
+    let own: String = own.chars().take(200).collect();
+    let count = tokenizer.len();
+    for text in TEXTS.iter().copied().chain([own.as_str()]) {
+        match tokenizer.encode(text, true) {
+            Err(error) => in_words(&error),
+            Ok(ids) => {
+                assert_eq!(ids[0], tokenizer.bos());
+                assert!(ids.iter().all(|&id| (id as usize) < count), "{ids:?} of {count}");
+                assert_eq!(
+                    tokenizer.encode(text, true).expect("as before"),
+                    ids,
+                    "the same text, the same tokens"
+                );
+                assert_eq!(tokenizer.tokens(&ids).len(), ids.len());
+            }
+        }
+    }
+    let [clean, corrupted, answer, distractor] = [&own, TEXTS[0], TEXTS[1], TEXTS[2]].map(str::to_owned);
+    let pairs = vec![
+        Pair { clean, corrupted, answer, distractor },
+        Pair { clean: "a".into(), corrupted: "b".into(), answer: "a".into(), distractor: "b".into() },
+        Pair {
+            clean: "\u{1f600}".into(),
+            corrupted: "\u{1f601}".into(),
+            answer: "a".into(),
+            distractor: "b".into(),
+        },
+    ];
+    let groups = vec![Group { name: String::new(), symmetric: true, pairs }];
+    checked(&Experiment { groups: groups.clone(), prepend_bos: true }, tokenizer);
+    checked(&Experiment { groups, prepend_bos: false }, tokenizer);
+}
