@@ -37,6 +37,7 @@ impl Reference {
     /// # Errors
     /// [`Error::Document`] if the text is not JSON of this shape.
     pub fn from_json(text: &str) -> Result<Self> {
-        serde_json::from_str(text).map_err(|error| Error::Document(format!("reference.json: {error}")))
+        serde_json::from_str(text)
+            .map_err(|error| Error::Document(format!("reference.json: {:.300}", error.to_string())))
     }
 }

@@ -8,8 +8,8 @@ import { keepHalf, keepsHalf } from './half.js';
 /** @import { Engine } from '../engine/client.js' */
 /** @import { StoredModel } from '../types/engine.js' */
 
-/** How far keeping GPT-2 small's weights as fp16 changes what is computed with them, as measured. */
-const HALF_EFFECT = 'changes log-probabilities by up to 0.01';
+/** What keeping weights as fp16 changes: measured on made-up weights of GPT-2 small's shape (docs/hosting.md). */
+const HALF_EFFECT = 'changes logit differences and log-probabilities by up to 0.01';
 
 /** @param {HTMLElement} menu @param {Engine} engine */
 export async function fillStoredMenu(menu, engine) {

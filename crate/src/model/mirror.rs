@@ -60,11 +60,12 @@ impl Manifest {
     /// [`Error::Checkpoint`], naming the manifest.
     pub fn from_json(name: &str, text: &str) -> Result<Self> {
         let refuse = |reason: String| Error::Checkpoint { name: name.to_owned(), reason };
-        let manifest: Self = serde_json::from_str(text)
-            .map_err(|error| refuse(format!("it is not the manifest of a mirror: {error}")))?;
+        let manifest: Self = serde_json::from_str(text).map_err(|error| {
+            refuse(format!("it is not the manifest of a mirror: {:.300}", error.to_string()))
+        })?;
         if manifest.format != FORMAT {
             return Err(refuse(format!(
-                "its format is `{}`, and this page reads `{FORMAT}`",
+                "its format is `{:.60}`, and this page reads `{FORMAT}`",
                 manifest.format
             )));
         }
@@ -109,5 +110,5 @@ pub fn manifest_of(config: &str) -> Option<String> {
     let config: serde_json::Value = serde_json::from_str(config).ok()?;
     let name = config.get(FIELD)?.as_str()?;
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-    (!name.starts_with('.') && name.chars().all(plain)).then(|| name.to_owned())
+    (!name.is_empty() && !name.starts_with('.') && name.chars().all(plain)).then(|| name.to_owned())
 }
