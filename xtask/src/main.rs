@@ -3,6 +3,7 @@
 //! Each command sets up what it needs by itself and can be repeated at any time. `docs/development.md` says what each
 //! does and how long it takes.
 
+mod bench;
 mod build;
 mod cargo_cache;
 mod module;
@@ -49,6 +50,11 @@ enum Command {
         /// The folder to leave it in
         #[arg(long, default_value = "dist")]
         out: PathBuf,
+    },
+    /// Measure speed and memory (docs/speed.md)
+    Bench {
+        #[command(subcommand)]
+        what: bench::What,
     },
     /// Put a checkpoint's weights beside the page, as files that any static host can serve
     Mirror {
@@ -106,6 +112,7 @@ fn run(command: Command) -> Result<()> {
         }
         Command::Shots => test::shots(&paths),
         Command::Types => types::write(&paths),
+        Command::Bench { what } => bench::bench(&paths, what),
         Command::Mirror { model, dtype, out } => {
             let (model, out) = (std::path::absolute(model)?, std::path::absolute(out)?);
             let words = ["mirror".as_ref(), model.as_os_str(), "--dtype".as_ref(), dtype.as_ref()];

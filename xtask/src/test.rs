@@ -94,7 +94,7 @@ fn native_reports(paths: &Paths) -> Result<()> {
 }
 
 /// Tells the browser tests where everything is that they use.
-fn with_browser_inputs(paths: &Paths, command: Expression) -> Expression {
+pub(crate) fn with_browser_inputs(paths: &Paths, command: Expression) -> Expression {
     let command = command
         .env("PATCHLAB_DIST", paths.dist())
         .env("PATCHLAB_NATIVE", paths.results.join("native"))

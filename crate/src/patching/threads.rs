@@ -8,6 +8,8 @@ use super::sweep::Sweep;
 use crate::error::Result;
 use crate::host::Work;
 use crate::metrics::Outcome;
+#[cfg(not(target_family = "wasm"))]
+use crate::model::one_pass;
 
 /// How many chunks run at the same time. A GPU has one queue, and a page's worker one thread.
 #[cfg(target_family = "wasm")]
@@ -18,7 +20,11 @@ pub(super) fn count(_: &Device) -> usize {
 /// How many chunks run at the same time. A GPU has one queue.
 #[cfg(not(target_family = "wasm"))]
 pub(super) fn count(device: &Device) -> usize {
-    if *device == Device::flex() { std::thread::available_parallelism().map_or(1, usize::from) } else { 1 }
+    if one_pass::on_processor(device) {
+        std::thread::available_parallelism().map_or(1, usize::from)
+    } else {
+        1
+    }
 }
 
 /// The outcomes of each chunk. A single one asks at every half layer whether to go on; several only in the end.
