@@ -28,7 +28,7 @@ export class Engine {
   async open(choice, wanted) {
     this.stopped = false;
     await note('open ' + wanted);
-    for (let tick = 0; tick < ((await noted()).length > 1 ? 8 : 1); tick += 1) {
+    for (let tick = 0; tick < ((await noted()).length > 1 ? 30 : 1); tick += 1) {
       await wait(50);
       if (this.stopped) throw { code: 'cancelled', message: 'Cancelled.' };
     }
@@ -43,8 +43,9 @@ export class Engine {
     if (!this.model) throw { code: 'no-model', message: 'No model is open. Choose one above.' };
     const said = settings.prompt ?? '';
     await note('run ' + analysis + ' ' + (said || experiment.groups[0]?.pairs[0]?.clean) + ' ' + this.model.device.kind);
-    await wait(30);
+    // Counted at once: the page may ask for the same again while this one is running.
     const times = (await noted()).filter((text) => text.startsWith('run test-prompt ' + said)).length;
+    await wait(30);
     if (said === 'lose once' && times === 1) throw lost;
     if (said === 'lose the GPU' && this.model.device.kind === 'wgpu') throw lost;
     if (said === 'lose always') throw lost;
