@@ -2,13 +2,14 @@
 // Writes PNG files into the folder PATCHLAB_SHOTS.
 
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { browserWithProfile, fieldId, whenFresh } from './harness/browser.mjs';
 import { runAll } from './harness/study.mjs';
 import { demoFile, dist, linkTo, onePair } from './harness/inputs.mjs';
-import { deadAddress, serveFiles, serveSite } from './harness/server.mjs';
+import { faultServer } from './harness/faults.mjs';
+import { deadAddress, serveSite } from './harness/server.mjs';
 
 /** @import { BrowserContext, Page } from 'playwright-core' */
 
@@ -17,7 +18,11 @@ assert.ok(folder, 'PATCHLAB_SHOTS is not set: the folder for the pictures');
 mkdirSync(folder, { recursive: true });
 
 const site = await serveSite(dist);
-const slow = await serveFiles({ 'config.json': demoFile('config.json'), 'model.safetensors': demoFile('model.safetensors') }, { delay: 700 });
+/** Parts of the weights take so long that there is time to look. */
+const slow = await faultServer(
+  { 'config.json': readFileSync(demoFile('config.json')), 'model.safetensors': readFileSync(demoFile('model.safetensors')) },
+  { fault: ({ size }) => (size > 100_000 ? { perSecond: size / 20 } : null) },
+);
 const dead = await deadAddress();
 const fresh = async (/** @type {Page} */ page) => {
   await whenFresh(page, 'logit-diff');
@@ -151,4 +156,4 @@ for (const colorScheme of /** @type {const} */ (['light', 'dark'])) {
   }
 }
 await site.close();
-await slow.close();
+await slow.down();
