@@ -91,14 +91,23 @@ pub(super) async fn stored(store: &Store) -> Vec<StoredModel> {
     models
 }
 
-/// Deletes everything of the model whose folder is `base`.
+/// Deletes everything of the model whose folder is `base`, and nothing of models in folders below it.
 pub(super) async fn forget(store: &Store, base: &str) {
+    // The folder as it was given, and the commit's that it led to.
+    let mut folders = vec![base.to_owned()];
     for record in records(store).await {
         if record.base == base {
+            folders.extend(record.weights.rsplit_once('/').map(|(folder, _)| format!("{folder}/")));
             forget_weights(store, &record.weights).await;
         }
     }
-    for entry in store.list(base).await {
-        store.delete(&entry.key).await;
+    for entry in store.list("").await {
+        let is_in = |folder: &String| {
+            let name = entry.key.strip_prefix(folder.as_str()).and_then(|rest| rest.split('?').next());
+            name.is_some_and(|name| !name.contains('/'))
+        };
+        if folders.iter().any(is_in) {
+            store.delete(&entry.key).await;
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! What was fetched stays in the browser's storage, and is checked when it is read back.
 //!
 //! It is the Cache API: it needs no locks between tabs, its writes are whole or not at all, and reading through it
-//! costs 3 ms per MiB, of a load that takes twenty times as long (docs/speed.md). Storage that is refused or full
+//! costs 3 ms per MiB (docs/speed.md compares). Storage that is refused or full
 //! is no error: the weights are then in memory only, and the page says so.
 
 use std::cell::RefCell;
