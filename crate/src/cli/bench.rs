@@ -48,9 +48,7 @@ pub(super) async fn bench(session: &Session, what: &str, repeats: usize) -> Resu
     match what {
         "forward" => rows.push(forward(session.model(), repeats).await?),
         "experiment1" => {
-            let presets = patchlab::presets::presets()?;
-            let mut experiment = presets.into_iter().next().context("there are no presets")?.experiment;
-            experiment.groups.truncate(1);
+            let experiment = first_group()?;
             for (analysis, key, value) in [
                 ("residual-patching", "", ""),
                 ("component-patching", "", ""),
@@ -64,9 +62,7 @@ pub(super) async fn bench(session: &Session, what: &str, repeats: usize) -> Resu
             }
         }
         "neurons" => {
-            let presets = patchlab::presets::presets()?;
-            let mut experiment = presets.into_iter().next().context("there are no presets")?.experiment;
-            experiment.groups.truncate(1);
+            let experiment = first_group()?;
             for layer in 0..session.model().config.n_layers {
                 let layer = layer.to_string();
                 rows.push(
@@ -81,6 +77,14 @@ pub(super) async fn bench(session: &Session, what: &str, repeats: usize) -> Resu
         }
     }
     Ok(rows)
+}
+
+/// The notebook's first group of prompts.
+fn first_group() -> Result<Experiment> {
+    let presets = patchlab::presets::presets()?;
+    let mut experiment = presets.into_iter().next().context("there are no presets")?.experiment;
+    experiment.groups.truncate(1);
+    Ok(experiment)
 }
 
 /// A figure of the page, with the settings that the notebook's Experiment 1 has.
