@@ -15,6 +15,7 @@ use burn::tensor::{Bool, Tensor};
 use crate::error::Result;
 use crate::model::cost;
 use crate::model::one_pass::{self, gelu_new};
+use crate::model::product::product;
 use crate::model::span::{Span, at_ends};
 use crate::model::tap::Tap;
 use crate::model::weights::{Linear, Model};
@@ -216,7 +217,7 @@ impl Linear {
         let [b, p, inputs] = x.dims();
         let [_, outputs] = self.weight.dims();
         cost::product(b * p, inputs, outputs);
-        let y = x.reshape([b * p, inputs]).matmul(self.weight.clone()); // [b p, outputs]
+        let y = product(x.reshape([b * p, inputs]), self.weight.clone()); // [b p, outputs]
         one_pass::add_bias(y, self.bias.clone()).reshape([b, p, outputs]) // [b, p, outputs]
     }
 

@@ -12,6 +12,7 @@ pub mod mirror;
 pub mod one_pass;
 pub mod plan;
 pub mod process;
+pub(crate) mod product;
 pub mod source;
 pub mod span;
 pub mod tap;

@@ -11,6 +11,7 @@
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
 use crate::model::cost;
+use crate::model::product::product as multiplied;
 
 /// The most bytes in a block: well below the smallest binding limit a WebGPU device may have.
 pub const BLOCK_BYTES: usize = 32 << 20;
@@ -133,7 +134,7 @@ impl Unembedding {
         let [n, d_model] = h.dims();
         let product = |block: &Tensor<2>| {
             cost::product(n, d_model, block.dims()[0]);
-            h.clone().matmul(block.clone().transpose()) - common.clone() // [n, block]
+            multiplied(h.clone(), block.clone().transpose()) - common.clone() // [n, block]
         };
         self.rows.blocks().iter().map(product).collect()
     }

@@ -12,6 +12,7 @@ use burn::tensor::Tensor;
 use super::entry::Family;
 use super::lane::Lane;
 use crate::error::Result;
+use crate::model::product::product;
 use crate::model::span::Span;
 use crate::model::{cost, one_pass};
 use crate::site::BlockSite;
@@ -42,9 +43,9 @@ impl Lane<'_> {
         cost::product(b * t, d, 3 * d);
         cost::product(c, d, 3 * d);
         cost::product(c, d, b * t);
-        let common = stream.clone().matmul(qkv.weight.clone()); // [b t, 3 d]
-        let each = weight.clone().matmul(qkv.weight.clone()); // [c, 3 d]
-        let crossed = weight.clone().matmul(stream.clone().transpose()); // [c, b t]
+        let common = product(stream.clone(), qkv.weight.clone()); // [b t, 3 d]
+        let each = product(weight.clone(), qkv.weight.clone()); // [c, 3 d]
+        let crossed = product(weight.clone(), stream.clone().transpose()); // [c, b t]
         let own = (stream.clone() * stream).sum_dim(1).transpose(); // [1, b t]
         let added = (weight.clone() * weight).sum_dim(1); // [c, 1]
         let squares = own + change.clone() * (crossed * 2.0 + change.clone() * added); // [c, b t]

@@ -5,14 +5,14 @@
 // heap with its buffers, asked for every 20 ms. The renderer process's growth is told as well: it has buffers that it shares
 // with Chromium's network, storage and GPU processes, too, over which a page has no say.
 
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { cpus, tmpdir } from 'node:os';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { browserWithProfile, whenOpen } from '../harness/browser.mjs';
-import { readFixture, writeCheckpoint } from '../harness/fixtures.mjs';
 import { dist, linkTo, onePair } from '../harness/inputs.mjs';
 import { peakGrowth } from '../harness/renderer.mjs';
 import { serveFiles, serveSite } from '../harness/server.mjs';
+import { fullCheckpoint, write } from './figures.mjs';
 
 /** @import { BrowserContext, Page } from 'playwright-core' */
 
@@ -21,9 +21,6 @@ const SAMPLE_MS = 20;
 /** The bounds: times the weights' size on the CPU, bytes on WebGPU. */
 const MOST_CPU = 1.15;
 const MOST_WEBGPU = 200e6;
-
-const out = process.env.PATCHLAB_BENCH;
-if (!out) throw new Error('PATCHLAB_BENCH is not set: the file to write. "cargo xtask bench load" sets it.');
 
 /** Lets the worker tell the module's memory. */
 const WATCH = `
@@ -69,15 +66,7 @@ async function watchHeap(context, page) {
   };
 }
 
-const { config, parsed, expected } = readFixture('full');
-const folder = join(tmpdir(), 'patchlab-bench-full');
-const files = { 'config.json': join(folder, 'config.json'), 'model.safetensors': join(folder, 'model.safetensors') };
-if (!existsSync(files['config.json'])) {
-  mkdirSync(folder, { recursive: true });
-  writeCheckpoint(files['model.safetensors'], expected.seed, parsed);
-  writeFileSync(files['config.json'], config);
-}
-
+const files = fullCheckpoint();
 const worker = `${WATCH}\n${readFileSync(join(dist, 'www/engine/worker.js'), 'utf8')}`;
 const site = await serveSite(dist, { replace: { 'www/engine/worker.js': worker } });
 const hub = await serveFiles(files);
@@ -113,7 +102,7 @@ for (const device of ['cpu', 'wgpu']) {
 }
 await site.close();
 await hub.close();
-writeFileSync(out, `${JSON.stringify({ machine: `${cpus().length} x ${cpus()[0].model}`, results }, null, 1)}\n`);
+write({ what: 'opening a checkpoint of GPT-2 small\u2019s shape', results });
 if (broken.length > 0) throw new Error(`too much memory: ${broken.join('; ')}`);
 
 /** @param {number} bytes */

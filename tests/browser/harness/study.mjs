@@ -1,9 +1,10 @@
 // The study on the page: what it shows in numbers, and how long it keeps the page's thread busy.
 
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 
 /** @import { Page } from 'playwright-core' */
-/** @import { Part, Report } from '../../../www/types/engine.js' */
+/** @import { Experiment, Part, Report } from '../../../www/types/engine.js' */
 
 /** @param {Page} page @param {string} figure */
 export function stateOf(page, figure) {
@@ -16,12 +17,19 @@ export async function whenIdle(page, timeout = 120_000) {
     && [...document.querySelectorAll('.figure')].every((figure) => !['queued', 'running', 'stale'].includes(/** @type {HTMLElement} */ (figure).dataset.state ?? '')), undefined, { timeout });
 }
 
-/** "Run all", to the end. @param {Page} page */
-export async function runAll(page) {
+/** "Run all", to the end. @param {Page} page @param {number} [timeout] */
+export async function runAll(page, timeout) {
   // On a phone the button is in a sheet.
   await page.evaluate(() => document.getElementById('run-all')?.click());
   await page.waitForFunction(() => document.getElementById('contents')?.dataset.busy === 'true');
-  await whenIdle(page);
+  await whenIdle(page, timeout);
+}
+
+/** The first preset's first group, alone. @returns {Experiment} */
+export function firstGroup() {
+  const file = readFileSync(new URL('../../../crate/data/presets/contractions.json', import.meta.url), 'utf8');
+  const experiment = JSON.parse(file);
+  return { prepend_bos: true, ...experiment, groups: experiment.groups.slice(0, 1) };
 }
 
 /** @param {Report} report @returns {Extract<Part, { kind: 'heat' | 'line' }>[]} */

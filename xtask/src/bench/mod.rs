@@ -1,0 +1,81 @@
+//! `cargo xtask bench`: figures for docs/speed.md. Results are left in target/results/bench, as JSON.
+
+mod native;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use clap::Subcommand;
+use duct::Expression;
+
+use crate::paths::Paths;
+use crate::run::say;
+use crate::{build, setup, test};
+
+/// What can be measured.
+#[derive(Subcommand)]
+pub(crate) enum What {
+    /// Memory and time of opening a checkpoint of GPT-2 small's shape in the browser
+    Load,
+    /// The page by the clock: the first result, an edit, the whole study of a group
+    Study {
+        /// Also the whole study with a checkpoint of GPT-2 small's shape (an hour)
+        #[arg(long)]
+        full: bool,
+        /// How often
+        #[arg(long, default_value_t = 5)]
+        repeats: usize,
+    },
+    /// A forward pass of GPT-2 small's shape in the browser, beside onnxruntime-web
+    Forward {
+        /// The checkpoint as ONNX, written by tests/fixtures/export_onnx.py
+        onnx: PathBuf,
+        /// How many rounds
+        #[arg(long, default_value_t = 7)]
+        repeats: usize,
+    },
+    /// The engine natively, beside PyTorch and TransformerLens if a Python that has them is named
+    Native(native::Options),
+}
+
+/// Measures.
+pub(crate) fn bench(paths: &Paths, what: What) -> Result<()> {
+    let folder = paths.results.join("bench");
+    fs::create_dir_all(&folder)?;
+    match what {
+        What::Load => in_browser(paths, &folder, "load", |node| node),
+        What::Study { full, repeats } => in_browser(paths, &folder, "study", |node| {
+            let node = node.env("PATCHLAB_REPEATS", repeats.to_string());
+            if full { node.env("PATCHLAB_FULL", "1") } else { node }
+        }),
+        What::Forward { onnx, repeats } => {
+            let onnx = std::path::absolute(onnx)?;
+            setup::for_testing(paths)?;
+            // What is compared with is not needed for anything else.
+            paths.npm_in(&paths.browser.join("bench"), ["ci", "--no-audit", "--no-fund"]).run()?;
+            in_browser(paths, &folder, "forward", |node| {
+                node.env("PATCHLAB_REPEATS", repeats.to_string()).env("PATCHLAB_ONNX", onnx)
+            })
+        }
+        What::Native(options) => native::measure(paths, &folder, &options),
+    }
+}
+
+/// Runs one of `tests/browser/bench/*.mjs` on the built site.
+pub(crate) fn in_browser(
+    paths: &Paths,
+    folder: &Path,
+    name: &str,
+    with: impl FnOnce(Expression) -> Expression,
+) -> Result<()> {
+    setup::for_testing(paths)?;
+    build::build(paths, &paths.dist())?;
+    fs::create_dir_all(folder)?;
+    let out = folder.join(format!("{name}.json"));
+    let script = format!("bench/{name}.mjs");
+    let node = paths.npm(["exec", "--", "node", &script]).env("PATCHLAB_BENCH", &out);
+    with(test::with_browser_inputs(paths, node)).run().with_context(|| format!("failed: {script}"))?;
+    say(format_args!("bench: {}", out.display()));
+    Ok(())
+}
