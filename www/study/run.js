@@ -10,7 +10,8 @@ import { EngineError } from '../engine/client.js';
 /** @import { Results } from './results.js' */
 /** @import { Scheduler } from './scheduler.js' */
 
-const PAUSE_MS = 300;
+/** How long typing must pause before a figure is computed again: as long as that took the last time, within limits. */
+const PAUSE_MS = { least: 40, most: 300 };
 
 /** @typedef {'idle' | 'queued' | 'running' | 'fresh' | 'stale' | 'failed'} RunState */
 
@@ -49,6 +50,7 @@ export class Run {
   #askedNow = false;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
+  #pause = PAUSE_MS.most;
 
   /** @param {RunOptions} options */
   constructor(options) {
@@ -118,7 +120,7 @@ export class Run {
       this.figure.stale();
       this.#enter('stale');
       if (now) this.#enqueue();
-      else this.#timer = setTimeout(() => this.#enqueue(), PAUSE_MS);
+      else this.#timer = setTimeout(() => this.#enqueue(), this.#pause);
     } else {
       if (first || this.state === 'failed') this.#invite();
       this.look(this.inView);
@@ -204,6 +206,7 @@ export class Run {
   /** @param {Report} report @param {number} milliseconds */
   onReport(report, milliseconds) {
     this.#options.onTime(milliseconds);
+    this.#pause = Math.min(PAUSE_MS.most, Math.max(PAUSE_MS.least, milliseconds));
     this.#show(report, milliseconds);
   }
 

@@ -85,10 +85,10 @@ try {
     ['demo model, WebGPU (SwiftShader)', '?device=wgpu', 1, true],
     ['full shape, CPU', `?model=gpt2&device=cpu&weights=${hub.url}`, 1, process.env.PATCHLAB_FULL === '1'],
   ])) {
-    // Once without being counted: later visits find the files in the cache.
+    /** @type {Awaited<ReturnType<typeof visit>>[]} */
     const visits = [];
     for (let i = 0; i < repeats; i += 1) visits.push(await visit(context, query, whole));
-    const of = (/** @type {(visit: Awaited<ReturnType<typeof visit>>) => number} */ which) => median(visits.map(which));
+    const of = (/** @type {(one: typeof visits[number]) => number} */ which) => median(visits.map(which));
     const sections = Object.fromEntries(Object.keys(visits[0].sections).map((section) => [section, of(({ sections: all }) => all[section])]));
     const result = { name, repeats, first: of(({ first }) => first), edit: of(({ edit }) => edit), sections };
     results.push(result);
