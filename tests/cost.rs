@@ -4,6 +4,11 @@
 //! the layers after it enters; in the last layer keys and values of these, but the query, the output and the
 //! MLP of the last position only; and the two logits.
 
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::thread;
+
 use patchlab::device::Wanted;
 use patchlab::host::{Quiet, Work};
 use patchlab::model::{Config, cost};
@@ -18,6 +23,8 @@ use pollster::block_on;
 
 /// What may be spent for what is needed.
 const SPENT: f64 = 1.3;
+/// What may be spent for what was spent before, as written down in tests/fixtures/operations.json.
+const RISE: f64 = 1.05;
 
 /// Operations of one patch on one prompt of `p` positions, of which `t` are run.
 struct Least {
@@ -99,7 +106,11 @@ fn least(config: &Config, case: &PreparedCase, cell: &Cell, prompts: usize) -> f
 }
 
 #[test]
-fn sweeps_spend_little_more_than_they_need() {
+fn sweeps_spend_little_more_than_they_need_and_no_more_than_before() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/operations.json");
+    let text = fs::read_to_string(&file).expect("tests/fixtures/operations.json");
+    let recorded: BTreeMap<String, f64> = serde_json::from_str(&text).expect("numbers by name");
+    let mut counted = BTreeMap::new();
     for fixture in TINY.map(Fixture::read) {
         let session = fixture.session(Wanted::Cpu);
         let (model, config) = (session.model(), &session.model().config);
@@ -133,16 +144,34 @@ fn sweeps_spend_little_more_than_they_need() {
                     runs: &runs,
                     direction: Direction::Denoise,
                     cells: &cells,
-                    chunk_bytes: CHUNK_BYTES,
+                    // Chunks of the same size whatever the number of threads, so that counts are the same everywhere.
+                    chunk_bytes: CHUNK_BYTES / 2 * thread::available_parallelism().map_or(1, usize::from),
                 };
                 cost::take();
                 sweep.run(&mut Work::new(&Quiet, "", Unit::Patches, cells.len()), &mut |_, _| {}).await?;
                 Ok::<_, patchlab::Error>(cost::take() as f64)
             });
-            let ratio = spent.expect("a sweep") / needed;
+            let spent = spent.expect("a sweep");
+            let ratio = spent / needed;
             let site = cells[0].site;
             println!("{} {site:?}: {ratio:.3} of {needed:.0}", fixture.name);
             assert!((0.9..=SPENT).contains(&ratio), "{} {site:?}: {ratio:.2} times the least", fixture.name);
+            counted.insert(format!("{} {site:?}", fixture.name), spent);
         }
+    }
+    if std::env::var_os("PATCHLAB_RECORD").is_some() {
+        let text = serde_json::to_string_pretty(&counted).expect("numbers");
+        fs::write(&file, format!("{text}\n")).expect("the file can be written");
+        return;
+    }
+    let names = |numbers: &BTreeMap<String, f64>| numbers.keys().cloned().collect::<Vec<_>>();
+    assert_eq!(names(&counted), names(&recorded));
+    for (name, spent) in counted {
+        let before = recorded[&name];
+        assert!(spent <= RISE * before, "{name}: {spent} operations, before {before}");
+        assert!(
+            RISE * spent >= before,
+            "{name}: {spent} operations, before {before}. If that is meant, run `cargo xtask bench counts`"
+        );
     }
 }

@@ -8,11 +8,12 @@ use duct::Expression;
 
 use crate::paths::Paths;
 use crate::run::say;
-use crate::{build, cargo_cache, setup, types};
+use crate::{bench, build, cargo_cache, setup, types};
 
 /// The packages of every native build. Naming the same ones each time gives the dependencies the same features each
 /// time, and so compiles them once.
-const PACKAGES: [&str; 5] = ["--release", "--package", "patchlab", "--package", "patchlab-tests"];
+const PACKAGES: [&str; 7] =
+    ["--release", "--package", "patchlab", "--package", "patchlab-kernels", "--package", "patchlab-tests"];
 
 /// Runs all checks; with `full` also those that take long.
 pub(crate) fn test(paths: &Paths, full: bool) -> Result<()> {
@@ -24,8 +25,7 @@ pub(crate) fn test(paths: &Paths, full: bool) -> Result<()> {
 
 fn all(paths: &Paths, full: bool, steps: &mut Steps) -> Result<()> {
     let cargo = |command: &str, args: &[&str]| -> Result<()> {
-        let words = [command].into_iter().chain(PACKAGES).chain(args.iter().copied());
-        asking_for(full, paths.cargo(words)).run()?;
+        asking_for(full, cargo(paths, command, args)).run()?;
         Ok(())
     };
     steps.run("setup", || {
@@ -55,8 +55,15 @@ fn all(paths: &Paths, full: bool, steps: &mut Steps) -> Result<()> {
         asking_for(full, npm).run()?;
         Ok(())
     })?;
+    // With a checkpoint of GPT-2 small's shape; fails where too much memory is taken.
+    steps.run("memory", || bench::in_browser(paths, &paths.results.join("bench"), "load", |node| node))?;
     // Every state is reached, and there is something to look at after each run.
     steps.run("pictures", || pictures(paths))
+}
+
+/// Cargo on the engine and its tests.
+pub(crate) fn cargo(paths: &Paths, command: &str, args: &[&str]) -> Expression {
+    paths.cargo([command].into_iter().chain(PACKAGES).chain(args.iter().copied()))
 }
 
 /// Takes pictures of every state of the page, for a person to look at.
@@ -75,8 +82,7 @@ fn pictures(paths: &Paths) -> Result<()> {
 /// Builds the native command.
 pub(crate) fn native_command(paths: &Paths) -> Result<()> {
     cargo_cache::claim_native(paths)?;
-    let args = ["build", "--bins"].into_iter().chain(PACKAGES);
-    paths.cargo(args).run().context("the native command does not build")?;
+    cargo(paths, "build", &["--bins"]).run().context("the native command does not build")?;
     Ok(())
 }
 

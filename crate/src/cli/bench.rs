@@ -71,8 +71,14 @@ pub(super) async fn bench(session: &Session, what: &str, repeats: usize) -> Resu
             }
         }
         _ => {
-            for (prompts, tokens) in [(1, 8), (4, 8), (16, 8), (64, 8), (8, 32), (8, 128), (8, 256)] {
-                rows.push(grown(session.model(), prompts, tokens, repeats).await?);
+            let all = session.model().config.n_layers * session.model().config.n_heads;
+            let context = session.model().config.n_ctx;
+            let prompts = [1, 4, 16, 64].map(|prompts| (prompts, 8, all));
+            let tokens = [16, 32, 64, 128, 256].map(|tokens| (8, tokens, all));
+            let patches = [1, all / 4, all / 2, all].map(|patches| (8, 8, patches));
+            let points = prompts.into_iter().chain(tokens).chain(patches);
+            for (prompts, tokens, patches) in points.filter(|&(_, tokens, _)| tokens <= context) {
+                rows.push(grown(session.model(), prompts, tokens, patches, repeats).await?);
             }
         }
     }
@@ -128,8 +134,8 @@ async fn forward(model: &Model, repeats: usize) -> Result<Row> {
     .await
 }
 
-/// All heads' z of made-up prompts that differ at their second token.
-async fn grown(model: &Model, prompts: usize, tokens: usize, repeats: usize) -> Result<Row> {
+/// Some heads' z, of all layers alike, on made-up prompts that differ at their second token.
+async fn grown(model: &Model, prompts: usize, tokens: usize, patches: usize, repeats: usize) -> Result<Row> {
     let (clean, corrupted) = (ids(prompts, tokens, model, 0), ids(prompts, tokens, model, 1));
     let case = |(index, (clean, corrupted)): (usize, (Vec<u32>, Vec<u32>))| PreparedCase {
         text: String::new(),
@@ -145,7 +151,8 @@ async fn grown(model: &Model, prompts: usize, tokens: usize, repeats: usize) -> 
         .flat_map(|layer| (0..model.config.n_heads).map(move |head| (layer, head)))
         .map(|(layer, head)| Cell { site: BlockSite::Z, layer, unit: Some(head), position: None })
         .collect();
-    let name = format!("all heads' z, {prompts} prompts x {tokens} tokens");
+    let cells: Vec<Cell> = (0..patches).map(|index| cells[index * cells.len() / patches]).collect();
+    let name = format!("{patches} heads' z, {prompts} prompts x {tokens} tokens");
     measure(&name, cells.len(), repeats, async || {
         for part in patchlab::runs::parts(&cases, &model.config) {
             let runs = Runs::record(model, part, false, &Sites::new(&[BlockSite::Z], &model.config)).await?;

@@ -1,6 +1,7 @@
 //! Many patches, with nothing computed that a patch leaves as it was (see [`super`]).
 
 use burn::tensor::Tensor;
+use futures_util::future::join;
 
 use super::entry::Family;
 use super::lane::{Lane, lanes};
@@ -35,6 +36,9 @@ pub struct Sweep<'a> {
     pub chunk_bytes: usize,
 }
 
+/// Cells, by index, that share a pass, and their lane.
+pub(super) type Chunk<'l, 'c> = (&'l Lane<'c>, &'l [usize]);
+
 /// Hears of each chunk: the cells that are done, by index, and for each what its run says after each prompt.
 pub type OnChunk<'a> = &'a mut dyn FnMut(&[usize], Vec<Vec<Outcome>>);
 
@@ -60,31 +64,58 @@ impl Sweep<'_> {
             on_chunk(&idle, vec![base.outcomes.clone(); idle.len()]);
             work.done(idle.len()).await?;
         }
-        for (lane, members) in &lanes {
-            let mut rest = members.as_slice();
-            while !rest.is_empty() {
-                let mut chunks = Vec::new();
-                while chunks.len() < threads && !rest.is_empty() {
-                    let (chunk, later) = rest.split_at(self.chunk_size(lane, rest, threads));
-                    chunks.push(chunk);
-                    rest = later;
-                }
-                let ran = together(self, lane, &chunks, work).await?;
-                for (chunk, ran) in chunks.into_iter().zip(ran) {
-                    let all = ran.chunks(lane.prompts.len()).map(|ran| {
-                        let mut outcomes = base.outcomes.clone();
-                        lane.prompts
-                            .iter()
-                            .zip(ran)
-                            .for_each(|(&prompt, outcome)| outcomes[prompt] = *outcome);
-                        outcomes
-                    });
-                    on_chunk(chunk, all.collect());
-                    work.done(chunk.len()).await?;
+        let chunks = self.chunks(&lanes, threads);
+        let mut deliver = |(lane, chunk): Chunk<'_, '_>, ran: &[Outcome]| {
+            let all = ran.chunks(lane.prompts.len()).map(|ran| {
+                let mut outcomes = base.outcomes.clone();
+                lane.prompts.iter().zip(ran).for_each(|(&prompt, outcome)| outcomes[prompt] = *outcome);
+                outcomes
+            });
+            on_chunk(chunk, all.collect());
+        };
+        if threads > 1 {
+            for chunks in chunks.chunks(threads) {
+                let ran = together(self, chunks, work).await?;
+                for (&chunk, ran) in chunks.iter().zip(ran) {
+                    deliver(chunk, &ran);
+                    work.done(chunk.1.len()).await?;
                 }
             }
+            return Ok(());
+        }
+        // What a chunk says is read back while the next is prepared, so that a GPU always has something to do.
+        let mut waiting: Option<(Chunk<'_, '_>, Tensor<2>)> = None;
+        for next in chunks.iter().map(Some).chain([None]) {
+            let prepare = async {
+                match next {
+                    Some((lane, chunk)) => Ok(Some(((*lane, *chunk), self.chunk(lane, chunk, work).await?))),
+                    None => Ok(None),
+                }
+            };
+            let Some((ready, numbers)) = waiting.take() else {
+                waiting = prepare.await?;
+                continue;
+            };
+            let (numbers, prepared) = join(readback::read(numbers), prepare).await;
+            deliver(ready, &ready.0.asked.outcomes(numbers?));
+            waiting = prepared?;
+            work.done(ready.1.len()).await?;
         }
         Ok(())
+    }
+
+    /// Cuts the lanes' cells into chunks that fit, if so many are worked on at the same time.
+    fn chunks<'l, 'c>(&self, lanes: &'l [(Lane<'c>, Vec<usize>)], threads: usize) -> Vec<Chunk<'l, 'c>> {
+        let mut chunks = Vec::new();
+        for (lane, members) in lanes {
+            let mut rest = members.as_slice();
+            while !rest.is_empty() {
+                let (chunk, later) = rest.split_at(self.chunk_size(lane, rest, threads));
+                chunks.push((lane, chunk));
+                rest = later;
+            }
+        }
+        chunks
     }
 
     /// How many of these cells fit into one of the chunks that so many threads run: at least one.
@@ -102,13 +133,8 @@ impl Sweep<'_> {
     }
 
     /// Carries the patched residual streams of a chunk to the end. Each joins the others at the half layer at
-    /// which it enters. Returns the outcomes, patch by patch.
-    pub(super) async fn chunk(
-        &self,
-        lane: &Lane<'_>,
-        chunk: &[usize],
-        work: &Work<'_>,
-    ) -> Result<Vec<Outcome>> {
+    /// which it enters. Returns what makes the outcomes, patch by patch: `[c b, 2 or 4]`.
+    pub(super) async fn chunk(&self, lane: &Lane<'_>, chunk: &[usize], work: &Work<'_>) -> Result<Tensor<2>> {
         let families = Family::gather(chunk.iter().map(|&index| self.cells[index]));
         let mut entering = families.iter().peekable();
         let first = families.first().map_or(0, |family| family.first.boundary());
@@ -137,11 +163,10 @@ impl Sweep<'_> {
             });
             work.check().await?;
         }
-        let Some(streams) = streams else { return Ok(Vec::new()) };
+        let Some(streams) = streams else { unreachable!("a chunk has cells") };
         let normalized = self.model.normalize(streams, &mut Tap::none())?; // [c b, 1, d]
         let [rows, _, d] = normalized.dims();
-        let numbers = readback::read(lane.asked.of(self.model, normalized.reshape([rows, d]))).await?;
-        Ok(lane.asked.outcomes(numbers))
+        Ok(lane.asked.of(self.model, normalized.reshape([rows, d])))
     }
 
     /// One layer's attention, with the base run's keys and values to the left: `[c b, t, d] -> [c b, t, d]`, in

@@ -3,13 +3,13 @@
 
 use burn::tensor::Device;
 
-use super::lane::Lane;
-use super::sweep::Sweep;
+use super::sweep::{Chunk, Sweep};
 use crate::error::Result;
 use crate::host::Work;
 use crate::metrics::Outcome;
 #[cfg(not(target_family = "wasm"))]
 use crate::model::one_pass;
+use crate::readback;
 
 /// How many chunks run at the same time. A GPU has one queue, and a page's worker one thread.
 #[cfg(target_family = "wasm")]
@@ -30,37 +30,41 @@ pub(super) fn count(device: &Device) -> usize {
 /// The outcomes of each chunk. A single one asks at every half layer whether to go on; several only in the end.
 pub(super) async fn together(
     sweep: &Sweep<'_>,
-    lane: &Lane<'_>,
-    chunks: &[&[usize]],
+    chunks: &[Chunk<'_, '_>],
     work: &Work<'_>,
 ) -> Result<Vec<Vec<Outcome>>> {
     #[cfg(not(target_family = "wasm"))]
     if chunks.len() > 1 {
-        return on_threads(sweep, lane, chunks);
+        return on_threads(sweep, chunks);
     }
     let mut outcomes = Vec::new();
-    for chunk in chunks {
-        outcomes.push(sweep.chunk(lane, chunk, work).await?);
+    for &chunk in chunks {
+        outcomes.push(alone(sweep, chunk, work).await?);
     }
     Ok(outcomes)
 }
 
+async fn alone(sweep: &Sweep<'_>, (lane, chunk): Chunk<'_, '_>, work: &Work<'_>) -> Result<Vec<Outcome>> {
+    let numbers = sweep.chunk(lane, chunk, work).await?;
+    Ok(lane.asked.outcomes(readback::read(numbers).await?))
+}
+
 #[cfg(not(target_family = "wasm"))]
-fn on_threads(sweep: &Sweep<'_>, lane: &Lane<'_>, chunks: &[&[usize]]) -> Result<Vec<Vec<Outcome>>> {
+fn on_threads(sweep: &Sweep<'_>, chunks: &[Chunk<'_, '_>]) -> Result<Vec<Vec<Outcome>>> {
     use crate::host::Quiet;
     use crate::model::cost;
     use crate::report::Unit;
 
-    let run = |chunk: &[usize]| {
-        let work = Work::new(&Quiet, "", Unit::Patches, chunk.len());
+    let run = &|chunk: Chunk<'_, '_>| {
+        let work = Work::new(&Quiet, "", Unit::Patches, chunk.1.len());
         // Nothing waits on the processor, so this is no more than a call.
-        (pollster::block_on(sweep.chunk(lane, chunk, &work)), cost::take())
+        (pollster::block_on(alone(sweep, chunk, &work)), cost::take())
     };
     let ran = std::thread::scope(|scope| {
         let (first, others) = chunks.split_at(1);
-        let others: Vec<_> = others.iter().map(|chunk| scope.spawn(|| run(chunk))).collect();
+        let others: Vec<_> = others.iter().map(|&chunk| scope.spawn(move || run(chunk))).collect();
         let before = cost::take();
-        let mut ran: Vec<_> = first.iter().map(|chunk| run(chunk)).collect();
+        let mut ran: Vec<_> = first.iter().map(|&chunk| run(chunk)).collect();
         cost::add(before);
         for other in others {
             match other.join() {

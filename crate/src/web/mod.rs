@@ -184,7 +184,14 @@ impl Engine {
     fn host(&self, progress: Function) -> Page {
         let flow = Rc::new(Flow::default());
         *self.flow.borrow_mut() = flow.clone();
-        Page { progress, preview: None, last: Cell::new(js::now()), flow, transfer: RefCell::default() }
+        Page {
+            progress,
+            preview: None,
+            last: Cell::new(js::now()),
+            looked: Cell::new(js::now()),
+            flow,
+            transfer: RefCell::default(),
+        }
     }
 
     async fn open_choice(&self, choice: &JsValue, wanted: Wanted, host: &Page) -> Result<Opened> {
@@ -229,12 +236,18 @@ async fn open_address(
 /// A picture that fills in need not do so more often.
 const PREVIEW_MS: f64 = 400.0;
 
+/// How long the engine computes between looks at the worker's messages. A timer of 0 ms takes 4 ms when it comes again and
+/// again, so that a look at every step would take longer than small models do.
+const LOOK_MS: f64 = 25.0;
+
 /// The page as the host of a call.
 struct Page {
     progress: Function,
     preview: Option<Function>,
     /// When the last preview was made, in milliseconds.
     last: Cell<f64>,
+    /// When messages were looked at last, in milliseconds.
+    looked: Cell<f64>,
     flow: Rc<Flow>,
     /// The download that is running, which knows better how far it has come than its reader does.
     transfer: RefCell<Option<Rc<Transfer>>>,
@@ -264,8 +277,13 @@ impl Host for Page {
     }
 
     fn pause(&self) -> Pin<Box<dyn Future<Output = ()> + '_>> {
-        // A macrotask: only between macrotasks can the worker hear a message.
-        Box::pin(TimeoutFuture::new(0))
+        Box::pin(async {
+            if js::now() - self.looked.get() >= LOOK_MS {
+                // A macrotask: only between macrotasks can the worker hear a message.
+                TimeoutFuture::new(0).await;
+                self.looked.set(js::now());
+            }
+        })
     }
 }
 

@@ -18,6 +18,8 @@ use crate::{build, setup, test};
 pub(crate) enum What {
     /// Memory and time of opening a checkpoint of GPT-2 small's shape in the browser
     Load,
+    /// Count what depends on no clock, and write it down for the tests
+    Counts,
     /// The page by the clock: the first result, an edit, the whole study of a group
     Study {
         /// Also the whole study with a checkpoint of GPT-2 small's shape (an hour)
@@ -45,6 +47,7 @@ pub(crate) fn bench(paths: &Paths, what: What) -> Result<()> {
     fs::create_dir_all(&folder)?;
     match what {
         What::Load => in_browser(paths, &folder, "load", |node| node),
+        What::Counts => counts(paths),
         What::Study { full, repeats } => in_browser(paths, &folder, "study", |node| {
             let node = node.env("PATCHLAB_REPEATS", repeats.to_string());
             if full { node.env("PATCHLAB_FULL", "1") } else { node }
@@ -60,6 +63,19 @@ pub(crate) fn bench(paths: &Paths, what: What) -> Result<()> {
         }
         What::Native(options) => native::measure(paths, &folder, &options),
     }
+}
+
+/// Has the tests that count write their numbers down in place of comparing them.
+fn counts(paths: &Paths) -> Result<()> {
+    setup::for_testing(paths)?;
+    test::cargo(paths, "test", &["--test", "cost"]).env("PATCHLAB_RECORD", "1").run()?;
+    build::build(paths, &paths.dist())?;
+    let node = paths.npm(["exec", "--", "node", "--test", "counts.test.mjs"]).env("PATCHLAB_RECORD", "1");
+    test::with_browser_inputs(paths, node).run()?;
+    say(
+        "bench: tests/fixtures/operations.json and tests/browser/counts.json are written; look at what changed",
+    );
+    Ok(())
 }
 
 /// Runs one of `tests/browser/bench/*.mjs` on the built site.

@@ -1,0 +1,124 @@
+// What does not depend on a clock: kernel launches, bytes uploaded and read back, memory, bytes served. counts.json has
+// what they were; a change that raises one by more than a twentieth fails here, and one that lowers it asks for the new
+// number to be written down: `cargo xtask bench counts`.
+
+import assert from 'node:assert/strict';
+import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { gzipSync } from 'node:zlib';
+import { dist, linkTo } from './harness/inputs.mjs';
+import { sharedBrowser, siteFor } from './harness/opening.mjs';
+import { firstGroup, runAll } from './harness/study.mjs';
+
+const MOST = 1.05;
+const LONG_MS = 300_000;
+/** What a visitor fetches before the demo model, compressed. */
+const MOST_SERVED = 3.5e6;
+
+const file = new URL('counts.json', import.meta.url);
+/** @type {Record<string, number>} */
+const recorded = JSON.parse(readFileSync(file, 'utf8'));
+/** @type {Record<string, number>} */
+const counted = {};
+
+/** In the worker, before the engine: counts what goes to the GPU and comes back. */
+const COUNT = `{
+  const counts = { launches: 0, submissions: 0, uploaded: 0, readBack: 0 };
+  self.patchlabCounts = counts;
+  const watch = (type, name, see) => {
+    const original = type.prototype[name];
+    type.prototype[name] = function (...args) { see.call(this, ...args); return original.apply(this, args); };
+  };
+  watch(GPUComputePassEncoder, 'dispatchWorkgroups', () => { counts.launches += 1; });
+  watch(GPUComputePassEncoder, 'dispatchWorkgroupsIndirect', () => { counts.launches += 1; });
+  watch(GPUQueue, 'submit', () => { counts.submissions += 1; });
+  watch(GPUQueue, 'writeBuffer', (buffer, offset, data, from, size) => { counts.uploaded += size ?? data.byteLength; });
+  watch(GPUDevice, 'createBuffer', ({ size, mappedAtCreation }) => { if (mappedAtCreation) counts.uploaded += size; });
+  watch(GPUBuffer, 'mapAsync', function (mode, offset, size) { if (mode === GPUMapMode.READ) counts.readBack += size ?? this.size; });
+}\n`;
+
+/** Lets the worker tell the module's memory. */
+const MEMORY = `{
+  const instantiate = WebAssembly.instantiateStreaming;
+  WebAssembly.instantiateStreaming = async (...args) => {
+    const made = await instantiate.apply(WebAssembly, args);
+    self.patchlabMemory = made.instance.exports.memory;
+    return made;
+  };
+}\n`;
+
+/** Notes a number and compares it with the recorded one. @param {string} name @param {number} number */
+function compare(name, number) {
+  counted[name] = number;
+  if (process.env.PATCHLAB_RECORD) return;
+  const before = recorded[name];
+  assert.ok(before !== undefined, `${name} is not in counts.json: run "cargo xtask bench counts"`);
+  assert.ok(number <= MOST * before, `${name}: ${number}, before ${before}`);
+  assert.ok(number * MOST >= before, `${name}: ${number}, before ${before}. If that is meant, run "cargo xtask bench counts"`);
+}
+
+const browser = sharedBrowser();
+
+test('launches, uploads and read-backs of the demo model\u2019s analyses on WebGPU', async (t) => {
+  const site = await siteFor(t, { prefix: COUNT });
+  const page = await browser().newPage();
+  t.after(() => page.close());
+  // Some file of the site's, for its origin: the engine without the page around it.
+  await page.goto(`${site.url}www/models/demo/config.json`);
+  await page.evaluate(async ({ root, experiment }) => {
+    const { Engine } = await import(`${root}www/engine/client.js`);
+    const engine = new Engine();
+    await engine.call('open', { model: { from: 'address', name: 'demo', base: `${root}www/models/demo/`, tokenizer: 'gpt2' }, device: 'wgpu' });
+    Object.assign(window, { run: (/** @type {string} */ analysis, /** @type {object} */ settings) => engine.call('run', { analysis, experiment, settings }) });
+  }, { root: site.url, experiment: firstGroup() });
+  const take = () => page.workers()[0].evaluate(() => {
+    const counts = /** @type {any} */ (self).patchlabCounts;
+    const taken = { ...counts };
+    for (const name of Object.keys(counts)) counts[name] = 0;
+    return taken;
+  });
+  /** @param {string} name */
+  const compareAll = async (name) => {
+    for (const [what, number] of Object.entries(await take())) compare(`${name}: ${what}`, number);
+  };
+  await compareAll('opening');
+  for (const [analysis, settings] of /** @type {[string, Record<string, string>][]} */ ([
+    ['logit-diff', {}],
+    ['residual-patching', { probabilities: 'no' }],
+    ['head-patching', { what: 'z', probabilities: 'no' }],
+    ['neuron-patching', { layers: '2', probabilities: 'no' }],
+    ['neuron-patching', { layers: '3', probabilities: 'no' }],
+  ])) {
+    await page.evaluate(([name, settings]) => /** @type {any} */ (window).run(name, settings), /** @type {const} */ ([analysis, settings]));
+    await compareAll([analysis, ...Object.values(settings).filter((value) => value !== 'no')].join(' '));
+  }
+});
+
+test('the module\u2019s memory after the whole study of a group with the demo model', async (t) => {
+  const site = await siteFor(t, { prefix: MEMORY });
+  const page = await browser().newPage();
+  t.after(() => page.close());
+  await page.goto(`${site.url}?device=cpu${linkTo(firstGroup())}`);
+  await page.waitForSelector('#test-prompt[data-state="fresh"]');
+  await runAll(page, LONG_MS);
+  // It never shrinks, so that its size in the end is its peak.
+  compare('memory of the module', await page.workers()[0].evaluate(() => /** @type {any} */ (self).patchlabMemory.buffer.byteLength));
+});
+
+test('what is served before the demo model', () => {
+  /** @param {string} folder @returns {string[]} */
+  const filesIn = (folder) => readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
+    const path = join(folder, entry.name);
+    return entry.isDirectory() ? filesIn(path) : [path];
+  });
+  const files = filesIn(dist).filter((path) => !path.includes('/models/'));
+  const bytes = files.map((path) => gzipSync(readFileSync(path)).length).reduce((sum, size) => sum + size, 0);
+  compare('bytes served, compressed', bytes);
+  assert.ok(bytes <= MOST_SERVED, `${bytes} bytes`);
+});
+
+test('the numbers are written down', () => {
+  if (process.env.PATCHLAB_RECORD) writeFileSync(file, `${JSON.stringify(counted, null, 1)}\n`);
+  else assert.deepEqual(Object.keys(recorded).sort(), Object.keys(counted).sort(), 'counts.json has numbers that are not counted');
+});
