@@ -25,6 +25,7 @@ async function openedPage(t) {
 }
 
 test('the whole study of one group of the demo model, all neurons included', async (t) => {
+  /** @type {number[]} */
   const times = [];
   while (times.length < 3 && !times.some((time) => time <= STUDY_MS)) {
     const { page, watched } = await openedPage(t);
@@ -42,6 +43,7 @@ test('the whole study of one group of the demo model, all neurons included', asy
 test('an edited prompt shows its new logit difference', async (t) => {
   const { page, watched } = await openedPage(t);
   await openGroup(page, 0);
+  /** @type {number[]} */
   const times = [];
   for (const word of ['sister', 'brother', 'teacher', 'mother', 'father', 'uncle', 'doctor']) {
     times.push(await editToResult(page, fieldId(0, 0, 'clean'), `We're helping our ${word} when they`));

@@ -73,8 +73,9 @@ pub(super) async fn bench(session: &Session, what: &str, repeats: usize) -> Resu
         _ => {
             let all = session.model().config.n_layers * session.model().config.n_heads;
             let context = session.model().config.n_ctx;
-            let prompts = [1, 4, 16, 64].map(|prompts| (prompts, 8, all));
-            let tokens = [16, 32, 64, 128, 256].map(|tokens| (8, tokens, all));
+            let some = all.min(24);
+            let prompts = [1, 4, 16, 64].map(|prompts| (prompts, 8, some));
+            let tokens = [16, 32, 64, 128, 256].map(|tokens| (8, tokens, some));
             let patches = [1, all / 4, all / 2, all].map(|patches| (8, 8, patches));
             let points = prompts.into_iter().chain(tokens).chain(patches);
             for (prompts, tokens, patches) in points.filter(|&(_, tokens, _)| tokens <= context) {

@@ -38,9 +38,9 @@ async function workerStart(context) {
  *
  * @param {BrowserContext} context
  * @param {string} query
- * @param {boolean} whole whether everything is computed
+ * @param {string | null} layers whose neurons are patched, if everything is computed
  */
-async function visit(context, query, whole) {
+async function visit(context, query, layers) {
   const page = await context.newPage();
   page.setDefaultTimeout(LONG_MS);
   await noteMoments(page);
@@ -52,7 +52,9 @@ async function visit(context, query, whole) {
   const start = await page.evaluate(() => performance.now());
   /** @type {Record<string, number>} */
   const sections = {};
-  if (whole) {
+  if (layers !== null) {
+    await page.fill('#set-neuron-patching-layers', layers);
+    await page.press('#set-neuron-patching-layers', 'Enter');
     await runAll(page, LONG_MS);
     const noted = await moments(page);
     const sectionOf = await page.$$eval('.figure', (figures) => figures.map((figure) => [figure.id, figure.closest('.section')?.id.replace('section-', '') ?? '']));
@@ -80,14 +82,15 @@ try {
   const starts = [];
   for (let i = 0; i < REPEATS; i += 1) starts.push(await workerStart(context));
   console.log(`worker: ${median(starts).toFixed(0)} ms until the module answers`);
-  for (const [name, query, repeats, whole] of /** @type {[string, string, number, boolean][]} */ ([
-    ['demo model, CPU', '?device=cpu', REPEATS, true],
-    ['demo model, WebGPU (SwiftShader)', '?device=wgpu', 1, true],
-    ['full shape, CPU', `?model=gpt2&device=cpu&weights=${hub.url}`, 1, process.env.PATCHLAB_FULL === '1'],
+  for (const [name, query, repeats, layers] of /** @type {[string, string, number, string | null][]} */ ([
+    ['demo model, CPU', '?device=cpu', REPEATS, 'all'],
+    ['demo model, WebGPU (SwiftShader)', '?device=wgpu', 1, 'all'],
+    // The notebook's two layers.
+    ['full shape, CPU, neurons of layers 8 and 10', `?model=gpt2&device=cpu&weights=${hub.url}`, 1, process.env.PATCHLAB_FULL === '1' ? '8 10' : null],
   ])) {
     /** @type {Awaited<ReturnType<typeof visit>>[]} */
     const visits = [];
-    for (let i = 0; i < repeats; i += 1) visits.push(await visit(context, query, whole));
+    for (let i = 0; i < repeats; i += 1) visits.push(await visit(context, query, layers));
     const of = (/** @type {(one: typeof visits[number]) => number} */ which) => median(visits.map(which));
     const sections = Object.fromEntries(Object.keys(visits[0].sections).map((section) => [section, of(({ sections: all }) => all[section])]));
     const result = { name, repeats, first: of(({ first }) => first), edit: of(({ edit }) => edit), sections };

@@ -22,7 +22,7 @@ pub(crate) enum What {
     Counts,
     /// The page by the clock: the first result, an edit, the whole study of a group
     Study {
-        /// Also the whole study with a checkpoint of GPT-2 small's shape (an hour)
+        /// Also the study with a checkpoint of GPT-2 small's shape, neurons of two layers (ten minutes)
         #[arg(long)]
         full: bool,
         /// How often
