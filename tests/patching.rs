@@ -180,8 +180,11 @@ fn cells(layers: usize, heads: usize, d_mlp: usize, positions: usize) -> impl St
 }
 
 fn draw() -> impl Strategy<Value = Draw> {
-    (1usize..4, 1usize..4, 2usize..5, 3usize..12, 1usize..7, 1usize..4).prop_flat_map(
-        |(layers, heads, d_head, d_mlp, positions, count)| {
+    (1usize..4, 1usize..4, 0usize..3, 3usize..12, 1usize..7, 1usize..4).prop_flat_map(
+        |(layers, heads, wider, d_mlp, positions, count)| {
+            // A residual stream of two or three numbers now and then has them nearly equal, and then LayerNorm makes the
+            // last bit's rounding hundreds of times as large, in either way of patching. Eight are not equal by chance.
+            let d_head = 8usize.div_ceil(heads) + wider;
             (
                 any::<u64>(),
                 // Prompts of different lengths; positions are drawn within the shortest.
