@@ -178,6 +178,14 @@ test('groups of one line each share a chart with a legend and bands', async (t) 
   assertClean(watched);
 });
 
+test('pictures of groups of which none can be run are empty', async (t) => {
+  const { page, watched } = await emptyPage(t);
+  await draw(page, [samples.headGrid(12, []), samples.residualGrid([]), samples.neuronGrid([]), samples.lensGrid([]), samples.layersLine([]), samples.scatter([])]);
+  await page.waitForFunction(() => document.querySelectorAll('.part').length === 6);
+  assert.equal(await page.locator('.panel').count(), 0);
+  assertClean(watched);
+});
+
 test('a point in one picture is marked in the others', async (t) => {
   const { page, watched } = await emptyPage(t);
   await draw(page, [samples.scatter(samples.GROUPS.slice(0, 2)), samples.headGrid(12, samples.GROUPS.slice(0, 1)), samples.attention(3), samples.lensGrid(samples.GROUPS.slice(0, 2)), samples.textLens()]);

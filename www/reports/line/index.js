@@ -38,8 +38,9 @@ export function drawLine(part, { actions, name }) {
   const room = Math.max(240, Math.min(690, document.documentElement.clientWidth - 110));
   const width = Math.min(room, dense ? (alone ? 690 : 310) : Math.max(alone ? 440 : 220, Math.min(690, columns * (alone ? 27 : 13))));
 
-  /** The charts, and which panels each shows. */
-  const charts = (together ? [grid.panels.map((_, index) => index)] : grid.panels.map((_, index) => [index])).map((shown) => {
+  /** Which panels each chart shows; without a group that can be run there is none. */
+  const shares = (together ? [grid.panels.map((_, index) => index)] : grid.panels.map((_, index) => [index])).filter((shown) => shown.length > 0);
+  const charts = shares.map((shown) => {
     /** What a point is: `[panel, row, column]`. @param {Point} point @returns {[number, number, number]} */
     const cellOf = ({ lane, series, column }) => (together ? [shown[series], 0, column] : dense ? [shown[0], lane, column] : [shown[0], series, column]);
     const chart = new LineChart({
