@@ -9,6 +9,7 @@ import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { dist, linkTo } from './harness/inputs.mjs';
 import { sharedBrowser, siteFor } from './harness/opening.mjs';
+import { TELL_MEMORY, memoryOf } from './harness/renderer.mjs';
 import { firstGroup, runAll } from './harness/study.mjs';
 
 const MOST = 1.05;
@@ -36,16 +37,6 @@ const COUNT = `{
   watch(GPUQueue, 'writeBuffer', (buffer, offset, data, from, size) => { counts.uploaded += size ?? data.byteLength; });
   watch(GPUDevice, 'createBuffer', ({ size, mappedAtCreation }) => { if (mappedAtCreation) counts.uploaded += size; });
   watch(GPUBuffer, 'mapAsync', function (mode, offset, size) { if (mode === GPUMapMode.READ) counts.readBack += size ?? this.size; });
-}\n`;
-
-/** Lets the worker tell the module's memory. */
-const MEMORY = `{
-  const instantiate = WebAssembly.instantiateStreaming;
-  WebAssembly.instantiateStreaming = async (...args) => {
-    const made = await instantiate.apply(WebAssembly, args);
-    self.patchlabMemory = made.instance.exports.memory;
-    return made;
-  };
 }\n`;
 
 /** Notes a number and compares it with the recorded one. @param {string} name @param {number} number */
@@ -96,14 +87,13 @@ test('launches, uploads and read-backs of the demo model\u2019s analyses on WebG
 });
 
 test('the module\u2019s memory after the whole study of a group with the demo model', async (t) => {
-  const site = await siteFor(t, { prefix: MEMORY });
+  const site = await siteFor(t, { prefix: TELL_MEMORY });
   const page = await browser().newPage();
   t.after(() => page.close());
   await page.goto(`${site.url}?device=cpu${linkTo(firstGroup())}`);
   await page.waitForSelector('#test-prompt[data-state="fresh"]');
   await runAll(page, LONG_MS);
-  // It never shrinks, so that its size in the end is its peak.
-  compare('memory of the module', await page.workers()[0].evaluate(() => /** @type {any} */ (self).patchlabMemory.buffer.byteLength));
+  compare('memory of the module', await memoryOf(page));
 });
 
 test('what is served before the demo model', () => {

@@ -11,7 +11,7 @@ use patchlab_kernels::{Side, add_product};
 
 use crate::model::one_pass::{on_processor, tensor};
 
-/// With fewer rows than this, copying costs more than a better tile saves.
+/// Fewer rows than this leave tiles empty, and are left to `gemm`, too.
 const WORTH_IT: usize = 4;
 
 /// `left [m, k] x right [k, n] -> [m, n]`.

@@ -11,7 +11,7 @@
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
 use crate::model::cost;
-use crate::model::product::product as multiplied;
+use crate::model::product::product;
 
 /// The most bytes in a block: well below the smallest binding limit a WebGPU device may have.
 pub const BLOCK_BYTES: usize = 32 << 20;
@@ -132,11 +132,11 @@ impl Unembedding {
     /// The raw rows times `h [n, d_model]`, less `common [n, 1]`: `[n, block]` each.
     fn products(&self, h: Tensor<2>, common: Tensor<2>) -> Vec<Tensor<2>> {
         let [n, d_model] = h.dims();
-        let product = |block: &Tensor<2>| {
+        let of_block = |block: &Tensor<2>| {
             cost::product(n, d_model, block.dims()[0]);
-            multiplied(h.clone(), block.clone().transpose()) - common.clone() // [n, block]
+            product(h.clone(), block.clone().transpose()) - common.clone() // [n, block]
         };
-        self.rows.blocks().iter().map(product).collect()
+        self.rows.blocks().iter().map(of_block).collect()
     }
 
     /// The vector that meets the raw rows, `[n, d_model]`, and the vocabulary's mean logit, `[n, 1]`.

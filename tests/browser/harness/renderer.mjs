@@ -1,4 +1,4 @@
-// The memory of Chromium's renderer process, from Linux's /proc.
+// The memory of Chromium's renderer process, from Linux's /proc, and of the module in its worker.
 
 import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
 
@@ -51,4 +51,19 @@ function lineage(pid) {
 function status(pid, name) {
   const line = new RegExp(`${name}:\\s*(\\d+) kB`).exec(readFileSync(`/proc/${pid}/status`, 'utf8'));
   return 1024 * Number(line?.[1]);
+}
+
+/** Runs in the worker before the engine, for `memoryOf`. */
+export const TELL_MEMORY = `{
+  const instantiate = WebAssembly.instantiateStreaming;
+  WebAssembly.instantiateStreaming = async (...args) => {
+    const made = await instantiate.apply(WebAssembly, args);
+    self.patchlabMemory = made.instance.exports.memory;
+    return made;
+  };
+}\n`;
+
+/** Bytes of the module's memory. It never shrinks, so that its size in the end is its peak. @param {Page} page @returns {Promise<number>} */
+export function memoryOf(page) {
+  return page.workers()[0].evaluate(() => /** @type {any} */ (self).patchlabMemory.buffer.byteLength);
 }
