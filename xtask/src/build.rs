@@ -21,7 +21,7 @@ use crate::run::say;
 use crate::setup::{self, Compiler};
 use crate::site_files;
 
-/// What the site is made from, besides the compiler. `crate/examples` is not part of the module.
+/// What the site is made from, besides the compiler.
 const INPUTS: [&str; 12] = [
     "Cargo.toml",
     "Cargo.lock",
@@ -36,7 +36,8 @@ const INPUTS: [&str; 12] = [
     "xtask/src/module.rs",
     "xtask/src/site_files.rs",
 ];
-const NOT_INPUTS: [&str; 1] = ["crate/examples"];
+/// Packages that the module is not made of.
+const NOT_INPUTS: [&str; 2] = ["crate/cli", "crate/demo"];
 /// The module in the built site.
 const WASM: &str = "patchlab_bg.wasm";
 /// How many built sites stay in the cache.

@@ -29,8 +29,7 @@ fn claim(paths: &Paths, target: &Path, which: &[&str]) -> Result<()> {
         return Ok(());
     }
     fs::create_dir_all(target)?;
-    let own =
-        ["clean", "--quiet", "--package", "patchlab", "--package", "patchlab-tests", "--package", "xtask"];
+    let own = ["clean", "--quiet", "--workspace"];
     paths
         .command("cargo", own.iter().chain(which))
         .env("CARGO_TARGET_DIR", target)

@@ -4,9 +4,11 @@
 //! does and how long it takes.
 
 mod bench;
+mod browser;
 mod build;
 mod cargo_cache;
 mod module;
+mod native;
 mod paths;
 mod run;
 mod serve;
@@ -116,26 +118,25 @@ fn run(command: Command) -> Result<()> {
         Command::Mirror { model, dtype, out } => {
             let (model, out) = (std::path::absolute(model)?, std::path::absolute(out)?);
             let words = ["mirror".as_ref(), model.as_os_str(), "--dtype".as_ref(), dtype.as_ref()];
-            patchlab(
+            run_program(
                 &paths,
+                "patchlab",
                 words.into_iter().chain(["--out".as_ref(), out.as_os_str()]).map(Into::into).collect(),
             )
         }
-        Command::Patchlab { args } => patchlab(&paths, args.into_iter().map(Into::into).collect()),
+        Command::Patchlab { args } => {
+            run_program(&paths, "patchlab", args.into_iter().map(Into::into).collect())
+        }
         Command::TrainDemo { args } => {
-            cargo_cache::claim_native(&paths)?;
-            let cargo = ["run", "--release", "--package", "patchlab", "--example", "train-demo", "--"];
-            paths.cargo(cargo.into_iter().map(str::to_owned).chain(args)).run()?;
-            Ok(())
+            run_program(&paths, "train-demo", args.into_iter().map(Into::into).collect())
         }
     }
 }
 
-/// Runs the native command.
-fn patchlab(paths: &Paths, args: Vec<OsString>) -> Result<()> {
-    // Built with the tests' packages: alone, its dependencies would have other features and be compiled again.
-    test::native_command(paths)?;
-    duct::cmd(paths.patchlab(), args).run().map(drop).or_else(|error| match error.kind() {
+/// Builds and runs one of the workspace's native programs.
+fn run_program(paths: &Paths, name: &str, args: Vec<OsString>) -> Result<()> {
+    native::programs(paths)?;
+    duct::cmd(paths.program(name), args).run().map(drop).or_else(|error| match error.kind() {
         // It has said what is wrong.
         std::io::ErrorKind::Other => std::process::exit(1),
         _ => Err(error.into()),

@@ -112,8 +112,8 @@ impl Paths {
         self.root.join("dist")
     }
 
-    /// The native command, once built.
-    pub(crate) fn patchlab(&self) -> PathBuf {
-        self.target.join("release").join(format!("patchlab{}", env::consts::EXE_SUFFIX))
+    /// A native program of the workspace, once built.
+    pub(crate) fn program(&self, name: &str) -> PathBuf {
+        self.target.join("release").join(format!("{name}{}", env::consts::EXE_SUFFIX))
     }
 }

@@ -8,12 +8,7 @@ use duct::Expression;
 
 use crate::paths::Paths;
 use crate::run::say;
-use crate::{bench, build, cargo_cache, setup, types};
-
-/// The packages of every native build. Naming the same ones each time gives the dependencies the same features each
-/// time, and so compiles them once.
-const PACKAGES: [&str; 7] =
-    ["--release", "--package", "patchlab", "--package", "patchlab-kernels", "--package", "patchlab-tests"];
+use crate::{browser, build, cargo_cache, native, setup, types};
 
 /// Runs all checks; with `full` also those that take long.
 pub(crate) fn test(paths: &Paths, full: bool) -> Result<()> {
@@ -25,7 +20,7 @@ pub(crate) fn test(paths: &Paths, full: bool) -> Result<()> {
 
 fn all(paths: &Paths, full: bool, steps: &mut Steps) -> Result<()> {
     let cargo = |command: &str, args: &[&str]| -> Result<()> {
-        asking_for(full, cargo(paths, command, args)).run()?;
+        asking_for(full, native::cargo(paths, command, args)).run()?;
         Ok(())
     };
     steps.run("setup", || {
@@ -36,12 +31,7 @@ fn all(paths: &Paths, full: bool, steps: &mut Steps) -> Result<()> {
         paths.cargo(["fmt", "--all", "--check"]).run().context("Run: cargo fmt --all")?;
         Ok(())
     })?;
-    steps.run("clippy", || {
-        cargo(
-            "clippy",
-            &["--package", "xtask", "--all-targets", "--all-features", "--", "--deny", "warnings"],
-        )
-    })?;
+    steps.run("clippy", || cargo("clippy", &["--all-targets", "--", "--deny", "warnings"]))?;
     steps.run("generated types", || types::check(paths))?;
     steps.run("native tests", || cargo("test", &[]))?;
     steps.run("the page's types", || {
@@ -51,19 +41,14 @@ fn all(paths: &Paths, full: bool, steps: &mut Steps) -> Result<()> {
     steps.run("site", || build::build(paths, &paths.dist()))?;
     steps.run("native reports", || native_reports(paths))?;
     steps.run("browser tests", || {
-        let npm = with_browser_inputs(paths, paths.npm(["test", "--silent"]));
+        let npm = browser::with_inputs(paths, paths.npm(["test", "--silent"]));
         asking_for(full, npm).run()?;
         Ok(())
     })?;
     // With a checkpoint of GPT-2 small's shape; fails where too much memory is taken.
-    steps.run("memory", || bench::in_browser(paths, &paths.results.join("bench"), "load", |node| node))?;
+    steps.run("memory", || browser::bench(paths, &paths.results.join("bench"), "load", |node| node))?;
     // Every state is reached, and there is something to look at after each run.
     steps.run("pictures", || pictures(paths))
-}
-
-/// Cargo on the engine and its tests.
-pub(crate) fn cargo(paths: &Paths, command: &str, args: &[&str]) -> Expression {
-    paths.cargo([command].into_iter().chain(PACKAGES).chain(args.iter().copied()))
 }
 
 /// Takes pictures of every state of the page, for a person to look at.
@@ -74,15 +59,8 @@ pub(crate) fn shots(paths: &Paths) -> Result<()> {
 }
 
 fn pictures(paths: &Paths) -> Result<()> {
-    with_browser_inputs(paths, paths.npm(["run", "--silent", "shots"])).run()?;
+    browser::with_inputs(paths, paths.npm(["run", "--silent", "shots"])).run()?;
     say(format_args!("shots: the pictures are in {}", paths.results.join("shots").display()));
-    Ok(())
-}
-
-/// Builds the native command.
-pub(crate) fn native_command(paths: &Paths) -> Result<()> {
-    cargo_cache::claim_native(paths)?;
-    cargo(paths, "build", &["--bins"]).run().context("the native command does not build")?;
     Ok(())
 }
 
@@ -94,21 +72,9 @@ fn native_reports(paths: &Paths) -> Result<()> {
     let reports = folder.join("all.json").to_string_lossy().into_owned();
     let words =
         ["run", "--analysis", "all", "--model", "www/models/demo", "--device", "cpu", "--json", &reports];
-    let command = paths.command(&paths.patchlab().to_string_lossy(), words);
+    let command = paths.command(&paths.program("patchlab").to_string_lossy(), words);
     command.stdout_null().run().context("`patchlab run` failed")?;
     Ok(())
-}
-
-/// Tells the browser tests where everything is that they use.
-pub(crate) fn with_browser_inputs(paths: &Paths, command: Expression) -> Expression {
-    let command = command
-        .env("PATCHLAB_DIST", paths.dist())
-        .env("PATCHLAB_NATIVE", paths.results.join("native"))
-        .env("PATCHLAB_SHOTS", paths.results.join("shots"));
-    match setup::browser(paths) {
-        Some(browser) => command.env("PATCHLAB_CHROMIUM", browser),
-        None => command,
-    }
 }
 
 /// Tells the tests whether to run those that take long.

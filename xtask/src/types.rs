@@ -4,8 +4,8 @@ use std::fs;
 
 use anyhow::{Context, Result, bail};
 
+use crate::native;
 use crate::paths::Paths;
-use crate::test::native_command;
 
 const FILE: &str = "www/types/engine.d.ts";
 
@@ -27,7 +27,7 @@ pub(crate) fn check(paths: &Paths) -> Result<()> {
 }
 
 fn generate(paths: &Paths) -> Result<String> {
-    native_command(paths)?;
-    let types = duct::cmd!(paths.patchlab(), "types").dir(&paths.root).read()?;
+    native::programs(paths)?;
+    let types = duct::cmd!(paths.program("patchlab"), "types").dir(&paths.root).read()?;
     Ok(types.trim_end().to_owned() + "\n")
 }

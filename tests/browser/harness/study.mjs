@@ -27,7 +27,7 @@ export async function runAll(page, timeout) {
 
 /** The first preset's first group, alone. @returns {Experiment} */
 export function firstGroup() {
-  const file = readFileSync(new URL('../../../crate/data/presets/contractions.json', import.meta.url), 'utf8');
+  const file = readFileSync(new URL('../../../crate/engine/data/presets/contractions.json', import.meta.url), 'utf8');
   const experiment = JSON.parse(file);
   return { prepend_bos: true, ...experiment, groups: experiment.groups.slice(0, 1) };
 }

@@ -1,17 +1,16 @@
 //! `cargo xtask bench`: figures for docs/speed.md. Results are left in target/results/bench, as JSON.
 
-mod native;
+mod rounds;
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::Subcommand;
-use duct::Expression;
 
 use crate::paths::Paths;
 use crate::run::say;
-use crate::{build, setup, test};
+use crate::{browser, build, native, setup};
 
 /// What can be measured.
 #[derive(Subcommand)]
@@ -38,7 +37,7 @@ pub(crate) enum What {
         repeats: usize,
     },
     /// The engine natively, beside PyTorch and TransformerLens if a Python that has them is named
-    Native(native::Options),
+    Native(rounds::Options),
 }
 
 /// Measures.
@@ -46,9 +45,9 @@ pub(crate) fn bench(paths: &Paths, what: What) -> Result<()> {
     let folder = paths.results.join("bench");
     fs::create_dir_all(&folder)?;
     match what {
-        What::Load => in_browser(paths, &folder, "load", |node| node),
+        What::Load => browser::bench(paths, &folder, "load", |node| node),
         What::Counts => counts(paths),
-        What::Study { full, repeats } => in_browser(paths, &folder, "study", |node| {
+        What::Study { full, repeats } => browser::bench(paths, &folder, "study", |node| {
             let node = node.env("PATCHLAB_REPEATS", repeats.to_string());
             if full { node.env("PATCHLAB_FULL", "1") } else { node }
         }),
@@ -57,41 +56,23 @@ pub(crate) fn bench(paths: &Paths, what: What) -> Result<()> {
             setup::for_testing(paths)?;
             // What is compared with is not needed for anything else.
             paths.npm_in(&paths.browser.join("bench"), ["ci", "--no-audit", "--no-fund"]).run()?;
-            in_browser(paths, &folder, "forward", |node| {
+            browser::bench(paths, &folder, "forward", |node| {
                 node.env("PATCHLAB_REPEATS", repeats.to_string()).env("PATCHLAB_ONNX", onnx)
             })
         }
-        What::Native(options) => native::measure(paths, &folder, &options),
+        What::Native(options) => rounds::measure(paths, &folder, &options),
     }
 }
 
 /// Has the tests that count write their numbers down in place of comparing them.
 fn counts(paths: &Paths) -> Result<()> {
     setup::for_testing(paths)?;
-    test::cargo(paths, "test", &["--test", "cost"]).env("PATCHLAB_RECORD", "1").run()?;
+    native::cargo(paths, "test", &["--test", "cost"]).env("PATCHLAB_RECORD", "1").run()?;
     build::build(paths, &paths.dist())?;
     let node = paths.npm(["exec", "--", "node", "--test", "counts.test.mjs"]).env("PATCHLAB_RECORD", "1");
-    test::with_browser_inputs(paths, node).run()?;
+    browser::with_inputs(paths, node).run()?;
     say(
         "bench: tests/fixtures/operations.json and tests/browser/counts.json are written; look at what changed",
     );
-    Ok(())
-}
-
-/// Runs one of `tests/browser/bench/*.mjs` on the built site.
-pub(crate) fn in_browser(
-    paths: &Paths,
-    folder: &Path,
-    name: &str,
-    with: impl FnOnce(Expression) -> Expression,
-) -> Result<()> {
-    setup::for_testing(paths)?;
-    build::build(paths, &paths.dist())?;
-    fs::create_dir_all(folder)?;
-    let out = folder.join(format!("{name}.json"));
-    let script = format!("bench/{name}.mjs");
-    let node = paths.npm(["exec", "--", "node", &script]).env("PATCHLAB_BENCH", &out);
-    with(test::with_browser_inputs(paths, node)).run().with_context(|| format!("failed: {script}"))?;
-    say(format_args!("bench: {}", out.display()));
     Ok(())
 }

@@ -1,0 +1,229 @@
+//! `patchlab bench`: what the engine's work takes, by the clock and by count. `cargo xtask bench` sets it beside others.
+
+use std::time::Instant;
+
+use anyhow::{Context as _, Result};
+use patchlab::host::{Quiet, Work};
+use patchlab::model::{Batch, Model, Tap, cost};
+use patchlab::patching::sweep::{CHUNK_BYTES, Sites, Sweep};
+use patchlab::patching::{Cell, Direction};
+use patchlab::prompts::PreparedCase;
+use patchlab::readback;
+use patchlab::report::Unit;
+use patchlab::runs::Runs;
+use patchlab::site::BlockSite;
+use patchlab::{Experiment, Request, Session};
+use serde::Serialize;
+use serde_json::json;
+
+/// What can be measured.
+pub(crate) const WHAT: [&str; 4] = ["forward", "experiment1", "neurons", "growth"];
+
+/// One figure.
+#[derive(Serialize)]
+pub(crate) struct Row {
+    /// What was run.
+    name: String,
+    /// Patches, each on all prompts; 0 for a forward pass.
+    patches: usize,
+    /// Counted operations of products of matrices.
+    gflop: f64,
+    /// Seconds of each repetition.
+    seconds: Vec<f64>,
+    /// Resident memory that it added at its peak, where the system says.
+    peak_mb: Option<f64>,
+}
+
+impl Row {
+    fn median(&self) -> f64 {
+        let mut sorted = self.seconds.clone();
+        sorted.sort_by(f64::total_cmp);
+        sorted.get(sorted.len() / 2).copied().unwrap_or(f64::NAN)
+    }
+}
+
+/// Measures, and prints each figure when it is there.
+pub(crate) async fn bench(session: &Session, what: &str, repeats: usize) -> Result<Vec<Row>> {
+    let mut rows = Vec::new();
+    match what {
+        "forward" => rows.push(forward(session.model(), repeats).await?),
+        "experiment1" => {
+            let experiment = first_group()?;
+            for (analysis, key, value) in [
+                ("residual-patching", "", ""),
+                ("component-patching", "", ""),
+                ("head-patching", "what", "z"),
+                ("head-patching", "what", "v"),
+                ("head-patching", "what", "pattern"),
+                ("neuron-patching", "layers", "8"),
+                ("neuron-patching", "layers", "10"),
+            ] {
+                rows.push(analysed(session, &experiment, analysis, (key, value), repeats).await?);
+            }
+        }
+        "neurons" => {
+            let experiment = first_group()?;
+            for layer in 0..session.model().config.n_layers {
+                let layer = layer.to_string();
+                rows.push(
+                    analysed(session, &experiment, "neuron-patching", ("layers", &layer), repeats).await?,
+                );
+            }
+        }
+        _ => {
+            let all = session.model().config.n_layers * session.model().config.n_heads;
+            let context = session.model().config.n_ctx;
+            let some = all.min(24);
+            let prompts = [1, 4, 16, 64].map(|prompts| (prompts, 8, some));
+            let tokens = [16, 32, 64, 128, 256].map(|tokens| (8, tokens, some));
+            let patches = [1, all / 4, all / 2, all].map(|patches| (8, 8, patches));
+            let points = prompts.into_iter().chain(tokens).chain(patches);
+            for (prompts, tokens, patches) in points.filter(|&(_, tokens, _)| tokens <= context) {
+                rows.push(grown(session.model(), prompts, tokens, patches, repeats).await?);
+            }
+        }
+    }
+    Ok(rows)
+}
+
+/// The notebook's first group of prompts.
+fn first_group() -> Result<Experiment> {
+    let presets = patchlab::presets::presets()?;
+    let mut experiment = presets.into_iter().next().context("there are no presets")?.experiment;
+    experiment.groups.truncate(1);
+    Ok(experiment)
+}
+
+/// A figure of the page, with the settings that the notebook's Experiment 1 has.
+async fn analysed(
+    session: &Session,
+    experiment: &Experiment,
+    analysis: &str,
+    (key, value): (&str, &str),
+    repeats: usize,
+) -> Result<Row> {
+    let mut settings = serde_json::Map::new();
+    settings.insert("probabilities".to_owned(), json!("no"));
+    if !key.is_empty() {
+        settings.insert(key.to_owned(), json!(value));
+    }
+    let request = Request { analysis: analysis.to_owned(), experiment: experiment.clone(), settings };
+    let config = &session.model().config;
+    let patches = match (analysis, key) {
+        ("residual-patching", _) => config.n_layers * 8,
+        ("component-patching", _) => 2 * config.n_layers * 8,
+        ("head-patching", _) => config.n_layers * config.n_heads,
+        _ => config.d_mlp,
+    };
+    measure(format!("{analysis} {value}").trim(), patches, repeats, async || {
+        session.run(&request, &Quiet).await?;
+        Ok(())
+    })
+    .await
+}
+
+/// Eight prompts of eight tokens, with every token's logit after the last.
+async fn forward(model: &Model, repeats: usize) -> Result<Row> {
+    let batch = Batch::new(&ids(8, 8, model, 0));
+    measure("forward pass, 8 prompts x 8 tokens", 0, repeats, async || {
+        let normalized = model.forward(&batch, &mut Tap::none())?;
+        for logits in model.unembedding.logits(model.last(normalized, &batch)) {
+            readback::read(logits).await?;
+        }
+        Ok(())
+    })
+    .await
+}
+
+/// Some heads' z, of all layers alike, on made-up prompts that differ at their second token.
+async fn grown(model: &Model, prompts: usize, tokens: usize, patches: usize, repeats: usize) -> Result<Row> {
+    let (clean, corrupted) = (ids(prompts, tokens, model, 0), ids(prompts, tokens, model, 1));
+    let case = |(index, (clean, corrupted)): (usize, (Vec<u32>, Vec<u32>))| PreparedCase {
+        text: String::new(),
+        clean,
+        corrupted,
+        answer: 1,
+        distractor: 2,
+        pair: index,
+        index,
+    };
+    let cases: Vec<PreparedCase> = clean.into_iter().zip(corrupted).enumerate().map(case).collect();
+    let cells: Vec<Cell> = (0..model.config.n_layers)
+        .flat_map(|layer| (0..model.config.n_heads).map(move |head| (layer, head)))
+        .map(|(layer, head)| Cell { site: BlockSite::Z, layer, unit: Some(head), position: None })
+        .collect();
+    let cells: Vec<Cell> = (0..patches).map(|index| cells[index * cells.len() / patches]).collect();
+    let name = format!("{patches} heads' z, {prompts} prompts x {tokens} tokens");
+    measure(&name, cells.len(), repeats, async || {
+        for part in patchlab::runs::parts(&cases, &model.config) {
+            let runs = Runs::record(model, part, false, &Sites::new(&[BlockSite::Z], &model.config)).await?;
+            let direction = Direction::Denoise;
+            let sweep = Sweep { model, runs: &runs, direction, cells: &cells, chunk_bytes: CHUNK_BYTES };
+            sweep.run(&mut Work::new(&Quiet, "", Unit::Patches, cells.len()), &mut |_, _| {}).await?;
+        }
+        Ok(())
+    })
+    .await
+}
+
+/// Made-up prompts; those of another `variant` differ at the second token.
+fn ids(prompts: usize, tokens: usize, model: &Model, variant: usize) -> Vec<Vec<u32>> {
+    let id = |prompt: usize, token: usize| {
+        let changed = if token == 1 { 7 * variant } else { 0 };
+        ((1009 * prompt + 31 * token + changed) % model.config.d_vocab) as u32
+    };
+    (0..prompts).map(|prompt| (0..tokens).map(|token| id(prompt, token)).collect()).collect()
+}
+
+/// Runs `work` once to warm up, unless that would double a single repetition, and then counts and times it.
+async fn measure(
+    name: &str,
+    patches: usize,
+    repeats: usize,
+    work: impl AsyncFn() -> Result<(), patchlab::Error>,
+) -> Result<Row> {
+    if repeats > 1 {
+        work().await?;
+    }
+    let before = memory::reset_peak();
+    let (mut seconds, mut gflop) = (Vec::new(), 0.0);
+    for _ in 0..repeats.max(1) {
+        cost::take();
+        let start = Instant::now();
+        work().await?;
+        seconds.push(start.elapsed().as_secs_f64());
+        gflop = cost::take() as f64 / 1e9;
+    }
+    let peak_mb = before.and_then(|before| Some((memory::peak()?.saturating_sub(before)) as f64 / 1e6));
+    let row = Row { name: name.to_owned(), patches, gflop, seconds, peak_mb };
+    eprintln!(
+        "{name}: {:.3} s (median of {}), {gflop:.1} GFLOP, {:.0} GFLOP/s, +{:.0} MB",
+        row.median(),
+        row.seconds.len(),
+        gflop / row.median(),
+        peak_mb.unwrap_or(f64::NAN)
+    );
+    Ok(row)
+}
+
+/// Resident memory of this process, as Linux tells it.
+mod memory {
+    use std::fs;
+
+    /// Forgets the peak so far; the bytes in use now.
+    pub(crate) fn reset_peak() -> Option<u64> {
+        fs::write("/proc/self/clear_refs", "5").ok()?;
+        line("VmRSS:")
+    }
+
+    /// The peak since then, in bytes.
+    pub(crate) fn peak() -> Option<u64> {
+        line("VmHWM:")
+    }
+
+    fn line(name: &str) -> Option<u64> {
+        let status = fs::read_to_string("/proc/self/status").ok()?;
+        let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+        Some(1024 * line.trim().strip_suffix(" kB")?.parse::<u64>().ok()?)
+    }
+}

@@ -1,0 +1,40 @@
+//! A model's files in a folder.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+use patchlab::model::mirror::{self, Manifest};
+use patchlab::model::source::FileSource;
+use patchlab::{Files, TokenizerFiles};
+
+use crate::mirror::Weights;
+
+/// Finds `config.json`, `model.safetensors` (or a mirror's shards) and the tokenizer's files in `folder`.
+pub(crate) fn files(folder: &Path) -> Result<Files<Weights>> {
+    let read = |name: &str| {
+        let path = folder.join(name);
+        fs::read_to_string(&path).with_context(|| path.display().to_string())
+    };
+    let has = |name: &str| folder.join(name).exists();
+    let tokenizer = if has("tokenizer.json") {
+        TokenizerFiles::Json(read("tokenizer.json")?.into_bytes())
+    } else if has("vocab.json") && has("merges.txt") {
+        TokenizerFiles::VocabAndMerges(read("vocab.json")?, read("merges.txt")?)
+    } else {
+        TokenizerFiles::Gpt2
+    };
+    let name = folder.file_name().map(|name| name.to_string_lossy().into_owned());
+    let config = read("config.json")?;
+    let weights = match mirror::manifest_of(&config) {
+        Some(name) => Weights::Mirror(folder.to_owned(), Manifest::from_json(&name, &read(&name)?)?),
+        None => Weights::File(FileSource::open(&folder.join("model.safetensors"))?),
+    };
+    Ok(Files {
+        name: name.unwrap_or_else(|| folder.display().to_string()),
+        config,
+        tokenizer,
+        reference: has("reference.json").then(|| read("reference.json")).transpose()?,
+        weights,
+    })
+}

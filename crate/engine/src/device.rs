@@ -1,0 +1,176 @@
+//! The one place that picks a device.
+//!
+//! A GPU that is really one runs Burn's wgpu backend; everything else runs Flex on the processor, and the user
+//! is told why. Software adapters are slower than Flex by orders of magnitude, so they are used only on request.
+
+#[cfg(target_family = "wasm")]
+use std::sync::OnceLock;
+#[cfg(not(target_family = "wasm"))]
+use std::sync::{Mutex, PoisonError};
+
+use burn::tensor::Device;
+use burn::tensor::wgpu::WgpuInitError;
+
+use crate::error::{Error, Result};
+use crate::report::{DeviceInfo, DeviceKind};
+
+/// What the user asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
+#[serde(rename_all = "kebab-case")]
+pub enum Wanted {
+    /// A real GPU if there is one, else the processor.
+    #[default]
+    Auto,
+    /// The processor.
+    Cpu,
+    /// A GPU, or what passes for one.
+    Wgpu,
+}
+
+/// What is known of the graphics adapter before it is used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Adapter {
+    /// There is none, and why.
+    None(String),
+    /// There is one.
+    Some {
+        /// Its name.
+        name: String,
+        /// It is software.
+        fallback: bool,
+        /// What it lacks that Burn cannot do without.
+        lacks: Option<&'static str>,
+    },
+}
+
+/// Decides, from what was asked for and what is there. Pure, so that every case is tested.
+///
+/// # Errors
+/// [`Error::Device`] if a GPU was asked for and cannot be had.
+pub fn decide(wanted: Wanted, adapter: &Adapter) -> Result<DeviceInfo> {
+    let cpu = |reason: String| DeviceInfo { kind: DeviceKind::Cpu, name: "CPU".to_owned(), reason };
+    let gpu = |name: &str, reason: &str| DeviceInfo {
+        kind: DeviceKind::Wgpu,
+        name: format!("{GPU_API}, {name}"),
+        reason: reason.to_owned(),
+    };
+    match (wanted, adapter) {
+        (Wanted::Cpu, _) => Ok(cpu("chosen by you".to_owned())),
+        (Wanted::Auto, Adapter::None(why)) => Ok(cpu(format!("no GPU: {why}"))),
+        (Wanted::Wgpu, Adapter::None(why)) => {
+            Err(Error::Device(format!("{GPU_API} cannot be used: {why}. Choose the CPU as device.")))
+        }
+        (Wanted::Auto, Adapter::Some { name, lacks: Some(what), .. }) => {
+            Ok(cpu(format!("the GPU ({name}) lacks {what}")))
+        }
+        (Wanted::Wgpu, Adapter::Some { name, lacks: Some(what), .. }) => Err(Error::Device(format!(
+            "{GPU_API} cannot be used: the adapter ({name}) lacks {what}. Choose the CPU as device."
+        ))),
+        (Wanted::Auto, Adapter::Some { name, fallback: true, .. }) => {
+            Ok(cpu(format!("the only adapter ({name}) is software, and slower than this")))
+        }
+        (Wanted::Auto, Adapter::Some { name, .. }) => Ok(gpu(name, "found on this machine")),
+        (Wanted::Wgpu, Adapter::Some { name, fallback, .. }) => {
+            Ok(gpu(name, if *fallback { "chosen by you; it is software and slow" } else { "chosen by you" }))
+        }
+    }
+}
+
+/// What the GPU is reached through.
+#[cfg(target_family = "wasm")]
+const GPU_API: &str = "WebGPU";
+#[cfg(not(target_family = "wasm"))]
+const GPU_API: &str = "wgpu";
+
+/// Opens the device that was decided on. The GPU is opened once per process or worker.
+///
+/// # Errors
+/// [`Error::Device`] if it cannot be opened.
+pub async fn open(info: &DeviceInfo) -> Result<Device> {
+    match info.kind {
+        DeviceKind::Cpu => Ok(Device::flex()),
+        DeviceKind::Wgpu => gpu().await,
+    }
+}
+
+/// Natively threads may ask at the same time, and the backend takes one initialisation only.
+#[cfg(not(target_family = "wasm"))]
+async fn gpu() -> Result<Device> {
+    static GPU: Mutex<Option<Device>> = Mutex::new(None);
+    let mut gpu = GPU.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(device) = gpu.as_ref() {
+        return Ok(device.clone());
+    }
+    let device = Device::wgpu_options().init().map_err(|error| unusable(&error))?;
+    Ok(gpu.insert(device).clone())
+}
+
+/// In a worker calls take turns, and nothing may wait.
+#[cfg(target_family = "wasm")]
+async fn gpu() -> Result<Device> {
+    static GPU: OnceLock<Device> = OnceLock::new();
+    if let Some(device) = GPU.get() {
+        return Ok(device.clone());
+    }
+    let device = Device::wgpu_options().init_async().await.map_err(|error| unusable(&error))?;
+    Ok(GPU.get_or_init(|| device).clone())
+}
+
+fn unusable(error: &WgpuInitError) -> Error {
+    Error::Device(format!("{GPU_API} cannot be used: {error}. Choose the CPU as device."))
+}
+
+/// Looks for an adapter natively.
+#[cfg(not(target_family = "wasm"))]
+pub async fn native_adapter() -> Adapter {
+    use burn::tensor::wgpu::wgpu;
+    let instance = wgpu::Instance::default();
+    let options = wgpu::RequestAdapterOptions {
+        power_preference: wgpu::PowerPreference::HighPerformance,
+        ..Default::default()
+    };
+    match instance.request_adapter(&options).await {
+        Err(error) => Adapter::None(error.to_string()),
+        Ok(adapter) => {
+            let info = adapter.get_info();
+            Adapter::Some {
+                name: info.name,
+                fallback: info.device_type == wgpu::DeviceType::Cpu,
+                lacks: None,
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn adapter(fallback: bool, lacks: Option<&'static str>) -> Adapter {
+        Adapter::Some { name: "Some GPU".to_owned(), fallback, lacks }
+    }
+
+    #[test]
+    fn a_real_gpu_is_taken_and_software_only_on_request() {
+        let kind = |wanted, adapter| decide(wanted, &adapter).map(|info| info.kind).ok();
+        assert_eq!(kind(Wanted::Auto, adapter(false, None)), Some(DeviceKind::Wgpu));
+        assert_eq!(kind(Wanted::Auto, adapter(true, None)), Some(DeviceKind::Cpu));
+        assert_eq!(kind(Wanted::Wgpu, adapter(true, None)), Some(DeviceKind::Wgpu));
+        assert_eq!(kind(Wanted::Cpu, adapter(false, None)), Some(DeviceKind::Cpu));
+    }
+
+    #[test]
+    fn what_cannot_be_used_is_said() {
+        let none = Adapter::None("this browser has no WebGPU".to_owned());
+        let chosen = decide(Wanted::Auto, &none).expect("the processor is always there");
+        assert_eq!(chosen.kind, DeviceKind::Cpu);
+        assert!(chosen.reason.contains("no WebGPU"));
+        assert!(decide(Wanted::Wgpu, &none).is_err());
+
+        let old = adapter(false, Some("timestamp queries"));
+        let chosen = decide(Wanted::Auto, &old).expect("the processor is always there");
+        assert!(chosen.reason.contains("timestamp queries"));
+        assert!(decide(Wanted::Wgpu, &old).is_err());
+    }
+}

@@ -1,0 +1,227 @@
+//! The study as a Jupyter notebook that repeats it in Python with TransformerLens, for whoever wants to go on
+//! there or to check.
+//!
+//! The cells are the files of `data/transformer-lens/`, as they are; what differs between notebooks is one cell
+//! of names at the top: the checkpoint, the experiment, the analyses' settings.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use crate::analyses::{self, AnalysisInfo};
+use crate::error::{Error, Result};
+use crate::experiment::Experiment;
+use crate::unit::Neuron;
+
+/// What a notebook is to repeat.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
+#[serde(deny_unknown_fields)]
+pub struct NotebookRequest {
+    /// The checkpoint: a name on the Hugging Face hub, or a folder.
+    pub model: String,
+    /// Where its tokenizer is, likewise.
+    pub tokenizer: String,
+    /// The prompts.
+    pub experiment: Experiment,
+    /// The analyses, in order; those that have no cell in Python are named in the notebook and left out.
+    pub analyses: Vec<NotebookAnalysis>,
+}
+
+/// One analysis to repeat.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
+#[serde(deny_unknown_fields)]
+pub struct NotebookAnalysis {
+    /// Its name in the catalogue.
+    pub name: String,
+    /// Its settings; those left out have their defaults.
+    #[serde(default)]
+    #[cfg_attr(feature = "typescript", ts(type = "Record<string, string | number | boolean>", optional))]
+    pub settings: Map<String, Value>,
+}
+
+/// A cell's file as it is.
+macro_rules! cell {
+    ($name:literal) => {
+        include_str!(concat!("../data/transformer-lens/", $name, ".py"))
+    };
+}
+
+/// What several analyses need first.
+const ATTRIBUTION: &str = cell!("attribution");
+const PATCHING: &str = cell!("patching");
+
+/// For each analysis that has one: its cell, and the cell that it builds on.
+const CELLS: [(&str, &str, Option<&str>); 11] = [
+    ("logit-diff", cell!("logit_diff"), None),
+    ("logit-lens", cell!("logit_lens"), Some(ATTRIBUTION)),
+    ("layer-attribution", cell!("layer_attribution"), Some(ATTRIBUTION)),
+    ("head-attribution", cell!("head_attribution"), Some(ATTRIBUTION)),
+    ("attention", cell!("attention"), Some(ATTRIBUTION)),
+    ("residual-patching", cell!("residual_patching"), Some(PATCHING)),
+    ("component-patching", cell!("component_patching"), Some(PATCHING)),
+    ("head-patching", cell!("head_patching"), Some(PATCHING)),
+    ("neuron-attribution", cell!("neuron_attribution"), Some(ATTRIBUTION)),
+    ("neuron-patching", cell!("neuron_patching"), Some(PATCHING)),
+    ("neuron-on-text", cell!("neuron_on_text"), None),
+];
+
+/// The text of the `.ipynb` file.
+///
+/// # Errors
+/// [`Error::UnknownAnalysis`], [`Error::Setting`].
+pub fn notebook(request: &NotebookRequest) -> Result<String> {
+    let catalogue = analyses::catalogue();
+    let info = |name: &str| catalogue.iter().find(|info| info.name == name);
+    let mut settings = Map::new();
+    let mut body = Vec::new();
+    let mut built_on: Vec<&str> = Vec::new();
+    let mut left_out = Vec::new();
+    // Patching is normalised by the means of this one.
+    let first = NotebookAnalysis { name: "logit-diff".to_owned(), settings: Map::new() };
+    let others = request.analyses.iter().filter(|analysis| analysis.name != first.name);
+    for analysis in std::iter::once(&first).chain(others) {
+        let mut own = analyses::settings(analyses::find(&analysis.name)?, &analysis.settings)?;
+        let Some((name, code, base)) = CELLS.iter().find(|(name, ..)| *name == analysis.name) else {
+            left_out.push(info(&analysis.name).map_or(analysis.name.as_str(), |info| info.title));
+            continue;
+        };
+        if *name == "neuron-on-text" {
+            name_neuron(&mut own, &request.experiment)?;
+        }
+        settings.insert((*name).to_owned(), own.into());
+        body.extend(info(name).map(heading));
+        if let Some(base) = base
+            && !built_on.contains(base)
+        {
+            built_on.push(base);
+            body.push(code_cell(base));
+        }
+        body.push(code_cell(code));
+    }
+    let mut cells = vec![markdown(&introduction(&left_out)), code_cell(&names(request, settings)?)];
+    cells.push(code_cell(cell!("setup")));
+    cells.push(code_cell(cell!("experiment")));
+    cells.extend(body);
+    let document = json!({
+        "cells": cells,
+        "metadata": {
+            "kernelspec": { "display_name": "Python 3", "language": "python", "name": "python3" },
+            "language_info": { "name": "python" },
+        },
+        "nbformat": 4,
+        "nbformat_minor": 4,
+    });
+    serde_json::to_string_pretty(&document).map_err(|error| Error::Document(error.to_string()))
+}
+
+fn introduction(left_out: &[&str]) -> String {
+    let mut text =
+        "# A study made with Patchlab\n\nThis notebook repeats it with TransformerLens 2.18. The next \
+                    cell holds everything that can be changed: the checkpoint, the prompts and the settings. \
+                    Numbers are kept in `RESULTS`."
+            .to_owned();
+    if !left_out.is_empty() {
+        text.push_str(&format!("\n\nNot repeated here: {}.", left_out.join(", ")));
+    }
+    text
+}
+
+/// The cell of everything that differs between notebooks.
+fn names(request: &NotebookRequest, settings: Map<String, Value>) -> Result<String> {
+    let document = |error: serde_json::Error| Error::Document(error.to_string());
+    // A JSON text in a JSON string: its escapes are Python's, too.
+    let quoted = |value: &Value| -> Result<String> {
+        let text = serde_json::to_string(value).map_err(document)?;
+        serde_json::to_string(&text).map_err(document)
+    };
+    let experiment = serde_json::to_value(&request.experiment).map_err(document)?;
+    Ok(format!(
+        "import json\n\nMODEL = {}  # a name on the Hugging Face hub, or a folder\nTOKENIZER = {}\n\
+         EXPERIMENT = json.loads({})\nSETTINGS = json.loads({})\n",
+        Value::from(request.model.as_str()),
+        Value::from(request.tokenizer.as_str()),
+        quoted(&experiment)?,
+        quoted(&settings.into())?,
+    ))
+}
+
+/// The neuron as two numbers, and the text that is meant if none is given.
+fn name_neuron(settings: &mut Map<String, Value>, experiment: &Experiment) -> Result<()> {
+    let name = settings.get("neuron").and_then(Value::as_str).unwrap_or_default();
+    let neuron: Neuron = name.parse().map_err(|_| Error::Setting {
+        name: "neuron".to_owned(),
+        message: format!("{name:?} is no neuron. Write it like L8N2744."),
+    })?;
+    let first = || experiment.groups.first()?.pairs.first().map(|pair| pair.clean.clone());
+    if settings.get("text").and_then(Value::as_str).is_none_or(str::is_empty) {
+        settings.insert("text".to_owned(), first().unwrap_or_default().into());
+    }
+    settings.insert("layer".to_owned(), neuron.layer.into());
+    settings.insert("index".to_owned(), neuron.neuron.into());
+    Ok(())
+}
+
+fn heading(info: &AnalysisInfo) -> Value {
+    markdown(&format!("## {}\n\n{}", info.title, info.description))
+}
+
+fn markdown(text: &str) -> Value {
+    json!({ "cell_type": "markdown", "metadata": {}, "source": text })
+}
+
+fn code_cell(code: &str) -> Value {
+    json!({
+        "cell_type": "code",
+        "execution_count": null,
+        "metadata": {},
+        "outputs": [],
+        "source": code.trim_end(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(names: &[&str]) -> NotebookRequest {
+        let analysis = |name: &&str| NotebookAnalysis { name: (*name).to_owned(), settings: Map::new() };
+        NotebookRequest {
+            model: "openai-community/gpt2".to_owned(),
+            tokenizer: "openai-community/gpt2".to_owned(),
+            experiment: crate::presets::presets().expect("built in").swap_remove(0).experiment,
+            analyses: names.iter().map(analysis).collect(),
+        }
+    }
+
+    #[test]
+    fn every_cell_belongs_to_an_analysis_and_what_it_builds_on_comes_once() {
+        let all: Vec<&str> = CELLS.iter().map(|(name, ..)| *name).collect();
+        let text = notebook(&request(&all)).expect("a notebook");
+        let document: Value = serde_json::from_str(&text).expect("JSON");
+        let code =
+            document["cells"].as_array().expect("cells").iter().filter(|cell| cell["cell_type"] == "code");
+        // The names, setup and experiment; one cell for each analysis; what they build on.
+        assert_eq!(code.count(), 3 + CELLS.len() + 2);
+    }
+
+    #[test]
+    fn analyses_without_a_cell_are_named_and_unknown_ones_refused() {
+        let text = notebook(&request(&["test-prompt"])).expect("a notebook");
+        assert!(text.contains("Not repeated here: Test a prompt."));
+        assert!(notebook(&request(&["nonsense"])).is_err());
+    }
+
+    #[test]
+    fn prompts_cannot_break_out_of_their_string() {
+        let mut request = request(&[]);
+        request.experiment.groups[0].name = "\"\"\"'''\\ \n) + 1".to_owned();
+        let text = notebook(&request).expect("a notebook");
+        let document: Value = serde_json::from_str(&text).expect("JSON");
+        let names = document["cells"][1]["source"].as_str().expect("code");
+        let line = names.lines().find(|line| line.starts_with("EXPERIMENT")).expect("the experiment");
+        let literal = line.strip_prefix("EXPERIMENT = json.loads(").and_then(|line| line.strip_suffix(')'));
+        let inner: String = serde_json::from_str(literal.expect("one line")).expect("a string");
+        assert_eq!(Experiment::from_json(&inner).expect("the experiment"), request.experiment);
+    }
+}

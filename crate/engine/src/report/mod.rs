@@ -1,0 +1,157 @@
+//! What an analysis hands to its reader: plain data in chart words, with labels, units and per-prompt values.
+//!
+//! Reports are the only results that leave the engine. The page draws them, the native command prints them
+//! and writes them as JSON; both see the same document. TypeScript types are generated from these types
+//! (`www/types/`, checked by a test).
+
+mod attention;
+mod dots;
+mod engine;
+mod grid;
+mod scatter;
+mod table;
+mod tokens;
+
+use serde::{Deserialize, Serialize};
+
+pub use attention::{Attention, AttentionHead, AttentionPrompt};
+pub use dots::{Dot, DotSeries, Dots};
+pub use engine::{DeviceInfo, DeviceKind, ModelInfo, Opened, Progress, StoredModel, Unit, WeightBytes};
+pub use grid::{Axis, AxisKind, Grid, Measure, Panel, Values};
+pub use scatter::{Scatter, ScatterAxis, ScatterPanel, ScatterValues};
+pub use table::{Cell, Column, Mark, Row, Table};
+pub use tokens::{Guess, TextLens, TokenRow, TokenRows, TokenValues, ValuedRow};
+
+use crate::experiment::Place;
+
+/// The result of one analysis.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
+pub struct Report {
+    /// The analysis's name in the catalogue.
+    pub analysis: String,
+    /// A heading.
+    pub title: String,
+    /// The model's name, as shown in the header.
+    pub model: String,
+    /// The device it ran on.
+    pub device: String,
+    /// The figures, in reading order.
+    pub parts: Vec<Part>,
+    /// What could not be computed, and why. The rest of the report stands.
+    pub problems: Vec<Problem>,
+}
+
+/// One figure.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Part {
+    /// Rows and columns.
+    Table(Table),
+    /// One dot per prompt and the mean, per group.
+    Dots(Dots),
+    /// Prompts as tokens.
+    Tokens(TokenRows),
+    /// One number per row and column, as a heat map; a panel per group.
+    Heat(Grid),
+    /// One number per row and column, as one line per row; a panel per group.
+    Line(Grid),
+    /// Points with names; a panel per group.
+    Scatter(Scatter),
+    /// What heads attend to.
+    Attention(Attention),
+    /// The likeliest tokens at each layer and position.
+    TextLens(TextLens),
+    /// Texts whose tokens are coloured by a number.
+    TokenValues(TokenValues),
+}
+
+/// A figure of a report that is still being made.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
+pub struct Preview {
+    /// Which of the report's parts it will be.
+    pub index: usize,
+    /// The part as far as it has come.
+    pub part: Part,
+}
+
+/// What a number or a text stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
+#[serde(rename_all = "kebab-case")]
+pub enum Quantity {
+    /// Words.
+    Text,
+    /// A token, drawn with visible spaces and its id.
+    Token,
+    /// A whole number: a rank, a position.
+    Count,
+    /// A logit, in nats, up to an additive constant per prompt.
+    Logit,
+    /// A difference of two logits, in nats; drawn as a bar around 0.
+    LogitDifference,
+    /// A probability from 0 to 1; drawn as a bar.
+    Probability,
+    /// The natural logarithm of a probability, in nats.
+    LogProbability,
+    /// A share of an effect: 0 nothing, 1 all of it; below 0 and above 1 are possible.
+    Share,
+    /// An attention weight from 0 to 1.
+    Attention,
+    /// An attention score before the softmax.
+    Score,
+    /// An activation.
+    Activation,
+    /// How far a number is from what it should be.
+    Error,
+}
+
+/// A token as shown: its id in the vocabulary and its text.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
+pub struct Token {
+    /// The id.
+    pub id: u32,
+    /// The text, spaces included; bytes that are no UTF-8 on their own appear as U+FFFD.
+    pub text: String,
+}
+
+/// Something the user should change, at the field that has it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
+pub struct Problem {
+    /// Where it stands.
+    pub place: Option<Place>,
+    /// A short stable name of the kind of fault.
+    pub code: String,
+    /// What is wrong and what to change.
+    pub message: String,
+}
+
+/// What the editor shows under each pair: the tokens of its four fields, and where the prompts differ.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
+pub struct PairTokens {
+    /// Tokens of the clean prompt, `<|endoftext|>` included where it is prepended.
+    pub clean: Vec<Token>,
+    /// Tokens of the corrupted prompt, likewise.
+    pub corrupted: Vec<Token>,
+    /// Tokens of the answer; usable only if there is exactly one.
+    pub answer: Vec<Token>,
+    /// Tokens of the distractor; usable only if there is exactly one.
+    pub distractor: Vec<Token>,
+    /// The positions at which clean and corrupted differ.
+    pub differing: Vec<usize>,
+}
+
+/// The tokens and the problems of a whole experiment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
+pub struct Checked {
+    /// For each group, for each pair, its tokens.
+    pub groups: Vec<Vec<PairTokens>>,
+    /// Everything that keeps a pair from being run.
+    pub problems: Vec<Problem>,
+}

@@ -1,0 +1,180 @@
+//! An open model and what can be asked of it. The session keeps the model and nothing else between calls.
+
+use serde::{Deserialize, Serialize};
+
+use crate::analyses::{self, Job};
+use crate::device::{self, Adapter, Wanted};
+use crate::error::{Error, Result};
+use crate::experiment::Experiment;
+use crate::host::Host;
+use crate::model::checkpoint::Checkpoint;
+use crate::model::source::Source;
+use crate::model::{Config, Model};
+use crate::prompts;
+use crate::reference::Reference;
+use crate::report::{Checked, ModelInfo, Progress, Report, Unit};
+use crate::tokens::Tokenizer;
+
+/// The files of a model.
+#[derive(Debug)]
+pub struct Files<S> {
+    /// The name shown.
+    pub name: String,
+    /// `config.json`.
+    pub config: String,
+    /// Its tokenizer.
+    pub tokenizer: TokenizerFiles,
+    /// `reference.json`, if there is one.
+    pub reference: Option<String>,
+    /// `model.safetensors`.
+    pub weights: S,
+}
+
+/// The tokenizer of a model, as it comes.
+#[derive(Debug, Clone)]
+pub enum TokenizerFiles {
+    /// GPT-2's own, which is built in.
+    Gpt2,
+    /// `tokenizer.json`.
+    Json(Vec<u8>),
+    /// `vocab.json` and `merges.txt`.
+    VocabAndMerges(String, String),
+}
+
+impl TokenizerFiles {
+    fn read(&self) -> Result<Tokenizer> {
+        match self {
+            TokenizerFiles::Gpt2 => Tokenizer::gpt2(),
+            TokenizerFiles::Json(bytes) => Tokenizer::from_json(bytes),
+            TokenizerFiles::VocabAndMerges(vocab, merges) => Tokenizer::from_vocab_and_merges(vocab, merges),
+        }
+    }
+}
+
+/// One analysis of one experiment: carries all its inputs.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
+#[serde(deny_unknown_fields)]
+pub struct Request {
+    /// The analysis's name in the catalogue.
+    pub analysis: String,
+    /// The prompts.
+    pub experiment: Experiment,
+    /// The analysis's settings; those left out have their defaults.
+    #[serde(default)]
+    #[cfg_attr(feature = "typescript", ts(type = "Record<string, string | number | boolean>", optional))]
+    pub settings: serde_json::Map<String, serde_json::Value>,
+}
+
+/// A model on a device, with its tokenizer.
+#[derive(Debug)]
+pub struct Session {
+    model: Model,
+    tokenizer: Tokenizer,
+    reference: Option<Reference>,
+    info: ModelInfo,
+}
+
+impl Session {
+    /// Opens a model on the device that `wanted` and `adapter` lead to.
+    ///
+    /// # Errors
+    /// Everything that can be wrong with the files or the device, and [`Error::Cancelled`].
+    pub async fn open<S: Source>(
+        files: Files<S>,
+        wanted: Wanted,
+        adapter: &Adapter,
+        host: &dyn Host,
+    ) -> Result<Self> {
+        let config = Config::from_json(&files.config)?;
+        let tokenizer = files.tokenizer.read()?;
+        let reference = files.reference.as_deref().map(Reference::from_json).transpose()?;
+        if tokenizer.len() > config.d_vocab {
+            return Err(Error::Config(format!(
+                "vocab_size is {}, but the tokenizer has {} tokens. Add the \
+                 tokenizer.json that belongs to this model.",
+                config.d_vocab,
+                tokenizer.len()
+            )));
+        }
+        let mut checkpoint = Checkpoint::open(files.weights).await?;
+        let chosen = device::decide(wanted, adapter)?;
+        let device = device::open(&chosen).await?;
+
+        let mut arrived = |done: u64, total: u64| {
+            host.progress(Progress {
+                stage: "Loading weights".to_owned(),
+                done: done as f64,
+                total: total as f64,
+                unit: Unit::Bytes,
+                note: None,
+            });
+            if host.cancelled() { Err(Error::Cancelled) } else { Ok(()) }
+        };
+        let model = Model::load(config, &mut checkpoint, &device, &mut arrived).await?;
+
+        let c = &model.config;
+        let info = ModelInfo {
+            name: files.name,
+            n_layers: c.n_layers,
+            n_heads: c.n_heads,
+            d_model: c.d_model,
+            d_head: c.d_head,
+            d_mlp: c.d_mlp,
+            d_vocab: c.d_vocab,
+            n_ctx: c.n_ctx,
+            parameters: c.parameters() as f64,
+            device: chosen,
+        };
+        Ok(Self { model, tokenizer, reference, info })
+    }
+
+    /// The open model's sizes and device.
+    pub fn info(&self) -> &ModelInfo {
+        &self.info
+    }
+
+    /// The model itself.
+    pub fn model(&self) -> &Model {
+        &self.model
+    }
+
+    /// The model's tokenizer.
+    pub fn tokenizer(&self) -> &Tokenizer {
+        &self.tokenizer
+    }
+
+    /// Tokens and faults of every pair.
+    ///
+    /// # Errors
+    /// [`Error::Tokenizer`].
+    pub fn check(&self, experiment: &Experiment) -> Result<Checked> {
+        prompts::check(experiment, &self.tokenizer, self.model.config.n_ctx)
+    }
+
+    /// Runs one analysis.
+    ///
+    /// # Errors
+    /// [`Error::UnknownAnalysis`], [`Error::Setting`], [`Error::Compute`], [`Error::Cancelled`]. Faults of
+    /// single pairs are no errors: they stand in the report's `problems`.
+    pub async fn run(&self, request: &Request, host: &dyn Host) -> Result<Report> {
+        let analysis = analyses::find(&request.analysis)?;
+        let job = Job {
+            model: &self.model,
+            tokenizer: &self.tokenizer,
+            reference: self.reference.as_ref(),
+            experiment: &request.experiment,
+            settings: analyses::settings(analysis, &request.settings)?,
+            host,
+        };
+        let findings = (analysis.run)(&job).await?;
+        Ok(Report {
+            analysis: analysis.name.to_owned(),
+            title: analysis.title.to_owned(),
+            model: self.info.name.clone(),
+            device: self.info.device.name.clone(),
+            parts: findings.parts,
+            problems: findings.problems,
+        })
+    }
+}

@@ -1,0 +1,105 @@
+//! Files that the user chose from disk.
+
+use std::ops::Range;
+
+use js_sys::Uint8Array;
+use wasm_bindgen::JsValue;
+use wasm_bindgen_futures::JsFuture;
+use web_sys::{Blob, File};
+
+use crate::js::say;
+use crate::js::unreadable;
+use patchlab::error::Result;
+use patchlab::model::source::{Source, ends_early};
+use patchlab::session::{Files, TokenizerFiles};
+
+/// Files that the user chose.
+pub(super) struct Chosen {
+    pub(super) name: String,
+    pub(super) files: Vec<File>,
+}
+
+impl Chosen {
+    /// The model's files; the weights are read when they are needed.
+    pub(super) async fn files(self) -> Result<Files<DiskFile>> {
+        let find = |name: &str| self.files.iter().find(|file| file.name() == name);
+        let need = |name: &str| {
+            find(name).ok_or_else(|| {
+                unreadable(
+                    name,
+                    "it is not among the chosen files. Choose config.json and model.safetensors together",
+                )
+            })
+        };
+        let config = text(need("config.json")?).await?;
+        let tokenizer = if let Some(json) = find("tokenizer.json") {
+            TokenizerFiles::Json(text(json).await?.into_bytes())
+        } else if let (Some(vocab), Some(merges)) = (find("vocab.json"), find("merges.txt")) {
+            TokenizerFiles::VocabAndMerges(text(vocab).await?, text(merges).await?)
+        } else {
+            TokenizerFiles::Gpt2
+        };
+        // A fine-tune's weights may have any name; there is one checkpoint among the files.
+        let weights = match find("model.safetensors") {
+            Some(file) => file,
+            None => self
+                .files
+                .iter()
+                .find(|file| file.name().ends_with(".safetensors"))
+                .map_or_else(|| need("model.safetensors"), Ok)?,
+        };
+        let weights = DiskFile { name: weights.name(), file: weights.clone() };
+        let reference = match find("reference.json") {
+            Some(file) => Some(text(file).await?),
+            None => None,
+        };
+        Ok(Files { name: self.name, config, tokenizer, reference, weights })
+    }
+}
+
+/// A file from disk.
+pub(super) struct DiskFile {
+    name: String,
+    file: File,
+}
+
+impl DiskFile {
+    /// Its length in bytes.
+    pub(super) fn size(&self) -> f64 {
+        self.file.size()
+    }
+}
+
+impl Source for DiskFile {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn len(&self) -> Option<u64> {
+        Some(self.size() as u64)
+    }
+
+    async fn read(&self, range: Range<u64>) -> Result<Vec<u8>> {
+        let part = self.file.slice_with_f64_and_f64(range.start as f64, range.end as f64);
+        let bytes = match part {
+            Ok(part) => bytes(&part).await,
+            Err(error) => Err(error),
+        };
+        let bytes = bytes.map_err(|error| unreadable(&self.name, say(&error)))?;
+        if bytes.len() as u64 == range.end - range.start {
+            Ok(bytes)
+        } else {
+            Err(ends_early(&self.name, range.end))
+        }
+    }
+}
+
+async fn bytes(blob: &Blob) -> Result<Vec<u8>, JsValue> {
+    let buffer = JsFuture::from(blob.array_buffer()).await?;
+    Ok(Uint8Array::new(&buffer).to_vec())
+}
+
+async fn text(file: &File) -> Result<String> {
+    let bytes = bytes(file).await.map_err(|error| unreadable(&file.name(), say(&error)))?;
+    String::from_utf8(bytes).map_err(|_| unreadable(&file.name(), "it is not text"))
+}

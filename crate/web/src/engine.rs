@@ -1,0 +1,157 @@
+//! The worker's engine, as JavaScript sees it: open a model, check an experiment, run an analysis.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use js_sys::Function;
+use patchlab::device::{Adapter, Wanted};
+use patchlab::error::{Error, Result};
+use patchlab::experiment::Experiment;
+use patchlab::prompts;
+use patchlab::report::{Opened, WeightBytes};
+use patchlab::session::{Request, Session};
+use patchlab::tokens::Tokenizer;
+use wasm_bindgen::prelude::*;
+
+use crate::choice::{Address, Choice};
+use crate::page::Page;
+use crate::store::Store;
+use crate::transfer::{Flow, Transfer};
+use crate::{adapter, js, logger, record};
+
+/// The worker's engine: at most one open model.
+#[wasm_bindgen]
+#[derive(Default)]
+pub struct Engine {
+    session: RefCell<Option<Rc<Session>>>,
+    /// Of the call that is running.
+    flow: RefCell<Rc<Flow>>,
+}
+
+#[wasm_bindgen]
+impl Engine {
+    /// An engine without a model.
+    #[wasm_bindgen(constructor)]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Opens a model in place of the one that is open; the old one stays if this fails.
+    /// `choice` is a `ModelChoice`, `device` a `Wanted`; answers `Opened`.
+    ///
+    /// # Errors
+    /// As [`crate::catalogue`].
+    pub async fn open(
+        &self,
+        choice: JsValue,
+        device: JsValue,
+        progress: Function,
+    ) -> Result<JsValue, JsValue> {
+        let host = self.host(progress, None);
+        let wanted: Wanted = js::take(&device).map_err(js::thrown)?;
+        let opened = self.open_choice(&choice, wanted, &host).await.map_err(js::thrown)?;
+        js::give(&opened)
+    }
+
+    /// Tokens and problems of an `Experiment`; answers `Checked`. Works without a model, too.
+    ///
+    /// # Errors
+    /// As [`crate::catalogue`].
+    pub fn check(&self, experiment: JsValue) -> Result<JsValue, JsValue> {
+        let experiment: Experiment = js::take(&experiment).map_err(js::thrown)?;
+        let checked = match self.session.borrow().as_ref() {
+            Some(session) => session.check(&experiment),
+            None => Tokenizer::gpt2().and_then(|gpt2| prompts::check(&experiment, &gpt2, usize::MAX)),
+        };
+        js::give(&checked.map_err(js::thrown)?)
+    }
+
+    /// Runs a `Request`; answers a `Report`. `preview` hears of figures that are not complete yet, as `Preview`s.
+    ///
+    /// # Errors
+    /// As [`crate::catalogue`]; code `no-model` if none is open.
+    pub async fn run(
+        &self,
+        request: JsValue,
+        progress: Function,
+        preview: Function,
+    ) -> Result<JsValue, JsValue> {
+        let host = self.host(progress, Some(preview));
+        let request: Request = js::take(&request).map_err(js::thrown)?;
+        let session = self.session.borrow().clone();
+        let session = session.ok_or_else(js::no_model)?;
+        let report = session.run(&request, &host).await;
+        logger::fatal().map_err(js::thrown)?;
+        js::give(&report.map_err(js::thrown)?)
+    }
+
+    /// Stops the call that is running; it then ends with code `cancelled`.
+    pub fn cancel(&self) {
+        self.flow.borrow().stop();
+    }
+
+    /// Lets the running call's download ask for nothing more, or lets it go on.
+    pub fn pause(&self, paused: bool) {
+        self.flow.borrow().pause(paused);
+    }
+
+    /// The models of which weights are kept in this browser: `StoredModel[]`.
+    ///
+    /// # Errors
+    /// As [`crate::catalogue`].
+    pub async fn stored(&self) -> Result<JsValue, JsValue> {
+        js::give(&record::stored(&Store::open().await).await)
+    }
+
+    /// Deletes what is kept of the model whose folder has the address `base`.
+    pub async fn forget(&self, base: String) {
+        record::forget(&Store::open().await, &base).await;
+    }
+}
+
+impl Engine {
+    /// The host of a new call.
+    fn host(&self, progress: Function, preview: Option<Function>) -> Page {
+        let flow = Rc::new(Flow::default());
+        *self.flow.borrow_mut() = flow.clone();
+        Page::new(progress, preview, flow)
+    }
+
+    async fn open_choice(&self, choice: &JsValue, wanted: Wanted, host: &Page) -> Result<Opened> {
+        let adapter = match wanted {
+            Wanted::Cpu => Adapter::None("not asked for".to_owned()),
+            _ => adapter::find().await,
+        };
+        let (session, bytes) = match Choice::from_js(choice)? {
+            Choice::Address(address) => match open_address(&address, wanted, &adapter, host).await {
+                // What had come was of an old file and is gone; once more for the new one.
+                Err(Error::SourceChanged(_)) => open_address(&address, wanted, &adapter, host).await?,
+                opened => opened?,
+            },
+            Choice::Files(chosen) => {
+                let files = chosen.files().await?;
+                let bytes = WeightBytes { total: files.weights.size(), ..WeightBytes::default() };
+                (Session::open(files, wanted, &adapter, host).await?, bytes)
+            }
+        };
+        logger::fatal()?;
+        let model = session.info().clone();
+        *self.session.borrow_mut() = Some(Rc::new(session));
+        Ok(Opened { model, bytes })
+    }
+}
+
+/// Opens the model at an address.
+async fn open_address(
+    address: &Address,
+    wanted: Wanted,
+    adapter: &Adapter,
+    host: &Page,
+) -> Result<(Session, WeightBytes)> {
+    let transfer = Rc::new(Transfer::new(&host.flow, host.progress.clone()));
+    *host.transfer.borrow_mut() = Some(transfer.clone());
+    let files = address.files(Rc::new(Store::open().await), transfer.clone()).await?;
+    let session = Session::open(files, wanted, adapter, host).await;
+    *host.transfer.borrow_mut() = None;
+    Ok((session?, transfer.bytes()))
+}
