@@ -4,13 +4,13 @@
 //! absolute. f32 noise of these models is up to 1.1e-5 (`float32_noise` in each `expected.json`), mistakes show
 //! as 8e-4 or more (`fixtures/README.md`). The sweeps themselves are compared in `patching.rs`.
 
-use patchlab::attribution::{Direct, Sites};
-use patchlab::device::Wanted;
+use patchlab::attribution::{AttributionSites, DirectLogitAttribution};
+use patchlab::device::DevicePreference;
 use patchlab::metrics::mean;
 use patchlab::prompts::prepare;
 use patchlab::readback::Reads;
 use patchlab::report::{Cell, Grid, Mark, Part, Table};
-use patchlab::runs::{Asked, Run};
+use patchlab::runs::{Readout, Run};
 use patchlab::{Experiment, Session};
 use patchlab_tests::fixture::{DEVICES, Fixture, TINY, assert_close, open, report};
 use pollster::block_on;
@@ -97,11 +97,14 @@ fn biases_agree() {
             let (groups, _) =
                 prepare(&fixture.experiment, session.tokenizer(), session.info().n_ctx).expect("groups");
             for group in groups {
-                let asked = Asked::new(session.model(), &group.cases, false);
+                let readout = Readout::new(session.model(), &group.cases, false);
                 let clean: Vec<Vec<u32>> = group.cases.iter().map(|case| case.clean.clone()).collect();
                 let found = block_on(async {
-                    let run = Run::record(session.model(), &clean, &asked, &Sites { neurons: false }).await?;
-                    let biases = Direct::new(session.model(), &run, asked.pairs())?.biases()?;
+                    let run =
+                        Run::record(session.model(), &clean, &readout, &AttributionSites { neurons: false })
+                            .await?;
+                    let biases =
+                        DirectLogitAttribution::new(session.model(), &run, readout.pairs())?.biases()?;
                     Reads::default().with(biases).fetch().await
                 });
                 // b_O and b_out in turn, layer by layer.
@@ -141,11 +144,12 @@ fn normalised_patching_maps_agree() {
             let session = fixture.session(device);
             for (analysis, settings, maps) in patching() {
                 // Both directions, and everything on the software GPU, are compared before they are normalised.
-                if device == Wanted::Wgpu && analysis != "head-patching" {
+                if device == DevicePreference::Wgpu && analysis != "head-patching" {
                     continue;
                 }
                 let mut settings = settings;
-                settings["probabilities"] = (device == Wanted::Cpu && analysis != "neuron-patching").into();
+                settings["probabilities"] =
+                    (device == DevicePreference::Cpu && analysis != "neuron-patching").into();
                 let report = report(&session, &fixture.experiment, analysis, &settings);
                 assert_eq!(report.problems, []);
                 let grids = grids(&report.parts);
@@ -212,7 +216,7 @@ fn probabilities(fixture: &Fixture, what: &str, recorded: &str, grid: &Grid, gro
 #[test]
 fn heads_at_one_position_agree() {
     for fixture in TINY.map(Fixture::read) {
-        let session = fixture.session(Wanted::Cpu);
+        let session = fixture.session(DevicePreference::Cpu);
         let first = Experiment { groups: fixture.experiment.groups[..1].to_vec(), prepend_bos: true };
         let settings = json!({ "by_position": true, "what": "z", "probabilities": false });
         let report = report(&session, &first, "head-patching", &settings);
@@ -268,7 +272,7 @@ fn attention_agrees() {
 #[test]
 fn the_heads_shown_are_those_with_the_largest_attributions() {
     let fixture = Fixture::read("tiny-b");
-    let session = fixture.session(Wanted::Cpu);
+    let session = fixture.session(DevicePreference::Cpu);
     let report = report(&session, &fixture.experiment, "attention", &json!({ "top_k": 2, "group": "1" }));
     let [Part::Attention(attention)] = &report.parts[..] else { panic!("one figure") };
     let (shape, heads) = fixture.values("group1/heads");
@@ -393,6 +397,6 @@ fn identities_hold() {
     let weights = std::fs::read(demo.join("model.safetensors")).expect("the weights");
     let config = std::fs::read_to_string(demo.join("config.json")).expect("the configuration");
     let experiment = patchlab::presets::presets().expect("built in").swap_remove(0).experiment;
-    let session = open(&config, weights, Wanted::Cpu).expect("a good model");
+    let session = open(&config, weights, DevicePreference::Cpu).expect("a good model");
     all_checks_pass("demo", &session, &experiment);
 }

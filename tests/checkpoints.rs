@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::rc::Rc;
 
 use burn::tensor::Device;
-use patchlab::device::Wanted;
+use patchlab::device::DevicePreference;
 use patchlab::host::Quiet;
 use patchlab::model::checkpoint::Checkpoint;
 use patchlab::model::source::{MemorySource, Source};
@@ -39,12 +39,14 @@ fn formats_prefixes_masks_and_heads_give_the_same_model() {
         let mut tensors = tensors(&fixture);
         tensors.round(dtype);
         let plain = tensors.safetensors(Dtype::F32, "");
-        let reference = means(&open(&fixture.config, plain, Wanted::Cpu).expect("a good model"), &fixture);
+        let reference =
+            means(&open(&fixture.config, plain, DevicePreference::Cpu).expect("a good model"), &fixture);
 
         // The causal masks that GPT-2's files carry are not used; this one would spoil everything.
         tensors.insert("h.0.attn.bias", vec![1, 1, 2, 2], vec![f32::NAN; 4]);
         let other = tensors.safetensors(dtype, "transformer.");
-        let found = means(&open(&fixture.config, other, Wanted::Cpu).expect("a good model"), &fixture);
+        let found =
+            means(&open(&fixture.config, other, DevicePreference::Cpu).expect("a good model"), &fixture);
         assert_close(&format!("{dtype:?}"), &found, &reference, 0.0);
     }
 }
@@ -53,25 +55,26 @@ fn formats_prefixes_masks_and_heads_give_the_same_model() {
 fn an_untied_unembedding_is_used() {
     let fixture = Fixture::read("tiny-a");
     let mut tensors = tensors(&fixture);
-    let tied = means(&fixture.session(Wanted::Cpu), &fixture);
+    let tied = means(&fixture.session(DevicePreference::Cpu), &fixture);
     let untied = fixture.config.replace("\"tie_word_embeddings\": true", "\"tie_word_embeddings\": false");
     assert_ne!(untied, fixture.config);
 
-    let missing = open(&untied, tensors.safetensors(Dtype::F32, ""), Wanted::Cpu);
+    let missing = open(&untied, tensors.safetensors(Dtype::F32, ""), DevicePreference::Cpu);
     assert!(matches!(missing, Err(Error::TensorMissing(name)) if name == "lm_head.weight"));
 
     // A head of twice the embedding doubles every logit difference.
     let double: Vec<f32> = tensors.numbers("wte.weight").iter().map(|x| 2.0 * x).collect();
     let config = Config::from_json(&fixture.config).expect("a good config");
     tensors.insert("lm_head.weight", vec![config.d_vocab, config.d_model], double);
-    let session = open(&untied, tensors.safetensors(Dtype::F32, ""), Wanted::Cpu).expect("a good model");
+    let session =
+        open(&untied, tensors.safetensors(Dtype::F32, ""), DevicePreference::Cpu).expect("a good model");
     let expected: Vec<f64> = tied.iter().map(|x| 2.0 * x).collect();
     assert_close("untied", &means(&session, &fixture), &expected, 1e-5);
 }
 
 /// The message of a refusal; a checkpoint that is accepted fails the test.
 fn refusal(config: &str, weights: Vec<u8>) -> String {
-    match open(config, weights, Wanted::Cpu) {
+    match open(config, weights, DevicePreference::Cpu) {
         Err(error) => error.to_string(),
         Ok(_) => panic!("this should have been refused"),
     }
@@ -168,7 +171,7 @@ fn the_full_shape_has_the_notebooks_figures() {
     let expected: Value = serde_json::from_str(&read("expected.json")).expect("JSON");
     let seed = expected["seed"].as_str().expect("a seed");
     let weights = checkpoint(seed, &Config::from_json(&config).expect("a good config"));
-    let session = open(&config, weights, Wanted::Cpu).expect("a good model");
+    let session = open(&config, weights, DevicePreference::Cpu).expect("a good model");
     let experiment = patchlab::presets::presets().expect("built in").swap_remove(0).experiment;
 
     let figures = report(&session, &experiment, "notebook-figures", &Value::Null);
@@ -209,7 +212,7 @@ fn the_full_shape_has_the_notebooks_figures() {
     let runs = block_on(Runs::record(session.model(), &groups[0].cases[..1], true, &Vec::new()));
     let place = runs.expect("runs").clean.outcomes[0].vocabulary.expect("asked for");
     assert_eq!(rank, Some(Cell::Number(place.rank)));
-    assert!(session.model().unembedding.rows.blocks().len() > 1);
+    assert!(session.model().unembedding.vocab.blocks().len() > 1);
 }
 
 /// A source that counts what is asked of it.

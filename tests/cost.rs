@@ -9,13 +9,13 @@ use std::fs;
 use std::path::Path;
 use std::thread;
 
-use patchlab::device::Wanted;
+use patchlab::device::DevicePreference;
 use patchlab::host::{Quiet, Work};
-use patchlab::model::{Config, cost};
-use patchlab::patching::sweep::{CHUNK_BYTES, Sites, Sweep};
-use patchlab::patching::{Cell, Direction};
+use patchlab::model::{Config, flops};
+use patchlab::patching::sweep::{CHUNK_BYTES, Sweep, SweepSites};
+use patchlab::patching::{Direction, Patch};
 use patchlab::prompts::{PreparedCase, prepare};
-use patchlab::report::Unit;
+use patchlab::report::ProgressUnit;
 use patchlab::runs::Runs;
 use patchlab::site::BlockSite;
 use patchlab_tests::fixture::{Fixture, TINY};
@@ -78,28 +78,28 @@ impl Least {
     }
 }
 
-/// The least for a cell and one of so many prompts.
-fn least(config: &Config, case: &PreparedCase, cell: &Cell, prompts: usize) -> f64 {
+/// The least for a patch and one of so many prompts.
+fn least(config: &Config, case: &PreparedCase, patch: &Patch, prompts: usize) -> f64 {
     let differing = case.clean.iter().zip(&case.corrupted).position(|(a, b)| a != b);
     let (Some(differing), p) = (differing, case.clean.len()) else { return 0.0 };
-    let boundary = 2 * cell.layer
-        + match cell.site {
+    let boundary = 2 * patch.layer
+        + match patch.site {
             BlockSite::ResidPre => 0,
             BlockSite::MlpPost | BlockSite::MlpOut => 2,
             _ => 1,
         };
     let late = boundary > 2 * (config.n_layers - 1);
-    if cell.position.is_some_and(|position| position < differing || (late && position + 1 < p)) {
+    if patch.position.is_some_and(|position| position < differing || (late && position + 1 < p)) {
         return 0.0;
     }
-    let least = Least::new(config, p, cell.position.unwrap_or(differing));
-    let written = match cell.site {
+    let least = Least::new(config, p, patch.position.unwrap_or(differing));
+    let written = match patch.site {
         BlockSite::MlpPost => least.written(boundary, 1.0),
-        _ if cell.unit.is_some() => least.written(boundary, config.d_head as f64),
+        _ if patch.head_or_neuron.is_some() => least.written(boundary, config.d_head as f64),
         _ => 0.0,
     };
-    let spared = match cell.site {
-        BlockSite::MlpPost => least.rank_one(cell.layer, prompts as f64),
+    let spared = match patch.site {
+        BlockSite::MlpPost => least.rank_one(patch.layer, prompts as f64),
         _ => 0.0,
     };
     least.from(boundary) + written - spared
@@ -112,48 +112,50 @@ fn sweeps_spend_little_more_than_they_need_and_no_more_than_before() {
     let recorded: BTreeMap<String, f64> = serde_json::from_str(&text).expect("numbers by name");
     let mut counted = BTreeMap::new();
     for fixture in TINY.map(Fixture::read) {
-        let session = fixture.session(Wanted::Cpu);
+        let session = fixture.session(DevicePreference::Cpu);
         let (model, config) = (session.model(), &session.model().config);
         let (groups, _) = prepare(&fixture.experiment, session.tokenizer(), config.n_ctx).expect("groups");
         let cases = &groups[0].cases;
         let p = cases[0].clean.len();
         let layers = 0..config.n_layers;
-        let at = |site, unit, position| move |layer| Cell { site, layer, unit, position };
-        let stream = |site| -> Vec<Cell> {
+        let at = |site, unit, position| move |layer| Patch { site, layer, head_or_neuron: unit, position };
+        let stream = |site| -> Vec<Patch> {
             (0..p).flat_map(|position| layers.clone().map(at(site, None, Some(position)))).collect()
         };
-        let units = |site, count: usize| -> Vec<Cell> {
+        let units = |site, count: usize| -> Vec<Patch> {
             (0..count).flat_map(|unit| layers.clone().map(at(site, Some(unit), None))).collect()
         };
-        let maps: Vec<Vec<Cell>> = [BlockSite::ResidPre, BlockSite::AttnOut, BlockSite::MlpOut]
+        let maps: Vec<Vec<Patch>> = [BlockSite::ResidPre, BlockSite::AttnOut, BlockSite::MlpOut]
             .into_iter()
             .map(stream)
             .chain([BlockSite::Z, BlockSite::V, BlockSite::Pattern].map(|site| units(site, config.n_heads)))
             .chain([units(BlockSite::MlpPost, config.d_mlp)])
             .collect();
-        for cells in maps {
-            let needed: f64 = cells
+        for patches in maps {
+            let needed: f64 = patches
                 .iter()
-                .flat_map(|cell| cases.iter().map(move |case| least(config, case, cell, cases.len())))
+                .flat_map(|patch| cases.iter().map(move |case| least(config, case, patch, cases.len())))
                 .sum();
             let spent = block_on(async {
-                let sites = Sites::new(&[cells[0].site], config);
+                let sites = SweepSites::new(&[patches[0].site], config);
                 let runs = Runs::record(model, cases, false, &sites).await?;
                 let sweep = Sweep {
                     model,
                     runs: &runs,
                     direction: Direction::Denoise,
-                    cells: &cells,
+                    patches: &patches,
                     // Chunks of the same size whatever the number of threads, so that counts are the same everywhere.
                     chunk_bytes: CHUNK_BYTES / 2 * thread::available_parallelism().map_or(1, usize::from),
                 };
-                cost::take();
-                sweep.run(&mut Work::new(&Quiet, "", Unit::Patches, cells.len()), &mut |_, _| {}).await?;
-                Ok::<_, patchlab::Error>(cost::take() as f64)
+                flops::take();
+                sweep
+                    .run(&mut Work::new(&Quiet, "", ProgressUnit::Patches, patches.len()), &mut |_, _| {})
+                    .await?;
+                Ok::<_, patchlab::Error>(flops::take() as f64)
             });
             let spent = spent.expect("a sweep");
             let ratio = spent / needed;
-            let site = cells[0].site;
+            let site = patches[0].site;
             println!("{} {site:?}: {ratio:.3} of {needed:.0}", fixture.name);
             assert!((0.9..=SPENT).contains(&ratio), "{} {site:?}: {ratio:.2} times the least", fixture.name);
             counted.insert(format!("{} {site:?}", fixture.name), spent);

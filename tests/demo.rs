@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use patchlab::device::{Adapter, Wanted};
+use patchlab::device::{Adapter, DevicePreference};
 use patchlab::host::Quiet;
 use patchlab::model::source::MemorySource;
 use patchlab::presets::presets;
@@ -58,7 +58,7 @@ fn it_says_what_pytorch_says() {
             reference: Some(reference),
             weights: MemorySource::new("model.safetensors", weights.clone()),
         };
-        block_on(Session::open(files, Wanted::Cpu, &Adapter::None(String::new()), &Quiet))
+        block_on(Session::open(files, DevicePreference::Cpu, &Adapter::None(String::new()), &Quiet))
     };
     let rows = |session: &Session| {
         let report = report(session, &experiment, "checks", &Value::Null);

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use patchlab::device::{Adapter, Wanted, native_adapter};
+use patchlab::device::{Adapter, DevicePreference, native_adapter};
 use patchlab::host::{Host, Quiet};
 use patchlab::model::Config;
 use patchlab::model::source::MemorySource;
@@ -36,7 +36,7 @@ pub struct Fixture {
 pub const TINY: [&str; 2] = ["tiny-a", "tiny-b"];
 
 /// Both devices that every native test runs on.
-pub const DEVICES: [Wanted; 2] = [Wanted::Cpu, Wanted::Wgpu];
+pub const DEVICES: [DevicePreference; 2] = [DevicePreference::Cpu, DevicePreference::Wgpu];
 
 impl Fixture {
     /// Reads a small model's folder.
@@ -59,7 +59,7 @@ impl Fixture {
     }
 
     /// The model, open on a device.
-    pub fn session(&self, wanted: Wanted) -> Session {
+    pub fn session(&self, wanted: DevicePreference) -> Session {
         open(&self.config, self.checkpoint(), wanted).expect("a good model")
     }
 
@@ -106,7 +106,7 @@ pub fn try_report(
 }
 
 /// Opens a model from memory with GPT-2's tokenizer.
-pub fn open(config: &str, weights: Vec<u8>, wanted: Wanted) -> Result<Session, Error> {
+pub fn open(config: &str, weights: Vec<u8>, wanted: DevicePreference) -> Result<Session, Error> {
     let files = Files {
         name: "generated".to_owned(),
         config: config.to_owned(),
@@ -116,7 +116,7 @@ pub fn open(config: &str, weights: Vec<u8>, wanted: Wanted) -> Result<Session, E
     };
     pollster::block_on(async {
         let adapter = match wanted {
-            Wanted::Cpu => Adapter::None("not asked for".to_owned()),
+            DevicePreference::Cpu => Adapter::None("not asked for".to_owned()),
             _ => native_adapter().await,
         };
         Session::open(files, wanted, &adapter, &Quiet).await

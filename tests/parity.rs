@@ -4,10 +4,10 @@
 //! against f64); typical mistakes show as 8e-4 or more (`fixtures/README.md`). 1e-4 lies between the two.
 
 use patchlab::Session;
-use patchlab::device::Wanted;
+use patchlab::device::DevicePreference;
 use patchlab::metrics::{log_sum_exp, rank};
-use patchlab::model::tap::Everything;
-use patchlab::model::{Activation, Batch, Patch, Recording, Tap};
+use patchlab::model::hooks::AllSites;
+use patchlab::model::{Activation, ActivationCache, Batch, Hooks, Replacement};
 use patchlab::prompts::prepare;
 use patchlab::readback::{Reads, read};
 use patchlab::report::{Cell, Part, Table};
@@ -46,10 +46,14 @@ fn token_ids_are_transformer_lens_s() {
 }
 
 /// Runs prompts and records everything.
-fn record(session: &Session, prompts: &[Vec<u32>], patches: &[Patch]) -> (Vec<Vec<f32>>, Recording) {
+fn record(
+    session: &Session,
+    prompts: &[Vec<u32>],
+    patches: &[Replacement],
+) -> (Vec<Vec<f32>>, ActivationCache) {
     let (model, batch) = (session.model(), Batch::new(prompts));
-    let mut tap = Tap::new(Some(&Everything), patches);
-    let normalized = model.forward(&batch, &mut tap).expect("a run");
+    let mut hooks = Hooks::new(Some(&AllSites), patches);
+    let normalized = model.forward(&batch, &mut hooks).expect("a run");
     let last = model.last(normalized, &batch);
     let blocks = model.unembedding.logits(last); // [prompts, block] each
     let widths: Vec<usize> = blocks.iter().map(|block| block.dims()[1]).collect();
@@ -60,7 +64,7 @@ fn record(session: &Session, prompts: &[Vec<u32>], patches: &[Patch]) -> (Vec<Ve
             blocks.iter().zip(&widths).map(|(block, width)| &block[prompt * width..(prompt + 1) * width]);
         parts.collect::<Vec<_>>().concat()
     };
-    ((0..prompts.len()).map(row).collect(), tap.finish().expect("every patch fires"))
+    ((0..prompts.len()).map(row).collect(), hooks.finish().expect("every patch fires"))
 }
 
 fn log_probs(logits: &[f32]) -> Vec<f64> {
@@ -162,12 +166,12 @@ fn every_recorded_site_agrees() {
         for device in DEVICES {
             let session = fixture.session(device);
             let first = vec![ids(&fixture.expected["groups"][0]["clean_tokens"][0])];
-            let (_, recording) = record(&session, &first, &[]);
+            let (_, cache) = record(&session, &first, &[]);
             let mut compared = 0;
             for name in fixture.names() {
                 let Some(site) = name.strip_prefix("cache/") else { continue };
                 let site: Site = site.parse().expect("a TransformerLens name");
-                let found = numbers(recording.get(site).expect("everything is recorded"));
+                let found = numbers(cache.get(site).expect("everything is recorded"));
                 let (_, expected) = fixture.values(&name);
                 let largest = expected.iter().filter(|x| x.is_finite()).fold(1.0f64, |m, x| m.max(x.abs()));
                 // Masked scores are -inf here and in TransformerLens; the fixtures have 0 in their place.
@@ -184,7 +188,7 @@ fn every_recorded_site_agrees() {
                 compared += 1;
             }
             assert!(compared > 15 * session.info().n_layers, "only {compared} sites were recorded");
-            assert_eq!(recording.sites().len(), Site::all(session.info().n_layers).count());
+            assert_eq!(cache.sites().len(), Site::all(session.info().n_layers).count());
         }
     }
 }
@@ -260,7 +264,7 @@ fn logit_differences_agree() {
 #[test]
 fn test_prompt_ranks_the_answer() {
     let fixture = Fixture::read("tiny-a");
-    let session = fixture.session(Wanted::Cpu);
+    let session = fixture.session(DevicePreference::Cpu);
     let pair = &fixture.experiment.groups[0].pairs[0];
     let settings = serde_json::json!({ "prompt": pair.clean, "answer": pair.answer, "top_k": 5 });
     let parts = run(&session, &fixture, "test-prompt", settings);
@@ -285,7 +289,7 @@ fn plain_patches_agree() {
             |name: &str| -> Vec<Vec<u32>> { group[name].as_array().expect(name).iter().map(ids).collect() };
         let (clean, corrupted) = (all("clean_tokens"), all("corrupted_tokens"));
         let (answers, distractors) = (ids(&group["answers"]), ids(&group["distractors"]));
-        let (_, recording) = record(&session, &clean, &[]);
+        let (_, cache) = record(&session, &clean, &[]);
 
         for (recorded, site, axis) in [
             ("resid_pre", BlockSite::ResidPre, 1),
@@ -299,10 +303,10 @@ fn plain_patches_agree() {
             for layer in 0..shape[0] {
                 for index in 0..shape[1] {
                     let site = Site::Block(layer, site);
-                    let value = recording.get(site).expect("recorded").clone();
+                    let value = cache.get(site).expect("recorded").clone();
                     let mut range: Vec<_> = value.shape().into_iter().map(|size| 0..size).collect();
                     range[axis] = index..index + 1;
-                    let patch = Patch { site, range, value };
+                    let patch = Replacement { site, range, value };
                     let (logits, _) = record(&session, &corrupted, &[patch]);
                     for (row, (answer, distractor)) in logits.iter().zip(answers.iter().zip(&distractors)) {
                         found.push(f64::from(row[*answer as usize]) - f64::from(row[*distractor as usize]));
@@ -317,23 +321,26 @@ fn plain_patches_agree() {
 #[test]
 fn a_patch_that_does_not_fire_is_an_error() {
     let fixture = Fixture::read("tiny-a");
-    let session = fixture.session(Wanted::Cpu);
+    let session = fixture.session(DevicePreference::Cpu);
     let prompts = vec![ids(&fixture.expected["groups"][0]["clean_tokens"][0])];
-    let (_, recording) = record(&session, &prompts, &[]);
-    let value = recording.get(Site::Block(0, BlockSite::Z)).expect("recorded").clone();
+    let (_, cache) = record(&session, &prompts, &[]);
+    let value = cache.get(Site::Block(0, BlockSite::Z)).expect("recorded").clone();
     let whole: Vec<_> = value.shape().into_iter().map(|size| 0..size).collect();
 
     // A layer that the model does not have, a head that it does not have, an empty range, another site's value.
-    let beyond = Patch { site: Site::Block(9, BlockSite::Z), range: whole.clone(), value: value.clone() };
-    let mut head = Patch { site: Site::Block(1, BlockSite::Z), range: whole.clone(), value: value.clone() };
+    let beyond =
+        Replacement { site: Site::Block(9, BlockSite::Z), range: whole.clone(), value: value.clone() };
+    let mut head =
+        Replacement { site: Site::Block(1, BlockSite::Z), range: whole.clone(), value: value.clone() };
     head.range[2] = 4..5;
-    let mut empty = Patch { site: Site::Block(1, BlockSite::Z), range: whole.clone(), value: value.clone() };
+    let mut empty =
+        Replacement { site: Site::Block(1, BlockSite::Z), range: whole.clone(), value: value.clone() };
     empty.range[1] = 3..3;
-    let foreign = Patch { site: Site::Block(1, BlockSite::ResidPre), range: whole, value };
+    let foreign = Replacement { site: Site::Block(1, BlockSite::ResidPre), range: whole, value };
     for patch in [beyond, head, empty, foreign] {
         let patches = [patch];
-        let mut tap = Tap::new(None, &patches);
-        let ran = session.model().forward(&Batch::new(&prompts), &mut tap);
-        assert!(ran.is_err() || tap.finish().is_err(), "{:?} {:?}", patches[0].site, patches[0].range);
+        let mut hooks = Hooks::new(None, &patches);
+        let ran = session.model().forward(&Batch::new(&prompts), &mut hooks);
+        assert!(ran.is_err() || hooks.finish().is_err(), "{:?} {:?}", patches[0].site, patches[0].range);
     }
 }

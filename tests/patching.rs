@@ -5,16 +5,16 @@
 //! which shows in log-probabilities (`parity.rs`). Fast against plain: 1e-5 of the largest logit, some ten
 //! times the rounding of one sum of that size.
 
-use patchlab::device::{self, Adapter, Wanted};
+use patchlab::device::{self, Adapter, DevicePreference};
 use patchlab::host::{Quiet, Work};
 use patchlab::metrics::Outcome;
 use patchlab::model::checkpoint::Checkpoint;
 use patchlab::model::source::MemorySource;
 use patchlab::model::{Config, Model};
-use patchlab::patching::sweep::{CHUNK_BYTES, Sites, Sweep};
-use patchlab::patching::{Cell, Direction, PATCHABLE, plain};
+use patchlab::patching::sweep::{CHUNK_BYTES, Sweep, SweepSites};
+use patchlab::patching::{Direction, PATCHABLE, Patch, plain};
 use patchlab::prompts::{PreparedCase, prepare};
-use patchlab::report::Unit;
+use patchlab::report::ProgressUnit;
 use patchlab::runs::Runs;
 use patchlab::site::BlockSite;
 use patchlab_tests::fixture::{DEVICES, Fixture, TINY, assert_close};
@@ -37,13 +37,14 @@ fn swept(
     model: &Model,
     cases: &[PreparedCase],
     direction: Direction,
-    cells: &[Cell],
+    cells: &[Patch],
     (vocabulary, chunk_bytes): (bool, usize),
 ) -> Vec<Vec<Outcome>> {
     let sites: Vec<BlockSite> = cells.iter().map(|cell| cell.site).collect();
     block_on(async {
-        let runs =
-            Runs::record(model, cases, vocabulary, &Sites::new(&sites, &model.config)).await.expect("runs");
+        let runs = Runs::record(model, cases, vocabulary, &SweepSites::new(&sites, &model.config))
+            .await
+            .expect("runs");
         let mut found = vec![Vec::new(); cells.len()];
         let mut keep = |indices: &[usize], outcomes: Vec<Vec<Outcome>>| {
             for (&index, outcomes) in indices.iter().zip(outcomes) {
@@ -51,8 +52,8 @@ fn swept(
                 found[index] = outcomes;
             }
         };
-        let sweep = Sweep { model, runs: &runs, direction, cells, chunk_bytes };
-        let mut work = Work::new(&Quiet, "", Unit::Patches, cells.len());
+        let sweep = Sweep { model, runs: &runs, direction, patches: cells, chunk_bytes };
+        let mut work = Work::new(&Quiet, "", ProgressUnit::Patches, cells.len());
         sweep.run(&mut work, &mut keep).await.expect("a sweep");
         assert!(found.iter().all(|outcomes| outcomes.len() == cases.len()), "a cell was left out");
         found
@@ -60,7 +61,7 @@ fn swept(
 }
 
 /// Every cell of a map that the fixtures have: layer, then head or neuron or position, then perhaps position.
-fn cells_of(site: BlockSite, shape: &[usize], by_position: bool) -> Vec<Cell> {
+fn cells_of(site: BlockSite, shape: &[usize], by_position: bool) -> Vec<Patch> {
     let stream = matches!(
         site,
         BlockSite::ResidPre
@@ -73,12 +74,13 @@ fn cells_of(site: BlockSite, shape: &[usize], by_position: bool) -> Vec<Cell> {
     for layer in 0..shape[0] {
         for second in 0..shape[1] {
             if by_position {
-                let cell = |position| Cell { site, layer, unit: Some(second), position: Some(position) };
+                let cell =
+                    |position| Patch { site, layer, head_or_neuron: Some(second), position: Some(position) };
                 cells.extend((0..shape[2]).map(cell));
             } else if stream {
-                cells.push(Cell { site, layer, unit: None, position: Some(second) });
+                cells.push(Patch { site, layer, head_or_neuron: None, position: Some(second) });
             } else {
-                cells.push(Cell { site, layer, unit: Some(second), position: None });
+                cells.push(Patch { site, layer, head_or_neuron: Some(second), position: None });
             }
         }
     }
@@ -105,13 +107,16 @@ fn every_map_agrees_with_transformer_lens() {
                     .find(|site| recorded(**site) == map.trim_end_matches("_by_position"))
                     .expect("a patchable site");
                 // A software GPU takes minutes over all neurons and positions: one group of each there.
-                if device == Wanted::Wgpu && group > 0 && (by_position || site == BlockSite::MlpPost) {
+                if device == DevicePreference::Wgpu
+                    && group > 0
+                    && (by_position || site == BlockSite::MlpPost)
+                {
                     continue;
                 }
                 let (shape, expected) = fixture.values(&name);
                 let cells = cells_of(site, &shape, by_position);
                 // Nor the whole vocabulary in every map.
-                let vocabulary = device == Wanted::Cpu || site == BlockSite::ResidPre;
+                let vocabulary = device == DevicePreference::Cpu || site == BlockSite::ResidPre;
                 let options = (vocabulary, CHUNK_BYTES);
                 let found = swept(session.model(), &groups[group].cases, direction, &cells, options);
                 let each = |number: fn(&Outcome) -> f64| -> Vec<f64> {
@@ -143,7 +148,7 @@ struct Draw {
     d_head: usize,
     d_mlp: usize,
     prompts: Vec<(Vec<u32>, Vec<u32>)>,
-    cells: Vec<Cell>,
+    cells: Vec<Patch>,
     noise: bool,
     chunk_bytes: usize,
 }
@@ -164,7 +169,7 @@ fn prompts(positions: usize) -> impl Strategy<Value = (Vec<u32>, Vec<u32>)> {
     })
 }
 
-fn cells(layers: usize, heads: usize, d_mlp: usize, positions: usize) -> impl Strategy<Value = Vec<Cell>> {
+fn cells(layers: usize, heads: usize, d_mlp: usize, positions: usize) -> impl Strategy<Value = Vec<Patch>> {
     let position = prop::option::of(0..positions);
     let cell = (prop::sample::select(PATCHABLE.to_vec()), 0..layers, 0..heads, 0..d_mlp, position);
     let cell = cell.prop_map(|(site, layer, head, neuron, position)| {
@@ -174,7 +179,7 @@ fn cells(layers: usize, heads: usize, d_mlp: usize, positions: usize) -> impl St
             MlpPost => Some(neuron),
             _ => None,
         };
-        Cell { site, layer, unit, position }
+        Patch { site, layer, head_or_neuron: unit, position }
     });
     prop::collection::vec(cell, 1..24)
 }
@@ -224,7 +229,8 @@ impl Draw {
         };
         let source = MemorySource::new("model.safetensors", checkpoint(&self.seed.to_string(), &config));
         block_on(async {
-            let info = device::decide(Wanted::Cpu, &Adapter::None(String::new())).expect("the processor");
+            let info =
+                device::decide(DevicePreference::Cpu, &Adapter::None(String::new())).expect("the processor");
             let device = device::open(&info).await.expect("the processor");
             let mut file = Checkpoint::open(source).await.expect("a checkpoint");
             Model::load(config, &mut file, &device, &mut |_, _| Ok(())).await.expect("a model")
@@ -258,7 +264,7 @@ proptest! {
         let fast = swept(&model, &cases, direction, &draw.cells, (true, draw.chunk_bytes));
         let sites: Vec<BlockSite> = draw.cells.iter().map(|cell| cell.site).collect();
         let slow = block_on(async {
-            let runs = Runs::record(&model, &cases, true, &Sites::new(&sites, &model.config)).await?;
+            let runs = Runs::record(&model, &cases, true, &SweepSites::new(&sites, &model.config)).await?;
             let mut all = Vec::new();
             for &cell in &draw.cells {
                 all.push(plain::outcomes(&model, &runs, direction, cell).await?);

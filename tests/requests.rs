@@ -3,7 +3,7 @@
 use std::cell::{Cell as Counter, RefCell};
 
 use patchlab::analyses::ALL;
-use patchlab::device::Wanted;
+use patchlab::device::DevicePreference;
 use patchlab::experiment::{Experiment, Group, Pair};
 use patchlab::host::{Host, Quiet};
 use patchlab::report::{Grid, Part, Progress, Report};
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 fn session() -> (Fixture, Session) {
     let fixture = Fixture::read("tiny-a");
-    let session = fixture.session(Wanted::Cpu);
+    let session = fixture.session(DevicePreference::Cpu);
     (fixture, session)
 }
 
@@ -246,7 +246,7 @@ fn pictures_fill_in_and_end_as_the_report_has_them() {
                 }
             }
         }
-        // One lane for each position; all heads or neurons of a small model fit into one chunk.
+        // One batch for each position; all heads or neurons of a small model fit into one chunk.
         let many = ["residual-patching", "component-patching"].contains(&analysis);
         assert!(unfinished > 0 || !many, "{analysis} showed nothing before it was done");
         assert!(!previews.is_empty(), "{analysis} showed nothing");

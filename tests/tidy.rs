@@ -86,7 +86,7 @@ fn repository() -> Vec<File> {
 }
 
 /// The file that works on numbers which are in the program's own memory already. It waits for nothing.
-const ONE_PASS: &str = "crate/src/model/one_pass.rs";
+const ONE_PASS: &str = "crate/src/model/fused.rs";
 
 /// Checks that `rule` finds `violation`, and finds nothing in the repository.
 fn enforce(rule: impl Fn(&File) -> Vec<String>, violations: &[File]) {

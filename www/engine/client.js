@@ -1,11 +1,11 @@
 // The page's only door to the engine: calls go to the worker, answers come back as promises.
 
 /** @import { ModelChoice } from '../opening/choices.js' */
-/** @import { Checked, Experiment, Grid, NotebookRequest, Opened, Panel, Place, Preset, Preview, Progress, Report, AnalysisInfo, StoredModel, Wanted } from '../types/engine.js' */
+/** @import { Checked, Experiment, Grid, NotebookRequest, Opened, Panel, Place, Preset, Preview, Progress, Report, AnalysisInfo, StoredModel, DevicePreference } from '../types/engine.js' */
 
 /**
  * @typedef {object} Calls
- * @property {{ args: { model: ModelChoice, device: Wanted }, result: Opened }} open
+ * @property {{ args: { model: ModelChoice, device: DevicePreference }, result: Opened }} open
  * @property {{ args: { experiment: Experiment }, result: Checked }} check
  * @property {{ args: { analysis: string, experiment: Experiment, settings: object }, result: Report }} run
  * @property {{ args: { grid: Grid, group: number, minus: number }, result: Panel | null }} difference

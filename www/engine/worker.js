@@ -1,7 +1,7 @@
 // The engine's worker: loads the WebAssembly module and serves docs/protocol.md with it.
 
 /** @import { ModelChoice } from '../opening/choices.js' */
-/** @import { Checked, Experiment, Grid, NotebookRequest, Opened, Panel, Preset, Preview, Progress, Report, AnalysisInfo, StoredModel, Wanted } from '../types/engine.js' */
+/** @import { Checked, Experiment, Grid, NotebookRequest, Opened, Panel, Preset, Preview, Progress, Report, AnalysisInfo, StoredModel, DevicePreference } from '../types/engine.js' */
 
 /**
  * The module's exports.
@@ -14,7 +14,7 @@
  * @property {{ new (): WasmEngine }} Engine
  *
  * @typedef {object} WasmEngine
- * @property {(choice: ModelChoice, device: Wanted, progress: (progress: Progress) => void) => Promise<Opened>} open
+ * @property {(choice: ModelChoice, device: DevicePreference, progress: (progress: Progress) => void) => Promise<Opened>} open
  * @property {(experiment: Experiment) => Checked} check
  * @property {(request: unknown, progress: (progress: Progress) => void, preview: (preview: Preview) => void) => Promise<Report>} run
  * @property {() => void} cancel

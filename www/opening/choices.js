@@ -2,7 +2,7 @@
 
 import { keepsHalf } from './half.js';
 
-/** @import { Wanted } from '../types/engine.js' */
+/** @import { DevicePreference } from '../types/engine.js' */
 
 /**
  * What the user chose. `gpt2` and `demo` have fixed names; the other two say what they are.
@@ -29,7 +29,7 @@ export function choiceFromQuery(query) {
   return { kind: 'address', base: model };
 }
 
-/** @param {URLSearchParams} query @returns {Wanted} */
+/** @param {URLSearchParams} query @returns {DevicePreference} */
 export function deviceFromQuery(query) {
   const device = query.get('device');
   return device === 'cpu' || device === 'wgpu' ? device : 'auto';
@@ -40,7 +40,7 @@ export function deviceFromQuery(query) {
  *
  * @param {URLSearchParams} query the present one, whose other parameters stay
  * @param {Choice} choice
- * @param {Wanted} device
+ * @param {DevicePreference} device
  */
 export function queryFor(query, choice, device) {
   const next = new URLSearchParams(query);

@@ -4,12 +4,12 @@ import { byId, h } from '../dom.js';
 import { GPT2_SIZE } from './choices.js';
 
 /** @import { Choice } from './choices.js' */
-/** @import { Wanted } from '../types/engine.js' */
+/** @import { DevicePreference } from '../types/engine.js' */
 
 /**
  * @param {object} actions
  * @param {(choice: Choice) => void} actions.onModel
- * @param {(device: Wanted) => void} actions.onDevice
+ * @param {(device: DevicePreference) => void} actions.onDevice
  * @param {(file: File) => void} actions.onDocument an experiment document was dropped
  */
 export function modelChooser({ onModel, onDevice, onDocument }) {
@@ -47,7 +47,7 @@ export function modelChooser({ onModel, onDevice, onDocument }) {
   });
 
   const device = byId('device', HTMLSelectElement);
-  device.addEventListener('change', () => onDevice(/** @type {Wanted} */ (device.value)));
+  device.addEventListener('change', () => onDevice(/** @type {DevicePreference} */ (device.value)));
   acceptDrops({ onModel, onDocument });
 
   return {
@@ -55,7 +55,7 @@ export function modelChooser({ onModel, onDevice, onDocument }) {
     showModel(choice) {
       for (const [kind, button] of Object.entries(buttons)) button.setAttribute('aria-pressed', String(kind === choice?.kind));
     },
-    /** @param {Wanted} wish */
+    /** @param {DevicePreference} wish */
     showDevice(wish) {
       device.value = wish;
     },

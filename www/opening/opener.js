@@ -11,10 +11,10 @@ import { askToKeep } from './storage.js';
 
 /** @import { Engine } from '../engine/client.js' */
 /** @import { Choice } from './choices.js' */
-/** @import { Opened, Wanted } from '../types/engine.js' */
+/** @import { Opened, DevicePreference } from '../types/engine.js' */
 /** @import { Attempt } from './recovery.js' */
 
-/** @typedef {{ showModel: (choice: Choice | null) => void, showDevice: (device: Wanted) => void }} Chooser */
+/** @typedef {{ showModel: (choice: Choice | null) => void, showDevice: (device: DevicePreference) => void }} Chooser */
 
 export class Opener {
   /** @type {Opened | null} */
@@ -31,9 +31,9 @@ export class Opener {
   #chooser = null;
   /** @type {Choice} */
   #choice = { kind: 'demo' };
-  /** @type {Wanted} */
+  /** @type {DevicePreference} */
   #device = 'auto';
-  /** @type {{ choice: Choice, device: Wanted } | null} */
+  /** @type {{ choice: Choice, device: DevicePreference } | null} */
   #openAs = null;
   /** @type {AbortController | null} */
   #running = null;
@@ -62,7 +62,7 @@ export class Opener {
     this.#chooser = chooser;
   }
 
-  /** @param {Choice} choice @param {Wanted} device */
+  /** @param {Choice} choice @param {DevicePreference} device */
   start(choice, device) {
     this.#device = device;
     this.#chooser?.showDevice(device);
@@ -76,7 +76,7 @@ export class Opener {
     return this.#begin();
   }
 
-  /** @param {Wanted} device */
+  /** @param {DevicePreference} device */
   chooseDevice(device) {
     this.#device = device;
     // What is open moves to the other device, not what failed to open.

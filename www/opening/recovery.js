@@ -2,11 +2,11 @@
 // again, once on the same device, then on the CPU. What was being computed is asked again then.
 
 /** @import { EngineError } from '../engine/client.js' */
-/** @import { DeviceKind, Wanted } from '../types/engine.js' */
+/** @import { DeviceKind, DevicePreference } from '../types/engine.js' */
 
 /**
  * @typedef {object} Attempt
- * @property {Wanted} device
+ * @property {DevicePreference} device
  * @property {string} says what goes on, while the model is being opened again
  * @property {string} then what there is to say once it is open
  * @property {string | null} why it is on the CPU now, if it is for this reason
@@ -24,7 +24,7 @@ export class Recovery {
    * What to do about another failure.
    *
    * @param {EngineError} error
-   * @param {Wanted} wish the device that was chosen
+   * @param {DevicePreference} wish the device that was chosen
    * @param {DeviceKind | null} kind the device that failed, if that is known
    * @returns {Attempt | null} null: nothing more
    */

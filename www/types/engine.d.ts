@@ -1022,4 +1022,4 @@ half: boolean, };
 /**
  * What the user asked for.
  */
-export type Wanted = "auto" | "cpu" | "wgpu";
+export type DevicePreference = "auto" | "cpu" | "wgpu";

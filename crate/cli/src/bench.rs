@@ -4,12 +4,12 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result};
 use patchlab::host::{Quiet, Work};
-use patchlab::model::{Batch, Model, Tap, cost};
-use patchlab::patching::sweep::{CHUNK_BYTES, Sites, Sweep};
-use patchlab::patching::{Cell, Direction};
+use patchlab::model::{Batch, Hooks, Model, flops};
+use patchlab::patching::sweep::{CHUNK_BYTES, Sweep, SweepSites};
+use patchlab::patching::{Direction, Patch};
 use patchlab::prompts::PreparedCase;
 use patchlab::readback;
-use patchlab::report::Unit;
+use patchlab::report::ProgressUnit;
 use patchlab::runs::Runs;
 use patchlab::site::BlockSite;
 use patchlab::{Experiment, Request, Session};
@@ -126,7 +126,7 @@ async fn analysed(
 async fn forward(model: &Model, repeats: usize) -> Result<Row> {
     let batch = Batch::new(&ids(8, 8, model, 0));
     measure("forward pass, 8 prompts x 8 tokens", 0, repeats, async || {
-        let normalized = model.forward(&batch, &mut Tap::none())?;
+        let normalized = model.forward(&batch, &mut Hooks::none())?;
         for logits in model.unembedding.logits(model.last(normalized, &batch)) {
             readback::read(logits).await?;
         }
@@ -148,18 +148,19 @@ async fn grown(model: &Model, prompts: usize, tokens: usize, patches: usize, rep
         index,
     };
     let cases: Vec<PreparedCase> = clean.into_iter().zip(corrupted).enumerate().map(case).collect();
-    let cells: Vec<Cell> = (0..model.config.n_layers)
+    let cells: Vec<Patch> = (0..model.config.n_layers)
         .flat_map(|layer| (0..model.config.n_heads).map(move |head| (layer, head)))
-        .map(|(layer, head)| Cell { site: BlockSite::Z, layer, unit: Some(head), position: None })
+        .map(|(layer, head)| Patch { site: BlockSite::Z, layer, head_or_neuron: Some(head), position: None })
         .collect();
-    let cells: Vec<Cell> = (0..patches).map(|index| cells[index * cells.len() / patches]).collect();
+    let cells: Vec<Patch> = (0..patches).map(|index| cells[index * cells.len() / patches]).collect();
     let name = format!("{patches} heads' z, {prompts} prompts x {tokens} tokens");
     measure(&name, cells.len(), repeats, async || {
         for part in patchlab::runs::parts(&cases, &model.config) {
-            let runs = Runs::record(model, part, false, &Sites::new(&[BlockSite::Z], &model.config)).await?;
+            let runs =
+                Runs::record(model, part, false, &SweepSites::new(&[BlockSite::Z], &model.config)).await?;
             let direction = Direction::Denoise;
-            let sweep = Sweep { model, runs: &runs, direction, cells: &cells, chunk_bytes: CHUNK_BYTES };
-            sweep.run(&mut Work::new(&Quiet, "", Unit::Patches, cells.len()), &mut |_, _| {}).await?;
+            let sweep = Sweep { model, runs: &runs, direction, patches: &cells, chunk_bytes: CHUNK_BYTES };
+            sweep.run(&mut Work::new(&Quiet, "", ProgressUnit::Patches, cells.len()), &mut |_, _| {}).await?;
         }
         Ok(())
     })
@@ -188,11 +189,11 @@ async fn measure(
     let before = memory::reset_peak();
     let (mut seconds, mut gflop) = (Vec::new(), 0.0);
     for _ in 0..repeats.max(1) {
-        cost::take();
+        flops::take();
         let start = Instant::now();
         work().await?;
         seconds.push(start.elapsed().as_secs_f64());
-        gflop = cost::take() as f64 / 1e9;
+        gflop = flops::take() as f64 / 1e9;
     }
     let peak_mb = before.and_then(|before| Some((memory::peak()?.saturating_sub(before)) as f64 / 1e6));
     let row = Row { name: name.to_owned(), patches, gflop, seconds, peak_mb };

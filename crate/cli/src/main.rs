@@ -20,9 +20,9 @@ use anyhow::{Context as _, Result};
 use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use patchlab::analyses::{ALL, Analysis, Range, Setting};
-use patchlab::device::{Adapter, Wanted, native_adapter};
+use patchlab::device::{Adapter, DevicePreference, native_adapter};
 use patchlab::host::Host;
-use patchlab::model::cost;
+use patchlab::model::flops;
 use patchlab::notebook::{NotebookAnalysis, NotebookRequest};
 use patchlab::report::{Progress, Report};
 use patchlab::{Experiment, Request, Session};
@@ -205,12 +205,12 @@ fn dispatch(matches: &ArgMatches) -> Result<()> {
 async fn open(matches: &ArgMatches) -> Result<Session> {
     let folder = matches.get_one::<PathBuf>("model").context("--model is required")?;
     let wanted = match matches.get_one::<String>("device").map(String::as_str) {
-        Some("cpu") => Wanted::Cpu,
-        Some("wgpu") => Wanted::Wgpu,
-        _ => Wanted::Auto,
+        Some("cpu") => DevicePreference::Cpu,
+        Some("wgpu") => DevicePreference::Wgpu,
+        _ => DevicePreference::Auto,
     };
     let adapter = match wanted {
-        Wanted::Cpu => Adapter::None("not asked for".to_owned()),
+        DevicePreference::Cpu => Adapter::None("not asked for".to_owned()),
         _ => native_adapter().await,
     };
     let session = Session::open(folder::files(folder)?, wanted, &adapter, &Terminal).await?;
@@ -232,10 +232,10 @@ fn run(matches: &ArgMatches) -> Result<()> {
         let session = open(matches).await?;
         let mut reports = Vec::new();
         for request in &requests {
-            cost::take();
+            flops::take();
             let start = Instant::now();
             reports.push(session.run(request, &Terminal).await?);
-            let (seconds, operations) = (start.elapsed().as_secs_f64(), cost::take() as f64 / 1e9);
+            let (seconds, operations) = (start.elapsed().as_secs_f64(), flops::take() as f64 / 1e9);
             eprintln!("{}: {seconds:.2} s, {operations:.3} GFLOP", request.analysis);
         }
         anyhow::Ok(reports)

@@ -4,7 +4,7 @@ use std::any::TypeId;
 use std::collections::HashSet;
 
 use patchlab::analyses::AnalysisInfo;
-use patchlab::device::Wanted;
+use patchlab::device::DevicePreference;
 use patchlab::notebook::NotebookRequest;
 use patchlab::presets::Preset;
 use patchlab::report::{Checked, Opened, Preview, Progress, Report, StoredModel};
@@ -30,7 +30,7 @@ pub(crate) fn declarations() -> String {
     declarations.visit::<Opened>();
     declarations.visit::<Progress>();
     declarations.visit::<StoredModel>();
-    declarations.visit::<Wanted>();
+    declarations.visit::<DevicePreference>();
     declarations.text
 }
 

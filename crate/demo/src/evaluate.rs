@@ -4,7 +4,7 @@ use anyhow::Result;
 use burn::tensor::Tensor;
 use patchlab::experiment::Experiment;
 use patchlab::metrics::{log_sum_exp, mean, rank};
-use patchlab::model::{Batch, Model, Tap};
+use patchlab::model::{Batch, Hooks, Model};
 use patchlab::prompts::prepare;
 use patchlab::tokens::Tokenizer;
 use serde::Serialize;
@@ -124,7 +124,7 @@ fn visit_logits(model: &Model, rows: &[&[u32]], mut visit: impl FnMut(usize, usi
         let prompts: Vec<Vec<u32>> =
             prompts.iter().map(|row| row[..row.len().min(model.config.n_ctx)].to_vec()).collect();
         let batch = Batch::new(&prompts);
-        let hidden = model.forward(&batch, &mut Tap::none())?; // [b, p, d]
+        let hidden = model.forward(&batch, &mut Hooks::none())?; // [b, p, d]
         let [b, p, d] = hidden.dims();
         let hidden = hidden.reshape([b * p, d]);
         for start in (0..b * p).step_by(POSITIONS) {

@@ -6,7 +6,7 @@
 use burn::optim::{AdamW, AdamWConfig, AdamWState, AdaptiveMomentumState, Optimizer};
 use burn::tensor::{Device, Gradients, Tensor, TensorData};
 use fastrand::Rng;
-use patchlab::model::vocabulary::{Rows, Unembedding};
+use patchlab::model::vocabulary::{Unembedding, VocabBlocks};
 use patchlab::model::weights::{Block, Linear};
 use patchlab::model::{Config, Model};
 
@@ -127,14 +127,14 @@ impl Parameters {
             mlp_in: linear(&part[4], &part[5]),
             mlp_out: linear(&part[6], &part[7]),
         });
-        let rows = Rows::new(vec![rows], d);
+        let rows = VocabBlocks::new(vec![rows], d);
         Model {
             config: self.config.clone(),
             embedding: rows.clone(),
             positions: matrices[0].clone(),
             blocks: blocks.collect(),
             unembedding: Unembedding {
-                rows,
+                vocab: rows,
                 // Centring the logits changes no probability.
                 mean: Tensor::zeros([1, d], &device),
                 gain: Tensor::ones([1, d], &device),

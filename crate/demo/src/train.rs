@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Int, Tensor, TensorData};
 use fastrand::Rng;
-use patchlab::model::{Batch, Model, Tap};
+use patchlab::model::{Batch, Hooks, Model};
 
 use crate::corpus::{Candidates, Corpus};
 use crate::parameters::Parameters;
@@ -82,7 +82,7 @@ fn loss(
     let index = |numbers: Vec<i32>| Tensor::<1, Int>::from_data(TensorData::new(numbers, [n]), &device);
     let (positions, targets) = (index(positions), index(targets));
 
-    let hidden = model.forward(&batch, &mut Tap::none()).context("the forward pass")?; // [b, p, d]
+    let hidden = model.forward(&batch, &mut Hooks::none()).context("the forward pass")?; // [b, p, d]
     let [b, p, d] = hidden.dims();
     let hidden = hidden.reshape([b * p, d]).select(0, positions); // [n, d]
     let weights = TensorData::new(candidates.log_weights.clone(), [1, candidates.ids.len()]);

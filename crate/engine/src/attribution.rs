@@ -1,4 +1,4 @@
-//! Direct logit attribution: what each part of the final residual stream adds to the logit difference, exactly.
+//! DirectLogitAttribution logit attribution: what each part of the final residual stream adds to the logit difference, exactly.
 //!
 //! The final LayerNorm divides by a scale and the unembedding is linear, so with the run's own scale the logit
 //! difference is a sum over everything that was written into the residual stream (TransformerLens's
@@ -11,14 +11,14 @@ use burn::tensor::Tensor;
 
 use crate::error::Result;
 use crate::model::Model;
+use crate::model::hooks::SiteFilter;
 use crate::model::span::at_ends;
-use crate::model::tap::Recorder;
 use crate::runs::Run;
 use crate::site::{BlockSite, Site};
 
 /// A run seen along its prompts' logit differences.
 #[derive(Debug)]
-pub struct Direct<'a> {
+pub struct DirectLogitAttribution<'a> {
     model: &'a Model,
     run: &'a Run,
     /// Where an output must point to raise the answer over the distractor, divided by the run's final LayerNorm
@@ -33,13 +33,13 @@ pub struct Direct<'a> {
 
 /// What a run must have recorded for attribution to layers and heads, and to neurons if wanted.
 #[derive(Debug, Clone, Copy)]
-pub struct Sites {
+pub struct AttributionSites {
     /// Whether neurons are attributed to.
     pub neurons: bool,
 }
 
-impl Recorder for Sites {
-    fn wants(&self, site: Site) -> bool {
+impl SiteFilter for AttributionSites {
+    fn includes(&self, site: Site) -> bool {
         use BlockSite::*;
         match site {
             Site::Embed | Site::PosEmbed | Site::FinalScale => true,
@@ -50,15 +50,15 @@ impl Recorder for Sites {
     }
 }
 
-impl<'a> Direct<'a> {
-    /// Of a run that recorded [`Sites`]; `pairs` are the answer and the distractor of each prompt.
+impl<'a> DirectLogitAttribution<'a> {
+    /// Of a run that recorded [`AttributionSites`]; `pairs` are the answer and the distractor of each prompt.
     ///
     /// # Errors
     /// [`crate::Error::UnknownSite`] if the run did not record them.
     pub fn new(model: &'a Model, run: &'a Run, pairs: &[[u32; 2]]) -> Result<Self> {
         let (unscaled, bias) = model.unembedding.directions(pairs); // [b, d], [b, 1]
         let ends = run.batch.ends();
-        let scale: Tensor<3> = run.recording.tensor(Site::FinalScale)?; // [b, p, 1]
+        let scale: Tensor<3> = run.cache.tensor(Site::FinalScale)?; // [b, p, 1]
         let scale = at_ends(scale, &ends).reshape([ends.len(), 1]); // [b, 1]
         Ok(Self { model, run, direction: unscaled.clone() / scale, unscaled, bias, ends })
     }
@@ -126,7 +126,7 @@ impl<'a> Direct<'a> {
     pub fn heads(&self) -> Result<Tensor<2>> {
         let (h, e) = (self.model.config.n_heads, self.model.config.d_head);
         let layer = |layer: usize| -> Result<Tensor<2>> {
-            let z: Tensor<4> = self.run.recording.tensor(Site::Block(layer, BlockSite::Z))?; // [b, p, h, e]
+            let z: Tensor<4> = self.run.cache.tensor(Site::Block(layer, BlockSite::Z))?; // [b, p, h, e]
             let [b, p, _, _] = z.dims();
             let z = at_ends(z.reshape([b, p, h * e]), &self.ends).reshape([b, h * e]); // [b, h e]
             let output = self.model.blocks[layer].output.weight.clone(); // [h e, d]
@@ -163,7 +163,7 @@ impl<'a> Direct<'a> {
 
     /// An activation at each prompt's last position: `[b, x]`.
     fn last(&self, site: Site) -> Result<Tensor<2>> {
-        let x: Tensor<3> = self.run.recording.tensor(site)?; // [b, p, x]
+        let x: Tensor<3> = self.run.cache.tensor(site)?; // [b, p, x]
         let [b, _, width] = x.dims();
         Ok(at_ends(x, &self.ends).reshape([b, width]))
     }

@@ -18,7 +18,7 @@ use crate::report::{DeviceInfo, DeviceKind};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 #[serde(rename_all = "kebab-case")]
-pub enum Wanted {
+pub enum DevicePreference {
     /// A real GPU if there is one, else the processor.
     #[default]
     Auto,
@@ -48,7 +48,7 @@ pub enum Adapter {
 ///
 /// # Errors
 /// [`Error::Device`] if a GPU was asked for and cannot be had.
-pub fn decide(wanted: Wanted, adapter: &Adapter) -> Result<DeviceInfo> {
+pub fn decide(wanted: DevicePreference, adapter: &Adapter) -> Result<DeviceInfo> {
     let cpu = |reason: String| DeviceInfo { kind: DeviceKind::Cpu, name: "CPU".to_owned(), reason };
     let gpu = |name: &str, reason: &str| DeviceInfo {
         kind: DeviceKind::Wgpu,
@@ -56,22 +56,22 @@ pub fn decide(wanted: Wanted, adapter: &Adapter) -> Result<DeviceInfo> {
         reason: reason.to_owned(),
     };
     match (wanted, adapter) {
-        (Wanted::Cpu, _) => Ok(cpu("chosen by you".to_owned())),
-        (Wanted::Auto, Adapter::None(why)) => Ok(cpu(format!("no GPU: {why}"))),
-        (Wanted::Wgpu, Adapter::None(why)) => {
+        (DevicePreference::Cpu, _) => Ok(cpu("chosen by you".to_owned())),
+        (DevicePreference::Auto, Adapter::None(why)) => Ok(cpu(format!("no GPU: {why}"))),
+        (DevicePreference::Wgpu, Adapter::None(why)) => {
             Err(Error::Device(format!("{GPU_API} cannot be used: {why}. Choose the CPU as device.")))
         }
-        (Wanted::Auto, Adapter::Some { name, lacks: Some(what), .. }) => {
+        (DevicePreference::Auto, Adapter::Some { name, lacks: Some(what), .. }) => {
             Ok(cpu(format!("the GPU ({name}) lacks {what}")))
         }
-        (Wanted::Wgpu, Adapter::Some { name, lacks: Some(what), .. }) => Err(Error::Device(format!(
-            "{GPU_API} cannot be used: the adapter ({name}) lacks {what}. Choose the CPU as device."
-        ))),
-        (Wanted::Auto, Adapter::Some { name, fallback: true, .. }) => {
+        (DevicePreference::Wgpu, Adapter::Some { name, lacks: Some(what), .. }) => Err(Error::Device(
+            format!("{GPU_API} cannot be used: the adapter ({name}) lacks {what}. Choose the CPU as device."),
+        )),
+        (DevicePreference::Auto, Adapter::Some { name, fallback: true, .. }) => {
             Ok(cpu(format!("the only adapter ({name}) is software, and slower than this")))
         }
-        (Wanted::Auto, Adapter::Some { name, .. }) => Ok(gpu(name, "found on this machine")),
-        (Wanted::Wgpu, Adapter::Some { name, fallback, .. }) => {
+        (DevicePreference::Auto, Adapter::Some { name, .. }) => Ok(gpu(name, "found on this machine")),
+        (DevicePreference::Wgpu, Adapter::Some { name, fallback, .. }) => {
             Ok(gpu(name, if *fallback { "chosen by you; it is software and slow" } else { "chosen by you" }))
         }
     }
@@ -154,23 +154,23 @@ mod tests {
     #[test]
     fn a_real_gpu_is_taken_and_software_only_on_request() {
         let kind = |wanted, adapter| decide(wanted, &adapter).map(|info| info.kind).ok();
-        assert_eq!(kind(Wanted::Auto, adapter(false, None)), Some(DeviceKind::Wgpu));
-        assert_eq!(kind(Wanted::Auto, adapter(true, None)), Some(DeviceKind::Cpu));
-        assert_eq!(kind(Wanted::Wgpu, adapter(true, None)), Some(DeviceKind::Wgpu));
-        assert_eq!(kind(Wanted::Cpu, adapter(false, None)), Some(DeviceKind::Cpu));
+        assert_eq!(kind(DevicePreference::Auto, adapter(false, None)), Some(DeviceKind::Wgpu));
+        assert_eq!(kind(DevicePreference::Auto, adapter(true, None)), Some(DeviceKind::Cpu));
+        assert_eq!(kind(DevicePreference::Wgpu, adapter(true, None)), Some(DeviceKind::Wgpu));
+        assert_eq!(kind(DevicePreference::Cpu, adapter(false, None)), Some(DeviceKind::Cpu));
     }
 
     #[test]
     fn what_cannot_be_used_is_said() {
         let none = Adapter::None("this browser has no WebGPU".to_owned());
-        let chosen = decide(Wanted::Auto, &none).expect("the processor is always there");
+        let chosen = decide(DevicePreference::Auto, &none).expect("the processor is always there");
         assert_eq!(chosen.kind, DeviceKind::Cpu);
         assert!(chosen.reason.contains("no WebGPU"));
-        assert!(decide(Wanted::Wgpu, &none).is_err());
+        assert!(decide(DevicePreference::Wgpu, &none).is_err());
 
         let old = adapter(false, Some("timestamp queries"));
-        let chosen = decide(Wanted::Auto, &old).expect("the processor is always there");
+        let chosen = decide(DevicePreference::Auto, &old).expect("the processor is always there");
         assert!(chosen.reason.contains("timestamp queries"));
-        assert!(decide(Wanted::Wgpu, &old).is_err());
+        assert!(decide(DevicePreference::Wgpu, &old).is_err());
     }
 }

@@ -4,7 +4,7 @@ use std::future::{Future, ready};
 use std::pin::Pin;
 
 use crate::error::{Error, Result};
-use crate::report::{Part, Progress, Unit};
+use crate::report::{Part, Progress, ProgressUnit};
 
 /// The caller of a long call. The browser's is in `web`; natively it prints, or is silent.
 pub trait Host {
@@ -45,21 +45,21 @@ impl Host for Quiet {
 /// # Errors
 /// [`Error::Cancelled`] if not.
 pub async fn step(host: &dyn Host, stage: &str, done: usize, total: usize) -> Result<()> {
-    Work::new(host, stage, Unit::Prompts, total).done(done).await
+    Work::new(host, stage, ProgressUnit::Prompts, total).done(done).await
 }
 
 /// A long call's progress: so much of so much is done.
 pub struct Work<'a> {
     host: &'a dyn Host,
     stage: String,
-    unit: Unit,
+    unit: ProgressUnit,
     done: usize,
     total: usize,
 }
 
 impl<'a> Work<'a> {
     /// Begins with nothing done.
-    pub fn new(host: &'a dyn Host, stage: &str, unit: Unit, total: usize) -> Self {
+    pub fn new(host: &'a dyn Host, stage: &str, unit: ProgressUnit, total: usize) -> Self {
         Self { host, stage: stage.to_owned(), unit, done: 0, total }
     }
 

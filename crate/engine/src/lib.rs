@@ -2,7 +2,7 @@
 //!
 //! Data flows one way, and a module may use only what stands before it:
 //!
-//! [`error`], [`experiment`], [`reference`], [`report`], [`site`], [`unit`] -> [`tokens`], [`prompts`], [`presets`] ->
+//! [`error`], [`experiment`], [`reference`], [`report`], [`site`], [`names`] -> [`tokens`], [`prompts`], [`presets`] ->
 //! [`model`] -> [`device`],
 //! [`readback`], [`metrics`], [`bootstrap`], [`host`] -> [`summary`], [`runs`] -> [`attribution`], [`patching`] ->
 //! [`analyses`] -> [`session`], [`notebook`] -> [`types`], `web`.
@@ -12,10 +12,10 @@
 
 pub mod error;
 pub mod experiment;
+pub mod names;
 pub mod reference;
 pub mod report;
 pub mod site;
-pub mod unit;
 
 pub mod presets;
 pub mod prompts;

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use crate::analyses::{self, AnalysisInfo};
 use crate::error::{Error, Result};
 use crate::experiment::Experiment;
-use crate::unit::Neuron;
+use crate::names::Neuron;
 
 /// What a notebook is to repeat.
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -9,7 +9,7 @@ use crate::tokens::Tokenizer;
 
 /// A group whose faultless pairs are ready to run.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Prepared {
+pub struct PreparedGroup {
     /// The group's name.
     pub name: String,
     /// The group's index in the experiment.
@@ -74,7 +74,7 @@ pub fn prepare(
     experiment: &Experiment,
     tokenizer: &Tokenizer,
     n_ctx: usize,
-) -> Result<(Vec<Prepared>, Vec<Problem>)> {
+) -> Result<(Vec<PreparedGroup>, Vec<Problem>)> {
     let checked = check(experiment, tokenizer, n_ctx)?;
     let places = checked.problems.iter().filter_map(|problem| problem.place);
     let faulty: HashSet<(usize, usize)> =
@@ -106,7 +106,7 @@ pub fn prepare(
             })
             .collect();
         if !prepared.is_empty() {
-            groups.push(Prepared { name: g.name.clone(), group, cases: prepared });
+            groups.push(PreparedGroup { name: g.name.clone(), group, cases: prepared });
         }
     }
     Ok((groups, checked.problems))

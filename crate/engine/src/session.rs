@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::analyses::{self, Job};
-use crate::device::{self, Adapter, Wanted};
+use crate::device::{self, Adapter, DevicePreference};
 use crate::error::{Error, Result};
 use crate::experiment::Experiment;
 use crate::host::Host;
@@ -12,7 +12,7 @@ use crate::model::source::Source;
 use crate::model::{Config, Model};
 use crate::prompts;
 use crate::reference::Reference;
-use crate::report::{Checked, ModelInfo, Progress, Report, Unit};
+use crate::report::{Checked, ModelInfo, Progress, ProgressUnit, Report};
 use crate::tokens::Tokenizer;
 
 /// The files of a model.
@@ -82,7 +82,7 @@ impl Session {
     /// Everything that can be wrong with the files or the device, and [`Error::Cancelled`].
     pub async fn open<S: Source>(
         files: Files<S>,
-        wanted: Wanted,
+        wanted: DevicePreference,
         adapter: &Adapter,
         host: &dyn Host,
     ) -> Result<Self> {
@@ -106,7 +106,7 @@ impl Session {
                 stage: "Loading weights".to_owned(),
                 done: done as f64,
                 total: total as f64,
-                unit: Unit::Bytes,
+                unit: ProgressUnit::Bytes,
                 note: None,
             });
             if host.cancelled() { Err(Error::Cancelled) } else { Ok(()) }

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use js_sys::Function;
-use patchlab::device::{Adapter, Wanted};
+use patchlab::device::{Adapter, DevicePreference};
 use patchlab::error::{Error, Result};
 use patchlab::experiment::Experiment;
 use patchlab::prompts;
@@ -37,7 +37,7 @@ impl Engine {
     }
 
     /// Opens a model in place of the one that is open; the old one stays if this fails.
-    /// `choice` is a `ModelChoice`, `device` a `Wanted`; answers `Opened`.
+    /// `choice` is a `ModelChoice`, `device` a `DevicePreference`; answers `Opened`.
     ///
     /// # Errors
     /// As [`crate::catalogue`].
@@ -48,7 +48,7 @@ impl Engine {
         progress: Function,
     ) -> Result<JsValue, JsValue> {
         let host = self.host(progress, None);
-        let wanted: Wanted = js::take(&device).map_err(js::thrown)?;
+        let wanted: DevicePreference = js::take(&device).map_err(js::thrown)?;
         let opened = self.open_choice(&choice, wanted, &host).await.map_err(js::thrown)?;
         js::give(&opened)
     }
@@ -117,9 +117,9 @@ impl Engine {
         Page::new(progress, preview, flow)
     }
 
-    async fn open_choice(&self, choice: &JsValue, wanted: Wanted, host: &Page) -> Result<Opened> {
+    async fn open_choice(&self, choice: &JsValue, wanted: DevicePreference, host: &Page) -> Result<Opened> {
         let adapter = match wanted {
-            Wanted::Cpu => Adapter::None("not asked for".to_owned()),
+            DevicePreference::Cpu => Adapter::None("not asked for".to_owned()),
             _ => adapter::find().await,
         };
         let (session, bytes) = match Choice::from_js(choice)? {
@@ -144,7 +144,7 @@ impl Engine {
 /// Opens the model at an address.
 async fn open_address(
     address: &Address,
-    wanted: Wanted,
+    wanted: DevicePreference,
     adapter: &Adapter,
     host: &Page,
 ) -> Result<(Session, WeightBytes)> {

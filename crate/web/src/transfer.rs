@@ -9,7 +9,7 @@ use web_sys::AbortController;
 
 use crate::js;
 use patchlab::error::{Error, Result};
-use patchlab::report::{Progress, Unit, WeightBytes};
+use patchlab::report::{Progress, ProgressUnit, WeightBytes};
 
 /// Progress is told no more often, in milliseconds.
 const TELL_MS: f64 = 100.0;
@@ -193,7 +193,7 @@ impl Transfer {
             stage: "Loading weights".to_owned(),
             done,
             total: bytes.total.max(done),
-            unit: Unit::Bytes,
+            unit: ProgressUnit::Bytes,
             note: self.note.borrow().clone(),
         };
         js::tell(&self.progress, &progress);

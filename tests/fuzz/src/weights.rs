@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::in_words;
 
 /// Name and shape of a tensor that is asked for.
-type Wanted = (String, Vec<usize>);
+type DevicePreference = (String, Vec<usize>);
 
 /// More is never asked for at once: the longest header, the largest piece.
 const MOST_AT_ONCE: u64 = 16 << 20;
@@ -52,7 +52,7 @@ pub fn header(bytes: &[u8]) {
 }
 
 /// What the header itself names, by the names under which GPT-2's tensors are asked for.
-fn named(bytes: &[u8]) -> Vec<Wanted> {
+fn named(bytes: &[u8]) -> Vec<DevicePreference> {
     let header = bytes.split_at_checked(8).and_then(|(length, rest)| {
         let length = usize::try_from(u64::from_le_bytes(length.try_into().ok()?)).ok()?;
         serde_json::from_slice(rest.get(..length)?).ok()
@@ -71,11 +71,11 @@ fn named(bytes: &[u8]) -> Vec<Wanted> {
         }
     }
     // No size of a model is 0, so a tensor without numbers is never asked for.
-    wanted.retain(|(_, shape): &Wanted| !shape.contains(&0));
+    wanted.retain(|(_, shape): &DevicePreference| !shape.contains(&0));
     wanted
 }
 
-async fn read(source: Hosted<'_>, wanted: &[Wanted]) -> Result<(), Error> {
+async fn read(source: Hosted<'_>, wanted: &[DevicePreference]) -> Result<(), Error> {
     let honest = source.len == Some(source.bytes.len() as u64);
     let mut checkpoint = Checkpoint::open(source).await?;
     let mut wanted = wanted.to_vec();
@@ -117,7 +117,7 @@ async fn read(source: Hosted<'_>, wanted: &[Wanted]) -> Result<(), Error> {
 }
 
 /// A host that claims a file with all of these tensors and has nothing but its header.
-pub fn claimed(tensors: &[Wanted]) {
+pub fn claimed(tensors: &[DevicePreference]) {
     let mut end = 0usize;
     let entries = tensors.iter().map(|(name, shape)| {
         let start = end;

@@ -5,11 +5,11 @@ use super::shared::choices::{self, PROMPT};
 use super::{Analysis, Findings, Job, Range, Running, Setting};
 use crate::error::{Error, Result};
 use crate::host::Work;
-use crate::model::tap::Everything;
-use crate::model::{Activation, Batch, Tap};
+use crate::model::hooks::AllSites;
+use crate::model::{Activation, Batch, Hooks};
 use crate::readback;
 use crate::report::{
-    Axis, AxisKind, Cell, Column, Grid, Measure, Panel, Part, Quantity, Row, Table, Token, Unit,
+    Axis, AxisKind, Cell, Column, Grid, Measure, Panel, Part, ProgressUnit, Quantity, Row, Table, Token,
 };
 use crate::site::{self, Site};
 use crate::summary::Numbers;
@@ -47,16 +47,16 @@ async fn record(job: &Job<'_>) -> Result<Findings> {
         return Err(Error::UnknownSite(job.text("site").to_owned()));
     }
     let (text, ids) = choices::text(job, "prompt")?;
-    let mut tap = Tap::new(Some(&Everything), &[]);
-    job.model.forward(&Batch::new(std::slice::from_ref(&ids)), &mut tap)?;
-    let recording = tap.finish()?;
+    let mut hooks = Hooks::new(Some(&AllSites), &[]);
+    job.model.forward(&Batch::new(std::slice::from_ref(&ids)), &mut hooks)?;
+    let cache = hooks.finish()?;
 
     let sites: Vec<Site> = wanted.map_or_else(|| Site::all(n_layers).collect(), |site| vec![site]);
-    let mut work = Work::new(job.host, "Reading activations", Unit::Sites, sites.len());
+    let mut work = Work::new(job.host, "Reading activations", ProgressUnit::Sites, sites.len());
     let mut rows = Vec::new();
     let mut parts = Vec::new();
     for site in sites {
-        let activation = recording.get(site)?;
+        let activation = cache.get(site)?;
         // Without the prompt's axis: there is one prompt.
         let shape = activation.shape()[1..].to_vec();
         let numbers = match activation {

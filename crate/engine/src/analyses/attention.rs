@@ -7,13 +7,13 @@ use super::shared::groups::usable;
 use super::{Analysis, Findings, Job, Range, Running, Setting};
 use crate::error::Result;
 use crate::host::Work;
-use crate::model::tap::Recorder;
-use crate::model::{Batch, Recording, Tap};
-use crate::prompts::Prepared;
+use crate::model::hooks::SiteFilter;
+use crate::model::{ActivationCache, Batch, Hooks};
+use crate::names::Head;
+use crate::prompts::PreparedGroup;
 use crate::readback::Reads;
-use crate::report::{Attention, AttentionHead, AttentionPrompt, Part, Quantity, Unit};
+use crate::report::{Attention, AttentionHead, AttentionPrompt, Part, ProgressUnit, Quantity};
 use crate::site::{BlockSite, Site};
-use crate::unit::Head;
 
 /// The catalogue's entry.
 pub(super) static ANALYSIS: Analysis = Analysis {
@@ -62,11 +62,11 @@ async fn attend(job: &Job<'_>) -> Result<Findings> {
     let (prepared, problems) = usable(job)?;
     let named = heads(job.text("heads"), &job.model.config)?;
     let prepared = groups(job.text("group"), prepared)?;
-    let wanted = |group: &Prepared| Ok(prompts(job.text("prompt"), group)?.len());
+    let wanted = |group: &PreparedGroup| Ok(prompts(job.text("prompt"), group)?.len());
     let shown: usize = prepared.iter().map(wanted).sum::<Result<usize>>()?;
     // Heads are chosen by what all of a group's prompts say.
     let ranked = if named.is_empty() { prepared.iter().map(|group| group.cases.len()).sum() } else { 0 };
-    let mut work = Work::new(job.host, "Running the prompts", Unit::Prompts, shown + ranked);
+    let mut work = Work::new(job.host, "Running the prompts", ProgressUnit::Prompts, shown + ranked);
     let mut shown = Vec::new();
     for group in &prepared {
         let chosen: Vec<Chosen> = if named.is_empty() {
@@ -102,7 +102,12 @@ fn site(job: &Job<'_>) -> BlockSite {
 }
 
 /// The heads that add most to a group's mean logit difference, then those that take most from it.
-async fn top_heads(job: &Job<'_>, group: &Prepared, k: usize, work: &mut Work<'_>) -> Result<Vec<Chosen>> {
+async fn top_heads(
+    job: &Job<'_>,
+    group: &PreparedGroup,
+    k: usize,
+    work: &mut Work<'_>,
+) -> Result<Vec<Chosen>> {
     let n_heads = job.model.config.n_heads;
     let attributed = of_group(job, group.clone(), false, &|direct| direct.heads(), work).await?;
     let mut ranked: Vec<(usize, f64)> = attributed.means().into_iter().enumerate().collect();
@@ -118,8 +123,8 @@ async fn top_heads(job: &Job<'_>, group: &Prepared, k: usize, work: &mut Work<'_
 #[derive(Debug)]
 struct OneSite(BlockSite);
 
-impl Recorder for OneSite {
-    fn wants(&self, site: Site) -> bool {
+impl SiteFilter for OneSite {
+    fn includes(&self, site: Site) -> bool {
         matches!(site, Site::Block(_, site) if site == self.0)
     }
 }
@@ -128,21 +133,21 @@ impl Recorder for OneSite {
 async fn seen(job: &Job<'_>, ids: &[u32], site: BlockSite, heads: &[Chosen]) -> Result<Vec<AttentionHead>> {
     let batch = Batch::new(&[ids.to_vec()]);
     let sites = OneSite(site);
-    let mut tap = Tap::new(Some(&sites), &[]);
-    job.model.forward(&batch, &mut tap)?;
-    of_recording(&tap.finish()?, 0, site, heads).await
+    let mut hooks = Hooks::new(Some(&sites), &[]);
+    job.model.forward(&batch, &mut hooks)?;
+    of_cache(&hooks.finish()?, 0, site, heads).await
 }
 
 /// What heads did in a recorded run, on one of its prompts.
-pub(super) async fn of_recording(
-    recording: &Recording,
+pub(super) async fn of_cache(
+    cache: &ActivationCache,
     prompt: usize,
     site: BlockSite,
     heads: &[Chosen],
 ) -> Result<Vec<AttentionHead>> {
     let mut reads = Reads::default();
     for (head, _) in heads {
-        let all: burn::tensor::Tensor<4> = recording.tensor(Site::Block(head.layer, site))?; // [b, h, p, p]
+        let all: burn::tensor::Tensor<4> = cache.tensor(Site::Block(head.layer, site))?; // [b, h, p, p]
         let [_, _, p, _] = all.dims();
         reads = reads.with(all.slice([prompt..prompt + 1, head.head..head.head + 1, 0..p, 0..p]));
     }

@@ -6,18 +6,18 @@ use burn::tensor::Tensor;
 use super::layer_attribution::BALANCE;
 use super::shared::groups::{at_group, usable};
 use super::{Analysis, Findings, Job, Running};
-use crate::attribution::Direct;
+use crate::attribution::DirectLogitAttribution;
 use crate::error::{Error, Result};
 use crate::host::{Quiet, Work};
 use crate::metrics::{Outcome, mean};
-use crate::model::tap::Recorder;
+use crate::model::hooks::SiteFilter;
 use crate::patching::sweep::{CHUNK_BYTES, Sweep};
-use crate::patching::{Cell, Direction, PATCHABLE, plain};
-use crate::prompts::{Prepared, PreparedCase};
+use crate::patching::{Direction, PATCHABLE, Patch, plain};
+use crate::prompts::{PreparedCase, PreparedGroup};
 use crate::readback;
 use crate::reference::Reference;
-use crate::report::{Cell as TableCell, Column, Mark, Part, Problem, Quantity, Row, Table, Unit};
-use crate::runs::{Asked, Run, Runs, parts};
+use crate::report::{Cell, Column, Mark, Part, Problem, ProgressUnit, Quantity, Row, Table};
+use crate::runs::{Readout, Run, Runs, parts};
 use crate::site::{Axis, BlockSite, Site};
 
 /// The catalogue's entry.
@@ -45,7 +45,7 @@ fn run<'a>(job: &'a Job<'a>) -> Running<'a> {
 
 async fn check(job: &Job<'_>) -> Result<Findings> {
     let (groups, mut problems) = usable(job)?;
-    let mut work = Work::new(job.host, "Checking", Unit::Checks, 5 * groups.len());
+    let mut work = Work::new(job.host, "Checking", ProgressUnit::Checks, 5 * groups.len());
     let mut tables = Vec::new();
     if let Some(reference) = job.reference {
         tables.push(Part::Table(against_reference(job, reference).await?));
@@ -53,7 +53,7 @@ async fn check(job: &Job<'_>) -> Result<Findings> {
     for group in &groups {
         // One part of a group tells as much as all of it.
         let Some(cases) = parts(&group.cases, &job.model.config).next() else { continue };
-        let runs = Runs::record(job.model, cases, false, &Everything).await?;
+        let runs = Runs::record(job.model, cases, false, &CheckedSites).await?;
         tables.push(Part::Table(checks(job, group, &runs, &mut work, &mut problems).await?));
     }
     Ok(Findings { parts: tables, problems })
@@ -83,9 +83,9 @@ async fn against_reference(job: &Job<'_>, reference: &Reference) -> Result<Table
     }
     let mut outcomes = Vec::new();
     for cases in parts(&cases, &job.model.config) {
-        let asked = Asked::new(job.model, cases, true);
+        let readout = Readout::new(job.model, cases, true);
         let prompts: Vec<Vec<u32>> = cases.iter().map(|case| case.clean.clone()).collect();
-        outcomes.extend(Run::record(job.model, &prompts, &asked, &Vec::new()).await?.outcomes);
+        outcomes.extend(Run::record(job.model, &prompts, &readout, &Vec::new()).await?.outcomes);
     }
     let pairs = || reference.prompts.iter().zip(&outcomes);
     let differences = largest(pairs().map(|(known, here)| here.logit_difference() - known.logit_difference));
@@ -103,17 +103,17 @@ async fn against_reference(job: &Job<'_>, reference: &Reference) -> Result<Table
 
 /// Records what any check looks at: all but what no analysis patches or attributes to.
 #[derive(Debug)]
-struct Everything;
+struct CheckedSites;
 
-impl Recorder for Everything {
-    fn wants(&self, site: Site) -> bool {
+impl SiteFilter for CheckedSites {
+    fn includes(&self, site: Site) -> bool {
         !matches!(site, Site::Block(_, BlockSite::AttnScores | BlockSite::MlpPre))
     }
 }
 
 async fn checks(
     job: &Job<'_>,
-    group: &Prepared,
+    group: &PreparedGroup,
     runs: &Runs<'_>,
     work: &mut Work<'_>,
     problems: &mut Vec<Problem>,
@@ -159,7 +159,7 @@ fn table(title: String, rows: Vec<Row>) -> Table {
 
 fn row(what: &str, error: f64, allowed: f64) -> Row {
     Row {
-        cells: vec![TableCell::Text(what.to_owned()), TableCell::Number(error), TableCell::Number(allowed)],
+        cells: vec![Cell::Text(what.to_owned()), Cell::Number(error), Cell::Number(allowed)],
         // Written so that NaN fails.
         mark: Some(if error <= allowed { Mark::Passed } else { Mark::Failed }),
     }
@@ -175,8 +175,8 @@ fn differences(outcomes: &[Outcome]) -> Vec<f64> {
 }
 
 /// The residual stream of a layer, all of it.
-fn stream(layer: usize) -> Cell {
-    Cell { site: BlockSite::ResidPre, layer, unit: None, position: None }
+fn stream(layer: usize) -> Patch {
+    Patch { site: BlockSite::ResidPre, layer, head_or_neuron: None, position: None }
 }
 
 /// The corrupted run's own activations put into it.
@@ -184,7 +184,7 @@ async fn nothing(job: &Job<'_>, runs: &Runs<'_>) -> Result<f64> {
     let base = &runs.corrupted;
     let mut worst = Vec::new();
     for layer in 0..job.model.config.n_layers {
-        let same = plain::patched(job.model, base, base, &runs.asked, stream(layer), &Vec::new()).await?;
+        let same = plain::patched(job.model, base, base, &runs.readout, stream(layer), &Vec::new()).await?;
         let pairs = same.outcomes.iter().zip(&base.outcomes);
         worst.push(largest(pairs.map(|(a, b)| a.logit_difference() - b.logit_difference())));
     }
@@ -208,22 +208,22 @@ async fn everything(job: &Job<'_>, runs: &Runs<'_>) -> Result<Option<f64>> {
 /// One cell of every site in the middle of the model, by the sweep and by its definition.
 async fn fast(job: &Job<'_>, runs: &Runs<'_>) -> Result<f64> {
     let layer = job.model.config.n_layers / 2;
-    let has_units = |site| {
+    let has_several = |site| {
         let axes = Site::Block(layer, site).axes();
         axes.contains(&Axis::Head) || axes.contains(&Axis::Neuron)
     };
-    let cell = |site| Cell { site, layer, unit: has_units(site).then_some(0), position: None };
-    let cells = PATCHABLE.map(cell);
-    let mut found: Vec<Vec<Outcome>> = vec![Vec::new(); cells.len()];
+    let patch = |site| Patch { site, layer, head_or_neuron: has_several(site).then_some(0), position: None };
+    let patches = PATCHABLE.map(patch);
+    let mut found: Vec<Vec<Outcome>> = vec![Vec::new(); patches.len()];
     let mut keep = |indices: &[usize], outcomes: Vec<Vec<Outcome>>| {
         indices.iter().zip(outcomes).for_each(|(&index, outcomes)| found[index] = outcomes);
     };
     let direction = Direction::Denoise;
-    let sweep = Sweep { model: job.model, runs, direction, cells: &cells, chunk_bytes: CHUNK_BYTES };
-    sweep.run(&mut Work::new(&Quiet, "", Unit::Patches, cells.len()), &mut keep).await?;
+    let sweep = Sweep { model: job.model, runs, direction, patches: &patches, chunk_bytes: CHUNK_BYTES };
+    sweep.run(&mut Work::new(&Quiet, "", ProgressUnit::Patches, patches.len()), &mut keep).await?;
     let mut worst = Vec::new();
-    for (cell, fast) in cells.into_iter().zip(found) {
-        let slow = plain::outcomes(job.model, runs, direction, cell).await?;
+    for (patch, fast) in patches.into_iter().zip(found) {
+        let slow = plain::outcomes(job.model, runs, direction, patch).await?;
         let error = |(fast, slow): (&Outcome, &Outcome)| {
             (fast.answer - slow.answer) / slow.answer.abs().max(slow.distractor.abs()).max(1.0)
         };
@@ -234,7 +234,7 @@ async fn fast(job: &Job<'_>, runs: &Runs<'_>) -> Result<f64> {
 
 /// What layers, and what heads and neurons, miss of the logit difference, as a share of it if it is above 1.
 async fn sums(job: &Job<'_>, runs: &Runs<'_>) -> Result<[f64; 2]> {
-    let direct = Direct::new(job.model, &runs.clean, runs.asked.pairs())?;
+    let direct = DirectLogitAttribution::new(job.model, &runs.clean, runs.readout.pairs())?;
     let prompts = runs.cases.len();
     let total = |parts: Vec<Tensor<2>>| Tensor::cat(parts, 0).sum_dim(0); // [1, b]
     let layers = direct.layers()?; // [components, b]
@@ -260,7 +260,7 @@ async fn sums(job: &Job<'_>, runs: &Runs<'_>) -> Result<[f64; 2]> {
 async fn attention(job: &Job<'_>, runs: &Runs<'_>) -> Result<f64> {
     let mut reads = readback::Reads::default();
     for layer in 0..job.model.config.n_layers {
-        let pattern: Tensor<4> = runs.clean.recording.tensor(Site::Block(layer, BlockSite::Pattern))?;
+        let pattern: Tensor<4> = runs.clean.cache.tensor(Site::Block(layer, BlockSite::Pattern))?;
         reads = reads.with((pattern.sum_dim(3) - 1.0).abs().max());
     }
     Ok(largest(reads.fetch().await?.into_iter().flatten().map(f64::from)))

@@ -5,9 +5,9 @@
 use super::shared::sweeps::{Columns, DIRECTION, Plan, probabilities, sweep};
 use super::{Analysis, Findings, Job, Range, Running, Setting};
 use crate::error::Result;
+use crate::names::Head;
 use crate::report::{Grid, Measure, Panel, Part, Scatter, ScatterAxis, ScatterPanel, ScatterValues};
 use crate::site::BlockSite;
-use crate::unit::Head;
 
 /// The catalogue's entry.
 pub(super) static ANALYSIS: Analysis = Analysis {

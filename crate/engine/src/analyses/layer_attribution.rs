@@ -3,7 +3,7 @@
 
 use super::shared::attributed::{Attributed, attributed, grid};
 use super::{Analysis, Findings, Job, Running};
-use crate::attribution::Direct;
+use crate::attribution::DirectLogitAttribution;
 use crate::error::Result;
 use crate::report::{Axis, AxisKind, Cell, Column, Mark, Part, Quantity, Row, Table};
 
@@ -26,12 +26,12 @@ fn run<'a>(job: &'a Job<'a>) -> Running<'a> {
 
 async fn attribute(job: &Job<'_>) -> Result<Findings> {
     // The unembedding's bias is the last component here: without it the sum is short of the logit difference.
-    let all = |direct: &Direct<'_>| {
+    let all = |direct: &DirectLogitAttribution<'_>| {
         Ok(burn::tensor::Tensor::cat(vec![direct.layers()?, direct.unembedding_bias()], 0))
     };
     let (all, problems) = attributed(job, false, &all).await?;
     let rows = Axis { label: String::new(), counts: AxisKind::Other, ticks: vec!["contribution".to_owned()] };
-    let mut ticks = Direct::components(job.model.config.n_layers);
+    let mut ticks = DirectLogitAttribution::components(job.model.config.n_layers);
     ticks.push("unembed_bias".to_owned());
     let columns = Axis { label: "Component".to_owned(), counts: AxisKind::Component, ticks };
     let figure = grid(

@@ -8,8 +8,8 @@ use crate::bootstrap::Bootstrap;
 use crate::error::Result;
 use crate::host;
 use crate::metrics::mean;
-use crate::model::{Batch, Tap};
-use crate::prompts::{Prepared, PreparedCase, prepare};
+use crate::model::{Batch, Hooks};
+use crate::prompts::{PreparedCase, PreparedGroup, prepare};
 use crate::readback;
 use crate::report::{Cell, Column, Dot, DotSeries, Dots, Mark, Part, Quantity, Row, Table};
 
@@ -64,7 +64,7 @@ fn run_of(prompt: &[u32], case: &PreparedCase) -> (Run, bool) {
 }
 
 impl Logits {
-    async fn of(job: &Job<'_>, groups: &[Prepared]) -> Result<Self> {
+    async fn of(job: &Job<'_>, groups: &[PreparedGroup]) -> Result<Self> {
         let cases = groups.iter().flat_map(|group| &group.cases);
         let runs = cases.flat_map(|case| [&case.clean, &case.corrupted].map(|prompt| run_of(prompt, case).0));
         let mut runs: Vec<Run> = runs.collect();
@@ -77,7 +77,7 @@ impl Logits {
             let prompts: Vec<Vec<u32>> = chunk.iter().map(|(prompt, _)| prompt.clone()).collect();
             let tokens: Vec<Vec<u32>> = chunk.iter().map(|(_, pair)| pair.to_vec()).collect();
             let batch = Batch::new(&prompts);
-            let normalized = job.model.forward(&batch, &mut Tap::none())?; // [b, p, d]
+            let normalized = job.model.forward(&batch, &mut Hooks::none())?; // [b, p, d]
             let last = job.model.last(normalized, &batch); // [b, d]
             let logits = readback::read(job.model.unembedding.logits_of(last, &tokens)).await?; // [b, 2]
             for (run, pair) in chunk.iter().zip(logits.chunks_exact(2)) {
@@ -101,7 +101,7 @@ impl Logits {
     }
 }
 
-fn series(group: &Prepared, logits: &Logits) -> DotSeries {
+fn series(group: &PreparedGroup, logits: &Logits) -> DotSeries {
     let points: Vec<Dot> = group
         .cases
         .iter()
@@ -117,7 +117,7 @@ fn series(group: &Prepared, logits: &Logits) -> DotSeries {
     }
 }
 
-fn table(job: &Job<'_>, group: &Prepared, logits: &Logits) -> Table {
+fn table(job: &Job<'_>, group: &PreparedGroup, logits: &Logits) -> Table {
     let mut rows = Vec::new();
     let (mut clean, mut corrupted) = (Vec::new(), Vec::new());
     for case in &group.cases {

@@ -3,7 +3,7 @@
 
 use super::shared::attributed::{attributed, grid};
 use super::{Analysis, Findings, Job, Range, Running, Setting};
-use crate::attribution::Direct;
+use crate::attribution::DirectLogitAttribution;
 use crate::error::Result;
 use crate::report::{Axis, AxisKind, Part};
 
@@ -37,7 +37,7 @@ async fn lens(job: &Job<'_>) -> Result<Findings> {
     let columns = Axis {
         label: "Layer".to_owned(),
         counts: AxisKind::Component,
-        ticks: Direct::points(job.model.config.n_layers),
+        ticks: DirectLogitAttribution::points(job.model.config.n_layers),
     };
     let (title, note) = if own {
         (

@@ -5,8 +5,8 @@ use super::shared::attributed::{attributed, grid, layer_axis, unit_axis};
 use super::shared::top;
 use super::{Analysis, Findings, Job, Range, Running, Setting};
 use crate::error::Result;
+use crate::names::Neuron;
 use crate::report::{AxisKind, Part};
-use crate::unit::Neuron;
 
 /// The catalogue's entry.
 pub(super) static ANALYSIS: Analysis = Analysis {

@@ -8,11 +8,11 @@ use super::{Analysis, Findings, Job, Range, Running, Setting};
 use crate::error::Result;
 use crate::host;
 use crate::metrics::top_k;
-use crate::model::{Batch, Tap};
+use crate::model::{Batch, Hooks};
+use crate::names::Neuron;
 use crate::readback::{self, Reads};
 use crate::report::{Cell, Column, Part, Quantity, Row, Table, TokenValues, ValuedRow};
 use crate::site::{BlockSite, Site};
-use crate::unit::Neuron;
 
 /// The catalogue's entry.
 pub(super) static ANALYSIS: Analysis = Analysis {
@@ -81,9 +81,9 @@ async fn watch(job: &Job<'_>) -> Result<Findings> {
 async fn activations(job: &Job<'_>, neuron: Neuron, label: String, ids: &[u32]) -> Result<ValuedRow> {
     let site = Site::Block(neuron.layer, BlockSite::MlpPost);
     let sites = vec![site];
-    let mut tap = Tap::new(Some(&sites), &[]);
-    job.model.forward(&Batch::new(&[ids.to_vec()]), &mut tap)?;
-    let post: Tensor<3> = tap.finish()?.tensor(site)?; // [1, p, m]
+    let mut hooks = Hooks::new(Some(&sites), &[]);
+    job.model.forward(&Batch::new(&[ids.to_vec()]), &mut hooks)?;
+    let post: Tensor<3> = hooks.finish()?.tensor(site)?; // [1, p, m]
     let [_, p, _] = post.dims();
     let values = readback::read(post.slice([0..1, 0..p, neuron.neuron..neuron.neuron + 1])).await?;
     let values: Vec<f64> = values.into_iter().map(f64::from).collect();

@@ -6,9 +6,9 @@ use super::shared::sweeps::{Columns, DIRECTION, Plan, probabilities, sweep};
 use super::shared::top;
 use super::{Analysis, Findings, Job, Range, Running, Setting};
 use crate::error::{Error, Result};
+use crate::names::{Neuron, layers};
 use crate::report::Part;
 use crate::site::BlockSite;
-use crate::unit::{Neuron, layers};
 
 /// The catalogue's entry.
 pub(super) static ANALYSIS: Analysis = Analysis {

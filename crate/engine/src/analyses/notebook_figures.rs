@@ -12,14 +12,14 @@ use super::{Analysis, Findings, Job, Running};
 use crate::error::{Error, Result};
 use crate::host::Work;
 use crate::metrics::{Outcome, log_sum_exp, mean};
-use crate::model::{Batch, Tap};
-use crate::patching::{Cell as Patch, Direction, plain};
+use crate::model::{Batch, Hooks};
+use crate::names::Neuron;
+use crate::patching::{Direction, Patch, plain};
 use crate::presets::presets;
 use crate::readback;
-use crate::report::{Cell, Column, Part, Quantity, Row, Table, Unit};
+use crate::report::{Cell, Column, Part, ProgressUnit, Quantity, Row, Table};
 use crate::runs::Runs;
 use crate::site::{BlockSite, Site};
-use crate::unit::Neuron;
 
 /// The catalogue's entry.
 pub(super) static ANALYSIS: Analysis = Analysis {
@@ -114,7 +114,7 @@ async fn top(job: &Job<'_>, notebook: &Notebook, compute: bool) -> Result<Vec<Fi
     let mut logits = Vec::new();
     if compute {
         let batch = Batch::new(&[job.tokenizer.encode(&notebook.prompt, true)?]);
-        let normalized = job.model.forward(&batch, &mut Tap::none())?; // [1, p, d]
+        let normalized = job.model.forward(&batch, &mut Hooks::none())?; // [1, p, d]
         logits = likely::last_logits(job, normalized, &batch).await?;
     }
     let norm = log_sum_exp(&logits);
@@ -178,7 +178,7 @@ async fn mlp(job: &Job<'_>, notebook: &Notebook, compute: bool) -> Result<Vec<Fi
     let (groups, _) = usable(job)?;
     let Some(group) = groups.first() else { return Ok(Vec::new()) };
     let runs = if compute { Some(Runs::record(job.model, &group.cases, false, &sites).await?) } else { None };
-    let mut work = Work::new(job.host, "Patching", Unit::Patches, notebook.mlp.len());
+    let mut work = Work::new(job.host, "Patching", ProgressUnit::Patches, notebook.mlp.len());
     let mut figures = Vec::new();
     for cell in &notebook.mlp {
         let mut here = None;
@@ -186,7 +186,7 @@ async fn mlp(job: &Job<'_>, notebook: &Notebook, compute: bool) -> Result<Vec<Fi
             let average = |outcomes: &[Outcome]| mean(&differences(outcomes));
             let (clean, corrupted) = (average(&runs.clean.outcomes), average(&runs.corrupted.outcomes));
             let position = Some(cell.position);
-            let patch = Patch { site: BlockSite::MlpOut, layer: cell.layer, unit: None, position };
+            let patch = Patch { site: BlockSite::MlpOut, layer: cell.layer, head_or_neuron: None, position };
             let patched = plain::outcomes(job.model, runs, Direction::Denoise, patch).await?;
             here = Some((average(&patched) - corrupted) / (clean - corrupted));
         }
@@ -205,14 +205,14 @@ async fn neurons(job: &Job<'_>, notebook: &Notebook, compute: bool) -> Result<Ve
     let batch = Batch::new(&[job.tokenizer.encode(&notebook.text, true)?]);
     let site = |ends: &NeuronEnds| Site::Block(ends.layer, BlockSite::MlpPost);
     let sites: Vec<Site> = if compute { notebook.neurons.iter().map(site).collect() } else { Vec::new() };
-    let mut tap = Tap::new(Some(&sites), &[]);
-    job.model.forward(&batch, &mut tap)?;
-    let recording = tap.finish()?;
+    let mut hooks = Hooks::new(Some(&sites), &[]);
+    job.model.forward(&batch, &mut hooks)?;
+    let cache = hooks.finish()?;
     let mut figures = Vec::new();
     for ends in &notebook.neurons {
         let mut found: Option<Vec<f64>> = None;
         if compute {
-            let post: Tensor<3> = recording.tensor(site(ends))?; // [1, p, m]
+            let post: Tensor<3> = cache.tensor(site(ends))?; // [1, p, m]
             let [_, p, _] = post.dims();
             let values = readback::read(post.slice([0..1, 0..p, ends.neuron..ends.neuron + 1])).await?;
             found = Some(values.into_iter().map(f64::from).collect());

@@ -3,7 +3,7 @@
 
 use burn::tensor::Tensor;
 
-use super::attention::{Chosen, of_recording};
+use super::attention::{Chosen, of_cache};
 use super::shared::choices::{groups, heads, prompts, refused};
 use super::shared::groups::usable;
 use super::shared::likely;
@@ -11,13 +11,13 @@ use super::shared::sweeps::{DIRECTION, direction};
 use super::{Analysis, Findings, Job, Range, Running, Setting};
 use crate::error::Result;
 use crate::host;
-use crate::model::tap::Recorder;
-use crate::patching::{Cell, plain};
+use crate::model::hooks::SiteFilter;
+use crate::names::Head;
+use crate::patching::{Patch, plain};
 use crate::readback::Reads;
 use crate::report::{Attention, AttentionPrompt, Mark, Part, Quantity, Table};
 use crate::runs::{Run, Runs};
 use crate::site::{BlockSite, Site};
-use crate::unit::Head;
 
 /// The catalogue's entry.
 pub(super) static ANALYSIS: Analysis = Analysis {
@@ -65,16 +65,16 @@ fn run<'a>(job: &'a Job<'a>) -> Running<'a> {
 
 /// Records attention patterns, the final LayerNorm's output, and the patched site.
 #[derive(Debug)]
-struct Sites(Cell);
+struct InspectedSites(Patch);
 
-impl Recorder for Sites {
-    fn wants(&self, site: Site) -> bool {
+impl SiteFilter for InspectedSites {
+    fn includes(&self, site: Site) -> bool {
         matches!(site, Site::Block(_, BlockSite::Pattern) | Site::FinalNormalized) || site == self.0.at()
     }
 }
 
 async fn patch(job: &Job<'_>) -> Result<Findings> {
-    let cell: Cell = job.text("patch").parse()?;
+    let cell: Patch = job.text("patch").parse()?;
     let named = heads(job.text("heads"), &job.model.config)?;
     let (prepared, problems) = usable(job)?;
     let chosen = groups(job.text("group"), prepared)?;
@@ -85,10 +85,10 @@ async fn patch(job: &Job<'_>) -> Result<Findings> {
         return Err(refused("prompt", "one prompt is shown at a time. Write its number.".to_owned()));
     };
     host::step(job.host, "Running the patch", 0, 1).await?;
-    let sites = Sites(cell);
+    let sites = InspectedSites(cell);
     let runs = Runs::record(job.model, std::slice::from_ref(case), false, &sites).await?;
     let (base, source) = direction(job).base_and_source(&runs);
-    let patched = plain::patched(job.model, base, source, &runs.asked, cell, &sites).await?;
+    let patched = plain::patched(job.model, base, source, &runs.readout, cell, &sites).await?;
     host::step(job.host, "Running the patch", 1, 1).await?;
 
     let shown = [
@@ -110,7 +110,7 @@ async fn patch(job: &Job<'_>) -> Result<Findings> {
             prompt: case.index,
             label: label.to_owned(),
             tokens: job.tokenizer.tokens(ids),
-            heads: of_recording(&run.recording, 0, BlockSite::Pattern, &chosen).await?,
+            heads: of_cache(&run.cache, 0, BlockSite::Pattern, &chosen).await?,
         });
     }
     parts.push(Part::Attention(Attention {
@@ -127,7 +127,7 @@ async fn most_changed(job: &Job<'_>, base: &Run, patched: &Run) -> Result<Vec<Ch
     let mut reads = Reads::default();
     for layer in 0..job.model.config.n_layers {
         let last = |run: &Run| -> Result<Tensor<4>> {
-            let pattern: Tensor<4> = run.recording.tensor(Site::Block(layer, BlockSite::Pattern))?;
+            let pattern: Tensor<4> = run.cache.tensor(Site::Block(layer, BlockSite::Pattern))?;
             let [b, h, p, _] = pattern.dims();
             Ok(pattern.slice([0..b, 0..h, p - 1..p, 0..p])) // [1, h, 1, p]
         };
@@ -147,7 +147,7 @@ async fn most_changed(job: &Job<'_>, base: &Run, patched: &Run) -> Result<Vec<Ch
 
 /// The likeliest tokens after one run, with the answer and the distractor wherever they stand.
 async fn top(job: &Job<'_>, label: &str, run: &Run, [answer, distractor]: [u32; 2]) -> Result<Table> {
-    let normalized: Tensor<3> = run.recording.tensor(Site::FinalNormalized)?; // [1, p, d]
+    let normalized: Tensor<3> = run.cache.tensor(Site::FinalNormalized)?; // [1, p, d]
     let logits = likely::last_logits(job, normalized, &run.batch).await?;
     let note = format!("Logit difference {:.4}.", run.outcomes[0].logit_difference());
     let marked = [(answer, Mark::Answer), (distractor, Mark::Distractor)];

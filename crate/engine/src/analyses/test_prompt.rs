@@ -6,7 +6,7 @@ use super::{Analysis, Findings, Job, Range, Running, Setting};
 use crate::error::Result;
 use crate::host;
 use crate::metrics::rank;
-use crate::model::{Batch, Tap};
+use crate::model::{Batch, Hooks};
 use crate::prompts::answer_fault;
 use crate::report::{Mark, Part, TokenRow, TokenRows};
 
@@ -54,7 +54,7 @@ async fn test(job: &Job<'_>) -> Result<Findings> {
 
     host::step(job.host, "Running the prompt", 0, 1).await?;
     let batch = Batch::new(std::slice::from_ref(&ids));
-    let normalized = job.model.forward(&batch, &mut Tap::none())?; // [1, p, d]
+    let normalized = job.model.forward(&batch, &mut Hooks::none())?; // [1, p, d]
     let logits = likely::last_logits(job, normalized, &batch).await?;
     host::step(job.host, "Running the prompt", 1, 1).await?;
 

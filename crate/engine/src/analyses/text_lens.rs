@@ -6,13 +6,13 @@ use burn::tensor::Tensor;
 use super::logit_lens::SCALE;
 use super::shared::choices::{self, PROMPT};
 use super::{Analysis, Findings, Job, Range, Running, Setting};
-use crate::attribution::Direct;
+use crate::attribution::DirectLogitAttribution;
 use crate::error::Result;
 use crate::host::Work;
 use crate::metrics::{log_sum_exp, top_k};
-use crate::model::{Batch, Tap};
+use crate::model::{Batch, Hooks};
 use crate::readback::Reads;
-use crate::report::{Guess, Part, TextLens, Unit};
+use crate::report::{Guess, Part, ProgressUnit, TextLens};
 use crate::site::Site;
 
 /// The catalogue's entry.
@@ -40,20 +40,20 @@ fn run<'a>(job: &'a Job<'a>) -> Running<'a> {
 async fn lens(job: &Job<'_>) -> Result<Findings> {
     let (_, ids) = choices::text(job, "prompt")?;
     let n_layers = job.model.config.n_layers;
-    let points = Direct::point_sites(n_layers);
+    let points = DirectLogitAttribution::point_sites(n_layers);
     let mut sites = points.clone();
     sites.push(Site::FinalScale);
-    let mut tap = Tap::new(Some(&sites), &[]);
-    job.model.forward(&Batch::new(std::slice::from_ref(&ids)), &mut tap)?;
-    let recording = tap.finish()?;
-    let scale: Tensor<3> = recording.tensor(Site::FinalScale)?; // [1, p, 1]
+    let mut hooks = Hooks::new(Some(&sites), &[]);
+    job.model.forward(&Batch::new(std::slice::from_ref(&ids)), &mut hooks)?;
+    let cache = hooks.finish()?;
+    let scale: Tensor<3> = cache.tensor(Site::FinalScale)?; // [1, p, 1]
 
     let own = job.text("scale") == "own";
-    let mut work = Work::new(job.host, "Reading the residual stream", Unit::Points, points.len());
+    let mut work = Work::new(job.host, "Reading the residual stream", ProgressUnit::Points, points.len());
     let mut cells = Vec::new();
     for site in points {
-        let x: Tensor<3> = recording.tensor(site)?; // [1, p, d]
-        let normalized = if own { job.model.normalize(x, &mut Tap::none())? } else { x / scale.clone() };
+        let x: Tensor<3> = cache.tensor(site)?; // [1, p, d]
+        let normalized = if own { job.model.normalize(x, &mut Hooks::none())? } else { x / scale.clone() };
         cells.push(guesses(job, normalized).await?);
         work.done(1).await?;
     }
@@ -65,7 +65,7 @@ async fn lens(job: &Job<'_>) -> Result<Findings> {
             "Each point through the run's final LayerNorm scale at its position.".to_owned()
         }),
         columns: job.tokenizer.tokens(&ids),
-        rows: Direct::points(n_layers),
+        rows: DirectLogitAttribution::points(n_layers),
         cells,
     };
     Ok(Findings { parts: vec![Part::TextLens(figure)], problems: Vec::new() })

@@ -1,4 +1,4 @@
-//! GPT-2's forward pass, with every intermediate passing a [`Tap`].
+//! GPT-2's forward pass, with every intermediate passing a [`Hooks`].
 //!
 //! Radford et al. 2019, "Language Models are Unsupervised Multitask Learners", in the decomposition of
 //! TransformerLens: LayerNorm without weights (they are folded into what follows), attention per head by
@@ -13,11 +13,11 @@ use burn::tensor::activation::softmax;
 use burn::tensor::{Bool, Tensor};
 
 use crate::error::Result;
-use crate::model::cost;
-use crate::model::one_pass::{self, gelu_new};
-use crate::model::product::product;
+use crate::model::flops;
+use crate::model::fused::{self, gelu_new};
+use crate::model::hooks::Hooks;
+use crate::model::matmul::matmul;
 use crate::model::span::{Span, at_ends};
-use crate::model::tap::Tap;
 use crate::model::weights::{Linear, Model};
 use crate::site::{BlockSite, Site};
 
@@ -71,24 +71,24 @@ impl Model {
     ///
     /// # Errors
     /// [`crate::Error::PatchUnfired`] if a patch does not fit the activation at its site.
-    pub fn forward(&self, batch: &Batch, tap: &mut Tap<'_>) -> Result<Tensor<3>> {
+    pub fn forward(&self, batch: &Batch, hooks: &mut Hooks<'_>) -> Result<Tensor<3>> {
         let (b, p) = (batch.prompts(), batch.positions());
         let d = self.config.d_model;
 
         let rows = self.embedding.select(&batch.ids); // [b p, d]
         let embed = (rows.clone() - rows.mean_dim(1)).reshape([b, p, d]); // [b, p, d]
-        let embed = tap.visit(Site::Embed, embed)?;
+        let embed = hooks.apply(Site::Embed, embed)?;
         let positions = self.positions.clone().slice([0..p, 0..d]); // [p, d]
         let positions = positions.unsqueeze::<3>().expand([b, p, d]); // [b, p, d]
-        let positions = tap.visit(Site::PosEmbed, positions)?;
+        let positions = hooks.apply(Site::PosEmbed, positions)?;
 
         let mut residual = embed + positions; // [b, p, d]
         let span = Span::whole(p, &self.device);
         for layer in 0..self.config.n_layers {
-            residual = self.attend(layer, residual, &span, tap)?;
-            residual = self.mlp(layer, residual, tap)?;
+            residual = self.attend(layer, residual, &span, hooks)?;
+            residual = self.mlp(layer, residual, hooks)?;
         }
-        self.normalize(residual, tap)
+        self.normalize(residual, hooks)
     }
 
     /// Attention of one layer: reads a normalised copy of the residual stream and adds to it what the heads say.
@@ -98,15 +98,15 @@ impl Model {
         layer: usize,
         residual: Tensor<3>,
         span: &Span,
-        tap: &mut Tap<'_>,
+        hooks: &mut Hooks<'_>,
     ) -> Result<Tensor<3>> {
         use BlockSite::*;
         let at = |site| Site::Block(layer, site);
 
-        let residual = tap.visit(at(ResidPre), residual)?; // [b, t, d]
-        let x = self.layer_norm(residual.clone(), at(Ln1Scale), at(Ln1Normalized), tap)?;
+        let residual = hooks.apply(at(ResidPre), residual)?; // [b, t, d]
+        let x = self.layer_norm(residual.clone(), at(Ln1Scale), at(Ln1Normalized), hooks)?;
         let heads = self.queries_keys_values(layer, x, span); // [b, n, h, e], [b, t, h, e] twice
-        self.attend_with(layer, residual, heads, span, tap)
+        self.attend_with(layer, residual, heads, span, hooks)
     }
 
     /// Attention of one layer whose queries `[b, n, h, e]`, keys and values `[b, t, h, e]` are known: adds what the
@@ -117,42 +117,42 @@ impl Model {
         residual: Tensor<3>,
         (q, k, v): (Tensor<4>, Tensor<4>, Tensor<4>),
         span: &Span,
-        tap: &mut Tap<'_>,
+        hooks: &mut Hooks<'_>,
     ) -> Result<Tensor<3>> {
         use BlockSite::*;
         let at = |site| Site::Block(layer, site);
         let output = &self.blocks[layer].output;
 
-        let q = tap.visit(at(Q), q)?;
-        let k = tap.visit(at(K), k)?;
-        let v = tap.visit(at(V), v)?;
+        let q = hooks.apply(at(Q), q)?;
+        let k = hooks.apply(at(K), k)?;
+        let v = hooks.apply(at(V), v)?;
 
         let (k, v) = span.continued(k, v); // [b, p, h, e] twice
-        let scores = tap.visit(at(AttnScores), self.scores(q, k, span.mask()))?; // [b, h, n, p]
-        let pattern = tap.visit(at(Pattern), softmax(scores, 3))?; // [b, h, n, p]
-        let z = tap.visit(at(Z), mix(pattern, v))?; // [b, n, h, e]
+        let scores = hooks.apply(at(AttnScores), self.scores(q, k, span.mask()))?; // [b, h, n, p]
+        let pattern = hooks.apply(at(Pattern), softmax(scores, 3))?; // [b, h, n, p]
+        let z = hooks.apply(at(Z), mix(pattern, v))?; // [b, n, h, e]
         let [b, n, h, e] = z.dims();
-        let attn_out = tap.visit(at(AttnOut), output.apply(z.reshape([b, n, h * e])))?; // [b, n, d]
-        tap.visit(at(ResidMid), span.queried(residual) + attn_out) // [b, n, d]
+        let attn_out = hooks.apply(at(AttnOut), output.apply(z.reshape([b, n, h * e])))?; // [b, n, d]
+        hooks.apply(at(ResidMid), span.queried(residual) + attn_out) // [b, n, d]
     }
 
     /// The MLP of one layer: reads a normalised copy of the residual stream and adds to it what the neurons
     /// say: `[b, t, d] -> [b, t, d]`.
-    pub(crate) fn mlp(&self, layer: usize, residual: Tensor<3>, tap: &mut Tap<'_>) -> Result<Tensor<3>> {
+    pub(crate) fn mlp(&self, layer: usize, residual: Tensor<3>, hooks: &mut Hooks<'_>) -> Result<Tensor<3>> {
         use BlockSite::*;
         let at = |site| Site::Block(layer, site);
         let block = &self.blocks[layer];
 
-        let x = self.layer_norm(residual.clone(), at(Ln2Scale), at(Ln2Normalized), tap)?;
-        let pre = tap.visit(at(MlpPre), block.mlp_in.apply(x))?; // [b, t, m]
-        let post = tap.visit(at(MlpPost), gelu_new(pre))?; // [b, t, m]
-        let mlp_out = tap.visit(at(MlpOut), block.mlp_out.apply(post))?; // [b, t, d]
-        tap.visit(at(ResidPost), residual + mlp_out) // [b, t, d]
+        let x = self.layer_norm(residual.clone(), at(Ln2Scale), at(Ln2Normalized), hooks)?;
+        let pre = hooks.apply(at(MlpPre), block.mlp_in.apply(x))?; // [b, t, m]
+        let post = hooks.apply(at(MlpPost), gelu_new(pre))?; // [b, t, m]
+        let mlp_out = hooks.apply(at(MlpOut), block.mlp_out.apply(post))?; // [b, t, d]
+        hooks.apply(at(ResidPost), residual + mlp_out) // [b, t, d]
     }
 
     /// The final LayerNorm: `[b, t, d] -> [b, t, d]`.
-    pub(crate) fn normalize(&self, residual: Tensor<3>, tap: &mut Tap<'_>) -> Result<Tensor<3>> {
-        self.layer_norm(residual, Site::FinalScale, Site::FinalNormalized, tap)
+    pub(crate) fn normalize(&self, residual: Tensor<3>, hooks: &mut Hooks<'_>) -> Result<Tensor<3>> {
+        self.layer_norm(residual, Site::FinalScale, Site::FinalNormalized, hooks)
     }
 
     /// Queries `[b, n, h, e]` of the positions that query, keys and values `[b, t, h, e]` of all.
@@ -182,7 +182,7 @@ impl Model {
     pub(crate) fn scores(&self, q: Tensor<4>, k: Tensor<4>, mask: &Tensor<4, Bool>) -> Tensor<4> {
         let [b, n, h, e] = q.dims();
         let [_, p, _, _] = k.dims();
-        cost::product(b * h * n, e, p);
+        flops::matmul(b * h * n, e, p);
         let scores = q.swap_dims(1, 2).matmul(k.swap_dims(1, 2).transpose()) / (e as f32).sqrt(); // [b, h, n, p]
         scores.mask_fill(mask.clone().expand([b, h, n, p]), f32::NEG_INFINITY)
     }
@@ -193,15 +193,15 @@ impl Model {
         x: Tensor<3>,
         scale_site: Site,
         normalized_site: Site,
-        tap: &mut Tap<'_>,
+        hooks: &mut Hooks<'_>,
     ) -> Result<Tensor<3>> {
-        if tap.is_idle() && one_pass::on_processor(&self.device) {
-            return Ok(one_pass::layer_norm(x, self.config.eps));
+        if hooks.is_idle() && fused::on_processor(&self.device) {
+            return Ok(fused::layer_norm(x, self.config.eps));
         }
         let x = x.clone() - x.mean_dim(2); // [b, p, d]
         let variance = (x.clone() * x.clone()).mean_dim(2); // [b, p, 1]
-        let scale = tap.visit(scale_site, (variance + self.config.eps).sqrt())?; // [b, p, 1]
-        tap.visit(normalized_site, x / scale) // [b, p, d]
+        let scale = hooks.apply(scale_site, (variance + self.config.eps).sqrt())?; // [b, p, 1]
+        hooks.apply(normalized_site, x / scale) // [b, p, d]
     }
 
     /// The rows of `x` at each prompt's last token: `[b, p, d] -> [b, d]`.
@@ -216,9 +216,9 @@ impl Linear {
     pub fn apply(&self, x: Tensor<3>) -> Tensor<3> {
         let [b, p, inputs] = x.dims();
         let [_, outputs] = self.weight.dims();
-        cost::product(b * p, inputs, outputs);
-        let y = product(x.reshape([b * p, inputs]), self.weight.clone()); // [b p, outputs]
-        one_pass::add_bias(y, self.bias.clone()).reshape([b, p, outputs]) // [b, p, outputs]
+        flops::matmul(b * p, inputs, outputs);
+        let y = matmul(x.reshape([b * p, inputs]), self.weight.clone()); // [b p, outputs]
+        fused::add_bias(y, self.bias.clone()).reshape([b, p, outputs]) // [b, p, outputs]
     }
 
     /// The map to some of the outputs only.
@@ -235,6 +235,6 @@ impl Linear {
 pub(crate) fn mix(pattern: Tensor<4>, v: Tensor<4>) -> Tensor<4> {
     let [b, h, n, p] = pattern.dims();
     let [_, _, _, e] = v.dims();
-    cost::product(b * h * n, p, e);
+    flops::matmul(b * h * n, p, e);
     pattern.matmul(v.swap_dims(1, 2)).swap_dims(1, 2)
 }

@@ -6,26 +6,26 @@
 //!
 //! `logits = rows . h - mean(rows) . h`, where `h = normalized * gain + bias` of the final LayerNorm.
 //!
-//! Rows are held in blocks, because GPT-2's are 154 MB and WebGPU promises bindings of 128 MiB only.
+//! VocabBlocks are held in blocks, because GPT-2's are 154 MB and WebGPU promises bindings of 128 MiB only.
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
-use crate::model::cost;
-use crate::model::product::product;
+use crate::model::flops;
+use crate::model::matmul::matmul;
 
 /// The most bytes in a block: well below the smallest binding limit a WebGPU device may have.
 pub const BLOCK_BYTES: usize = 32 << 20;
 
 /// A matrix of one row per token, in blocks.
 #[derive(Debug, Clone)]
-pub struct Rows {
+pub struct VocabBlocks {
     /// Each `[block, d_model]`; all but the last have [`Self::block_rows`] rows.
     blocks: Vec<Tensor<2>>,
     block_rows: usize,
     d_model: usize,
 }
 
-impl Rows {
+impl VocabBlocks {
     /// How many rows of `d_model` numbers stand in a block.
     pub fn rows_per_block(d_model: usize) -> usize {
         (BLOCK_BYTES / (4 * d_model)).max(1)
@@ -83,7 +83,7 @@ pub fn indices(numbers: Vec<i32>, device: &Device) -> Tensor<1, Int> {
 #[derive(Debug, Clone)]
 pub struct Unembedding {
     /// Raw rows: `wte`, or `lm_head` where the checkpoint has one.
-    pub rows: Rows,
+    pub vocab: VocabBlocks,
     /// The mean row, `[1, d_model]`: subtracting its product centres the unembedding (`center_unembed`).
     pub mean: Tensor<2>,
     /// The final LayerNorm's gain, `[1, d_model]`.
@@ -104,9 +104,9 @@ impl Unembedding {
     pub fn logits_of(&self, normalized: Tensor<2>, ids: &[Vec<u32>]) -> Tensor<2> {
         let [n, d_model] = normalized.dims();
         let (prompts, k) = (ids.len(), ids.first().map_or(0, Vec::len));
-        cost::product(n, d_model, k);
+        flops::matmul(n, d_model, k);
         let (h, common) = self.prepare(normalized); // [n, d_model], [n, 1]
-        let rows = self.rows.select(&ids.concat()).reshape([1, prompts, k, d_model]); // [1, prompts, k, d_model]
+        let rows = self.vocab.select(&ids.concat()).reshape([1, prompts, k, d_model]); // [1, prompts, k, d_model]
         let product: Tensor<4> = rows * h.reshape([n / prompts, prompts, 1, d_model]); // [n/prompts, prompts, k, d_model]
         product.sum_dim(3).reshape([n, k]) - common // [n, k]
     }
@@ -115,7 +115,8 @@ impl Unembedding {
     /// in the space after the final LayerNorm's division, `[pairs, d_model]`, and the share of the LayerNorm's
     /// bias in their logit difference, `[pairs, 1]` (`tokens_to_residual_directions` of a folded model).
     pub fn directions(&self, pairs: &[[u32; 2]]) -> (Tensor<2>, Tensor<2>) {
-        let rows = |which: usize| self.rows.select(&pairs.iter().map(|pair| pair[which]).collect::<Vec<_>>());
+        let rows =
+            |which: usize| self.vocab.select(&pairs.iter().map(|pair| pair[which]).collect::<Vec<_>>());
         let difference = rows(0) - rows(1); // [pairs, d_model]; the vocabulary's mean cancels
         let bias = (difference.clone() * self.bias.clone()).sum_dim(1); // [pairs, 1]
         (difference * self.gain.clone(), bias)
@@ -133,10 +134,10 @@ impl Unembedding {
     fn products(&self, h: Tensor<2>, common: Tensor<2>) -> Vec<Tensor<2>> {
         let [n, d_model] = h.dims();
         let of_block = |block: &Tensor<2>| {
-            cost::product(n, d_model, block.dims()[0]);
-            product(h.clone(), block.clone().transpose()) - common.clone() // [n, block]
+            flops::matmul(n, d_model, block.dims()[0]);
+            matmul(h.clone(), block.clone().transpose()) - common.clone() // [n, block]
         };
-        self.rows.blocks().iter().map(of_block).collect()
+        self.vocab.blocks().iter().map(of_block).collect()
     }
 
     /// The vector that meets the raw rows, `[n, d_model]`, and the vocabulary's mean logit, `[n, 1]`.

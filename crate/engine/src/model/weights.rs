@@ -9,7 +9,7 @@ use crate::model::checkpoint::Checkpoint;
 use crate::model::config::Config;
 use crate::model::process::{Affine, center, fold_value_biases};
 use crate::model::source::Source;
-use crate::model::vocabulary::{Rows, Unembedding};
+use crate::model::vocabulary::{Unembedding, VocabBlocks};
 
 /// GPT-2, processed as TransformerLens processes it (see [`super::process`]).
 #[derive(Debug, Clone)]
@@ -17,7 +17,7 @@ pub struct Model {
     /// The sizes.
     pub config: Config,
     /// Token embeddings, raw: [`super::forward`] centres the rows it takes.
-    pub embedding: Rows,
+    pub embedding: VocabBlocks,
     /// Position embeddings, centred: `[n_ctx, d_model]`.
     pub positions: Tensor<2>,
     /// The layers, first to last.
@@ -64,11 +64,11 @@ impl Linear {
 pub type Arrived<'a> = &'a mut dyn FnMut(u64, u64) -> Result<()>;
 
 /// A tensor that the configuration calls for: name and shape in the checkpoint.
-type Wanted = (String, Vec<usize>);
+type DevicePreference = (String, Vec<usize>);
 
 impl Config {
     /// Every tensor of the checkpoint that is used. The causal masks (`h.N.attn.bias`) are not.
-    pub fn tensors(&self) -> Vec<Wanted> {
+    pub fn tensors(&self) -> Vec<DevicePreference> {
         let d = self.d_model;
         let mut wanted = vec![
             ("wte.weight".to_owned(), vec![self.d_vocab, d]),
@@ -173,7 +173,7 @@ impl Model {
         let mut parts = config.parts();
         parts.sort_by_key(|part| checkpoint.place(&part.first_tensor()));
         let mut blocks: BTreeMap<usize, Block> = BTreeMap::new();
-        let mut rows: HashMap<Part, (Rows, Vec<f32>)> = HashMap::new();
+        let mut rows: HashMap<Part, (VocabBlocks, Vec<f32>)> = HashMap::new();
         let mut read: HashMap<Part, Vec<f32>> = HashMap::new();
         for part in parts {
             let name = part.first_tensor();
@@ -195,13 +195,13 @@ impl Model {
         // Every part is in the list, so every part was read.
         let mut numbers = |part| read.remove(&part).unwrap_or_default();
         let (embedding, mean) =
-            rows.remove(&Part::Embedding).unwrap_or_else(|| (Rows::new(Vec::new(), d), Vec::new()));
+            rows.remove(&Part::Embedding).unwrap_or_else(|| (VocabBlocks::new(Vec::new(), d), Vec::new()));
         let (head, mean) = rows.remove(&Part::Head).unwrap_or_else(|| (embedding.clone(), mean));
 
         let mut positions = numbers(Part::Positions);
         positions.chunks_exact_mut(d).for_each(center);
         let unembedding = Unembedding {
-            rows: head,
+            vocab: head,
             mean: upload(mean, [1, d], device),
             gain: upload(numbers(Part::FinalGain), [1, d], device),
             bias: upload(numbers(Part::FinalBias), [1, d], device),
@@ -224,13 +224,13 @@ async fn load_rows<S: Source>(
     config: &Config,
     device: &Device,
     piece: &mut dyn FnMut(u64) -> Result<()>,
-) -> Result<(Rows, Vec<f32>)> {
+) -> Result<(VocabBlocks, Vec<f32>)> {
     let d = config.d_model;
     let mut sum = vec![0.0f64; d];
     let mut blocks = Vec::new();
     let mut row = 0;
     while row < config.d_vocab {
-        let rows = Rows::rows_per_block(d).min(config.d_vocab - row);
+        let rows = VocabBlocks::rows_per_block(d).min(config.d_vocab - row);
         let numbers = checkpoint.read(name, row * d, rows * d, piece).await?;
         for (index, &number) in numbers.iter().enumerate() {
             sum[index % d] += f64::from(number);
@@ -239,7 +239,7 @@ async fn load_rows<S: Source>(
         row += rows;
     }
     let mean = sum.into_iter().map(|sum| (sum / config.d_vocab as f64) as f32).collect();
-    Ok((Rows::new(blocks, d), mean))
+    Ok((VocabBlocks::new(blocks, d), mean))
 }
 
 /// Loads and processes one layer.

@@ -13,9 +13,9 @@
 //!
 //! Nothing of this is an approximation. `tests/patching.rs` compares the two on random models, prompts and sites.
 
-mod entry;
-mod lane;
 pub mod measures;
+mod patch_batch;
+mod patched_residual;
 pub mod plain;
 mod rank_one;
 pub mod sweep;
@@ -30,13 +30,13 @@ use crate::site::{Axis, BlockSite, Site};
 
 /// One patch: which activation is replaced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Cell {
+pub struct Patch {
     /// The hook point within the layer.
     pub site: BlockSite,
     /// The layer.
     pub layer: usize,
     /// The head or the neuron, at sites that have them.
-    pub unit: Option<usize>,
+    pub head_or_neuron: Option<usize>,
     /// The position; for a pattern, the destination. None: all positions.
     pub position: Option<usize>,
 }
@@ -60,7 +60,7 @@ impl Direction {
     }
 }
 
-/// Sites that can be patched cell by cell.
+/// Sites that can be patched patch by patch.
 pub const PATCHABLE: [BlockSite; 11] = [
     BlockSite::ResidPre,
     BlockSite::ResidMid,
@@ -75,37 +75,37 @@ pub const PATCHABLE: [BlockSite; 11] = [
     BlockSite::MlpPost,
 ];
 
-impl Cell {
+impl Patch {
     /// The hook point.
     pub fn at(&self) -> Site {
         Site::Block(self.layer, self.site)
     }
 
-    /// Whether this is a cell of a model of this size, with prompts of `positions` tokens.
+    /// Whether this is a patch of a model of this size, with prompts of `positions` tokens.
     ///
     /// # Errors
     /// [`Error::PatchUnfired`] if not: a patch that meets nothing would look like one that does nothing.
     pub fn check(&self, config: &Config, positions: usize) -> Result<()> {
-        let units = match self.at().axes() {
+        let count = match self.at().axes() {
             axes if axes.contains(&Axis::Head) => Some(config.n_heads),
             axes if axes.contains(&Axis::Neuron) => Some(config.d_mlp),
             _ => None,
         };
-        let unit_fits = match (self.unit, units) {
-            (Some(unit), Some(units)) => unit < units,
+        let index_fits = match (self.head_or_neuron, count) {
+            (Some(index), Some(count)) => index < count,
             (None, None) => true,
             _ => false,
         };
         let fits = PATCHABLE.contains(&self.site)
             && self.layer < config.n_layers
-            && unit_fits
+            && index_fits
             && self.position.is_none_or(|position| position < positions);
         if fits { Ok(()) } else { Err(Error::PatchUnfired(self.to_string())) }
     }
 
     /// The half layer before which the patch enters the residual stream: `2 l` before layer l's attention,
     /// `2 l + 1` before its MLP, `2 n_layers` after the last layer.
-    fn boundary(&self) -> usize {
+    fn stage(&self) -> usize {
         use BlockSite::*;
         2 * self.layer
             + match self.site {
@@ -120,7 +120,7 @@ impl Cell {
         let one = |index: Option<usize>, size: usize| index.map_or(0..size, |index| index..index + 1);
         let axes = self.at().axes().iter().zip(shape);
         axes.map(|(axis, &size)| match axis {
-            Axis::Head | Axis::Neuron => one(self.unit, size),
+            Axis::Head | Axis::Neuron => one(self.head_or_neuron, size),
             Axis::Position => one(self.position, size),
             _ => 0..size,
         })
@@ -128,10 +128,10 @@ impl Cell {
     }
 }
 
-impl std::str::FromStr for Cell {
+impl std::str::FromStr for Patch {
     type Err = Error;
 
-    /// Reads what [`Cell`]'s `Display` writes; words in the brackets may also be written `head=11`.
+    /// Reads what [`Patch`]'s `Display` writes; words in the brackets may also be written `head=11`.
     fn from_str(text: &str) -> Result<Self, Error> {
         let unknown = || Error::UnknownSite(text.to_owned());
         let (site, parts) = match text.split_once('[') {
@@ -139,27 +139,27 @@ impl std::str::FromStr for Cell {
             None => (text, ""),
         };
         let Site::Block(layer, site) = site.trim().parse()? else { return Err(unknown()) };
-        let mut cell = Cell { site, layer, unit: None, position: None };
+        let mut patch = Patch { site, layer, head_or_neuron: None, position: None };
         for part in parts.split(',').map(str::trim).filter(|part| !matches!(*part, "" | "all")) {
             let (word, number) = part.split_once([' ', '=']).ok_or_else(unknown)?;
             let number = number.trim().parse().map_err(|_| unknown())?;
             match word.trim() {
-                "head" | "neuron" => cell.unit = Some(number),
-                "position" => cell.position = Some(number),
+                "head" | "neuron" => patch.head_or_neuron = Some(number),
+                "position" => patch.position = Some(number),
                 _ => return Err(unknown()),
             }
         }
-        Ok(cell)
+        Ok(patch)
     }
 }
 
-impl std::fmt::Display for Cell {
+impl std::fmt::Display for Patch {
     /// TransformerLens's name of the hook point, then what of it: `blocks.7.attn.hook_z[head 11, position 3]`.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let unit = if self.site == BlockSite::MlpPost { "neuron" } else { "head" };
-        let unit = self.unit.map(|index| format!("{unit} {index}"));
+        let word = if self.site == BlockSite::MlpPost { "neuron" } else { "head" };
+        let index = self.head_or_neuron.map(|index| format!("{word} {index}"));
         let position = self.position.map(|position| format!("position {position}"));
-        let parts: Vec<String> = unit.into_iter().chain(position).collect();
+        let parts: Vec<String> = index.into_iter().chain(position).collect();
         write!(f, "{}[{}]", self.at(), if parts.is_empty() { "all".to_owned() } else { parts.join(", ") })
     }
 }
@@ -169,15 +169,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn cells_read_back_as_written() {
-        let cell = |site, unit, position| Cell { site, layer: 7, unit, position };
-        for (cell, text) in [
-            (cell(BlockSite::Z, Some(11), Some(3)), "blocks.7.attn.hook_z[head 11, position 3]"),
-            (cell(BlockSite::MlpPost, Some(2744), None), "blocks.7.mlp.hook_post[neuron 2744]"),
-            (cell(BlockSite::ResidPre, None, None), "blocks.7.hook_resid_pre[all]"),
+    fn patches_read_back_as_written() {
+        let patch = |site, head_or_neuron, position| Patch { site, layer: 7, head_or_neuron, position };
+        for (patch, text) in [
+            (patch(BlockSite::Z, Some(11), Some(3)), "blocks.7.attn.hook_z[head 11, position 3]"),
+            (patch(BlockSite::MlpPost, Some(2744), None), "blocks.7.mlp.hook_post[neuron 2744]"),
+            (patch(BlockSite::ResidPre, None, None), "blocks.7.hook_resid_pre[all]"),
         ] {
-            assert_eq!(cell.to_string(), text);
-            assert_eq!(text.parse::<Cell>().ok(), Some(cell));
+            assert_eq!(patch.to_string(), text);
+            assert_eq!(text.parse::<Patch>().ok(), Some(patch));
         }
         for text in [
             "",
@@ -186,12 +186,12 @@ mod tests {
             "blocks.7.attn.hook_z[head 1",
             "blocks.7.attn.hook_z[x 1]",
         ] {
-            assert!(text.parse::<Cell>().is_err(), "{text}");
+            assert!(text.parse::<Patch>().is_err(), "{text}");
         }
     }
 
     #[test]
-    fn cells_that_a_model_does_not_have_are_refused() {
+    fn patches_that_a_model_does_not_have_are_refused() {
         let config = Config {
             n_layers: 2,
             n_heads: 3,
@@ -203,7 +203,7 @@ mod tests {
             eps: 1e-5,
             tied: true,
         };
-        let check = |text: &str| text.parse::<Cell>().and_then(|cell| cell.check(&config, 5));
+        let check = |text: &str| text.parse::<Patch>().and_then(|patch| patch.check(&config, 5));
         assert!(check("blocks.1.attn.hook_z[head 2, position 4]").is_ok());
         assert!(check("blocks.0.mlp.hook_post[neuron 7]").is_ok());
         for text in [

@@ -1,14 +1,14 @@
 //! The definition: one full forward pass per patch, with nothing saved.
 
-use super::{Cell, Direction};
+use super::{Direction, Patch};
 use crate::error::Result;
 use crate::metrics::Outcome;
-use crate::model::tap::Recorder;
-use crate::model::{Model, Patch, Tap};
+use crate::model::hooks::SiteFilter;
+use crate::model::{Hooks, Model, Replacement};
 use crate::readback;
-use crate::runs::{Asked, Run, Runs};
+use crate::runs::{Readout, Run, Runs};
 
-/// What the patched run says after each prompt. `runs` must have recorded the cell's site.
+/// What the patched run says after each prompt. `runs` must have recorded the patch's site.
 ///
 /// # Errors
 /// [`crate::Error::PatchUnfired`], [`crate::Error::Compute`].
@@ -16,10 +16,10 @@ pub async fn outcomes(
     model: &Model,
     runs: &Runs<'_>,
     direction: Direction,
-    cell: Cell,
+    patch: Patch,
 ) -> Result<Vec<Outcome>> {
     let (base, source) = direction.base_and_source(runs);
-    Ok(patched(model, base, source, &runs.asked, cell, &Vec::new()).await?.outcomes)
+    Ok(patched(model, base, source, &runs.readout, patch, &Vec::new()).await?.outcomes)
 }
 
 /// `base` run again with one activation of `source`, recording `sites`.
@@ -30,17 +30,17 @@ pub async fn patched(
     model: &Model,
     base: &Run,
     source: &Run,
-    asked: &Asked,
-    cell: Cell,
-    sites: &dyn Recorder,
+    readout: &Readout,
+    patch: Patch,
+    sites: &dyn SiteFilter,
 ) -> Result<Run> {
-    cell.check(&model.config, base.batch.positions())?;
-    let value = source.recording.get(cell.at())?.clone();
-    let patches = [Patch { site: cell.at(), range: cell.range(&value.shape()), value }];
-    let mut tap = Tap::new(Some(sites), &patches);
-    let normalized = model.forward(&base.batch, &mut tap)?; // [b, p, d]
-    let recording = tap.finish()?;
+    patch.check(&model.config, base.batch.positions())?;
+    let value = source.cache.get(patch.at())?.clone();
+    let patches = [Replacement { site: patch.at(), range: patch.range(&value.shape()), value }];
+    let mut hooks = Hooks::new(Some(sites), &patches);
+    let normalized = model.forward(&base.batch, &mut hooks)?; // [b, p, d]
+    let cache = hooks.finish()?;
     let last = model.last(normalized, &base.batch); // [b, d]
-    let outcomes = asked.outcomes(readback::read(asked.of(model, last)).await?);
-    Ok(Run { batch: base.batch.clone(), recording, outcomes })
+    let outcomes = readout.outcomes(readback::read(readout.of(model, last)).await?);
+    Ok(Run { batch: base.batch.clone(), cache, outcomes })
 }

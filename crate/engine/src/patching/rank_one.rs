@@ -9,49 +9,49 @@
 
 use burn::tensor::Tensor;
 
-use super::entry::Family;
-use super::lane::Lane;
+use super::patch_batch::PatchBatch;
+use super::patched_residual::PatchRange;
 use crate::error::Result;
-use crate::model::product::product;
+use crate::model::matmul::matmul;
 use crate::model::span::Span;
-use crate::model::{cost, one_pass};
+use crate::model::{flops, fused};
 use crate::site::BlockSite;
 
 /// Queries, keys and values.
 type Heads = (Tensor<4>, Tensor<4>, Tensor<4>);
 
-impl Family {
+impl PatchRange {
     /// Whether the layer after it can be read this way: it is one of neurons, and there is such a layer.
     pub(super) fn is_rank_one(&self, layers: usize) -> bool {
         self.first.site == BlockSite::MlpPost && self.first.layer + 1 < layers
     }
 }
 
-impl Lane<'_> {
-    /// Queries `[c b, n, h, e]`, keys and values `[c b, t, h, e]` of the layer after a family's.
-    pub(super) fn rank_one(&self, family: &Family, span: &Span) -> Result<Heads> {
+impl PatchBatch<'_> {
+    /// Queries `[c b, n, h, e]`, keys and values `[c b, t, h, e]` of the layer after a range's.
+    pub(super) fn rank_one(&self, range: &PatchRange, span: &Span) -> Result<Heads> {
         let config = &self.model.config;
-        let (h, e, d, c) = (config.n_heads, config.d_head, config.d_model, family.count);
-        let qkv = &self.model.blocks[family.first.layer + 1].qkv;
+        let (h, e, d, c) = (config.n_heads, config.d_head, config.d_model, range.count);
+        let qkv = &self.model.blocks[range.first.layer + 1].qkv;
 
-        let (change, weight) = self.neurons(family)?; // [c, b t], [c, d]
-        let stream = self.stream(family.first.boundary())?; // [b, t, d]
+        let (change, weight) = self.neurons(range)?; // [c, b t], [c, d]
+        let stream = self.stream(range.first.stage())?; // [b, t, d]
         let [b, t, _] = stream.dims();
         let stream = stream.reshape([b * t, d]);
         let stream = stream.clone() - stream.mean_dim(1); // [b t, d]
         let weight = weight.clone() - weight.mean_dim(1); // [c, d]
-        cost::product(b * t, d, 3 * d);
-        cost::product(c, d, 3 * d);
-        cost::product(c, d, b * t);
-        let common = product(stream.clone(), qkv.weight.clone()); // [b t, 3 d]
-        let each = product(weight.clone(), qkv.weight.clone()); // [c, 3 d]
-        let crossed = product(weight.clone(), stream.clone().transpose()); // [c, b t]
+        flops::matmul(b * t, d, 3 * d);
+        flops::matmul(c, d, 3 * d);
+        flops::matmul(c, d, b * t);
+        let common = matmul(stream.clone(), qkv.weight.clone()); // [b t, 3 d]
+        let each = matmul(weight.clone(), qkv.weight.clone()); // [c, 3 d]
+        let crossed = matmul(weight.clone(), stream.clone().transpose()); // [c, b t]
         let own = (stream.clone() * stream).sum_dim(1).transpose(); // [1, b t]
         let added = (weight.clone() * weight).sum_dim(1); // [c, 1]
         let squares = own + change.clone() * (crossed * 2.0 + change.clone() * added); // [c, b t]
         let inverse = (squares / d as f32 + config.eps).sqrt().recip(); // [c, b t]
 
-        let y = one_pass::rank_one(common, each, change * inverse.clone(), inverse, qkv.bias.clone());
+        let y = fused::rank_one(common, each, change * inverse.clone(), inverse, qkv.bias.clone());
         let y = y.reshape([c * b, t, 3 * d]); // [c b, t, 3 d]
         let part = |part: usize| y.clone().slice([0..c * b, 0..t, part * d..(part + 1) * d]); // [c b, t, d]
         let heads = |y: Tensor<3>| {

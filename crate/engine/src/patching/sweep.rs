@@ -3,16 +3,16 @@
 use burn::tensor::Tensor;
 use futures_util::future::join;
 
-use super::entry::Family;
-use super::lane::{Lane, lanes};
+use super::patch_batch::{PatchBatch, batches};
+use super::patched_residual::PatchRange;
 use super::threads::{self, together};
-use super::{Cell, Direction};
+use super::{Direction, Patch};
 use crate::error::Result;
 use crate::host::Work;
 use crate::metrics::Outcome;
+use crate::model::hooks::SiteFilter;
 use crate::model::span::Span;
-use crate::model::tap::Recorder;
-use crate::model::{Config, Model, Tap};
+use crate::model::{Config, Hooks, Model};
 use crate::readback;
 use crate::runs::Runs;
 use crate::site::{BlockSite, Site};
@@ -26,49 +26,49 @@ pub const CHUNK_BYTES: usize = 16 << 20;
 pub struct Sweep<'a> {
     /// The model.
     pub model: &'a Model,
-    /// The recorded runs; [`Sites`] says what they must have recorded.
+    /// The recorded runs; [`SweepSites`] says what they must have recorded.
     pub runs: &'a Runs<'a>,
     /// Which of them is patched.
     pub direction: Direction,
     /// The patches.
-    pub cells: &'a [Cell],
+    pub patches: &'a [Patch],
     /// The most bytes of the largest activation of a chunk: [`CHUNK_BYTES`], or less in tests.
     pub chunk_bytes: usize,
 }
 
-/// Cells, by index, that share a pass, and their lane.
-pub(super) type Chunk<'l, 'c> = (&'l Lane<'c>, &'l [usize]);
+/// Patches, by index, that share a pass, and their batch.
+pub(super) type Chunk<'l, 'c> = (&'l PatchBatch<'c>, &'l [usize]);
 
-/// Hears of each chunk: the cells that are done, by index, and for each what its run says after each prompt.
+/// Hears of each chunk: the patches that are done, by index, and for each what its run says after each prompt.
 pub type OnChunk<'a> = &'a mut dyn FnMut(&[usize], Vec<Vec<Outcome>>);
 
 impl Sweep<'_> {
     /// Runs every patch.
     ///
     /// # Errors
-    /// [`crate::Error::PatchUnfired`] for a cell that the model or the prompts do not have,
+    /// [`crate::Error::PatchUnfired`] for a patch that the model or the prompts do not have,
     /// [`crate::Error::Compute`], [`crate::Error::Cancelled`].
     pub async fn run(&self, work: &mut Work<'_>, on_chunk: OnChunk<'_>) -> Result<()> {
         let (base, _) = self.direction.base_and_source(self.runs);
-        for cell in self.cells {
-            cell.check(&self.model.config, base.batch.positions())?;
+        for patch in self.patches {
+            patch.check(&self.model.config, base.batch.positions())?;
         }
         let threads = threads::count(&self.model.device);
-        let lanes = lanes(self.model, self.runs, self.direction, self.cells);
+        let batches = batches(self.model, self.runs, self.direction, self.patches);
 
         // What changes nothing ends as the base run did, exactly.
-        let mut unchanged = vec![true; self.cells.len()];
-        lanes.iter().flat_map(|(_, members)| members).for_each(|&index| unchanged[index] = false);
-        let idle: Vec<usize> = (0..self.cells.len()).filter(|&index| unchanged[index]).collect();
+        let mut unchanged = vec![true; self.patches.len()];
+        batches.iter().flat_map(|(_, members)| members).for_each(|&index| unchanged[index] = false);
+        let idle: Vec<usize> = (0..self.patches.len()).filter(|&index| unchanged[index]).collect();
         if !idle.is_empty() {
             on_chunk(&idle, vec![base.outcomes.clone(); idle.len()]);
             work.done(idle.len()).await?;
         }
-        let chunks = self.chunks(&lanes, threads);
-        let mut deliver = |(lane, chunk): Chunk<'_, '_>, ran: &[Outcome]| {
-            let all = ran.chunks(lane.prompts.len()).map(|ran| {
+        let chunks = self.chunks(&batches, threads);
+        let mut deliver = |(batch, chunk): Chunk<'_, '_>, ran: &[Outcome]| {
+            let all = ran.chunks(batch.prompts.len()).map(|ran| {
                 let mut outcomes = base.outcomes.clone();
-                lane.prompts.iter().zip(ran).for_each(|(&prompt, outcome)| outcomes[prompt] = *outcome);
+                batch.prompts.iter().zip(ran).for_each(|(&prompt, outcome)| outcomes[prompt] = *outcome);
                 outcomes
             });
             on_chunk(chunk, all.collect());
@@ -88,7 +88,9 @@ impl Sweep<'_> {
         for next in chunks.iter().map(Some).chain([None]) {
             let prepare = async {
                 match next {
-                    Some((lane, chunk)) => Ok(Some(((*lane, *chunk), self.chunk(lane, chunk, work).await?))),
+                    Some((batch, chunk)) => {
+                        Ok(Some(((*batch, *chunk), self.chunk(batch, chunk, work).await?)))
+                    }
                     None => Ok(None),
                 }
             };
@@ -97,36 +99,40 @@ impl Sweep<'_> {
                 continue;
             };
             let (numbers, prepared) = join(readback::read(numbers), prepare).await;
-            deliver(ready, &ready.0.asked.outcomes(numbers?));
+            deliver(ready, &ready.0.readout.outcomes(numbers?));
             waiting = prepared?;
             work.done(ready.1.len()).await?;
         }
         Ok(())
     }
 
-    /// Cuts the lanes' cells into chunks that fit, if so many are worked on at the same time.
-    fn chunks<'l, 'c>(&self, lanes: &'l [(Lane<'c>, Vec<usize>)], threads: usize) -> Vec<Chunk<'l, 'c>> {
+    /// Cuts the batches' patches into chunks that fit, if so many are worked on at the same time.
+    fn chunks<'l, 'c>(
+        &self,
+        batches: &'l [(PatchBatch<'c>, Vec<usize>)],
+        threads: usize,
+    ) -> Vec<Chunk<'l, 'c>> {
         let mut chunks = Vec::new();
-        for (lane, members) in lanes {
+        for (batch, members) in batches {
             let mut rest = members.as_slice();
             while !rest.is_empty() {
-                let (chunk, later) = rest.split_at(self.chunk_size(lane, rest, threads));
-                chunks.push((lane, chunk));
+                let (chunk, later) = rest.split_at(self.chunk_size(batch, rest, threads));
+                chunks.push((batch, chunk));
                 rest = later;
             }
         }
         chunks
     }
 
-    /// How many of these cells fit into one of the chunks that so many threads run: at least one.
-    fn chunk_size(&self, lane: &Lane<'_>, members: &[usize], threads: usize) -> usize {
+    /// How many of these patches fit into one of the chunks that so many threads run: at least one.
+    fn chunk_size(&self, batch: &PatchBatch<'_>, members: &[usize], threads: usize) -> usize {
         let config = &self.model.config;
-        let widest = (3 * config.d_model).max(config.d_mlp).max(config.n_heads * lane.positions);
+        let widest = (3 * config.d_model).max(config.d_mlp).max(config.n_heads * batch.positions);
         let budget = self.chunk_bytes / threads / (4 * widest);
         let mut used = 0;
         let fits = |&&index: &&usize| {
-            let late = lane.is_late(self.cells[index].boundary());
-            used += lane.prompts.len() * if late { 1 } else { lane.positions - lane.start };
+            let late = batch.last_position_only(self.patches[index].stage());
+            used += batch.prompts.len() * if late { 1 } else { batch.positions - batch.start };
             used <= budget
         };
         members.iter().take_while(fits).count().max(1)
@@ -134,61 +140,66 @@ impl Sweep<'_> {
 
     /// Carries the patched residual streams of a chunk to the end. Each joins the others at the half layer at
     /// which it enters. Returns what makes the outcomes, patch by patch: `[c b, 2 or 4]`.
-    pub(super) async fn chunk(&self, lane: &Lane<'_>, chunk: &[usize], work: &Work<'_>) -> Result<Tensor<2>> {
-        let families = Family::gather(chunk.iter().map(|&index| self.cells[index]));
-        let mut entering = families.iter().peekable();
-        let first = families.first().map_or(0, |family| family.first.boundary());
+    pub(super) async fn chunk(
+        &self,
+        batch: &PatchBatch<'_>,
+        chunk: &[usize],
+        work: &Work<'_>,
+    ) -> Result<Tensor<2>> {
+        let ranges = PatchRange::gather(chunk.iter().map(|&index| self.patches[index]));
+        let mut entering = ranges.iter().peekable();
+        let first = ranges.first().map_or(0, |range| range.first.stage());
         let end = 2 * self.model.config.n_layers;
         let mut streams: Option<Tensor<3>> = None; // [c b, t, d]
-        for boundary in first..=end {
+        for stage in first..=end {
             let mut joined: Vec<Tensor<3>> = streams.take().into_iter().collect();
             let mut entered = Vec::new();
-            while let Some(family) = entering.next_if(|family| family.first.boundary() == boundary) {
-                let stream = lane.enter(family)?; // [c, b, t, d]
+            while let Some(range) = entering.next_if(|range| range.first.stage() == stage) {
+                let stream = batch.patched_residual(range)?; // [c, b, t, d]
                 let [c, b, t, d] = stream.dims();
                 joined.push(stream.reshape([c * b, t, d]));
-                entered.push(family);
+                entered.push(range);
             }
             // Neurons that travel alone, as they do in a sweep over a layer.
             let neurons = match (entered.as_slice(), joined.len()) {
-                ([family], 1) if family.is_rank_one(self.model.config.n_layers) => Some(*family),
+                ([range], 1) if range.is_rank_one(self.model.config.n_layers) => Some(*range),
                 _ => None,
             };
-            // The first family enters at the first boundary, so there is always something to carry on.
+            // The first range enters at the first stage, so there is always something to carry on.
             let all = if joined.len() == 1 { joined.remove(0) } else { Tensor::cat(joined, 0) };
-            streams = Some(match (boundary / 2, boundary % 2) {
-                _ if boundary == end => all,
-                (layer, 0) => self.attend(lane, layer, all, neurons)?,
-                (layer, _) => self.model.mlp(layer, all, &mut Tap::none())?,
+            streams = Some(match (stage / 2, stage % 2) {
+                _ if stage == end => all,
+                (layer, 0) => self.attend(batch, layer, all, neurons)?,
+                (layer, _) => self.model.mlp(layer, all, &mut Hooks::none())?,
             });
             work.check().await?;
         }
-        let Some(streams) = streams else { unreachable!("a chunk has cells") };
-        let normalized = self.model.normalize(streams, &mut Tap::none())?; // [c b, 1, d]
+        let Some(streams) = streams else { unreachable!("a chunk has patches") };
+        let normalized = self.model.normalize(streams, &mut Hooks::none())?; // [c b, 1, d]
         let [rows, _, d] = normalized.dims();
-        Ok(lane.asked.of(self.model, normalized.reshape([rows, d])))
+        Ok(batch.readout.of(self.model, normalized.reshape([rows, d])))
     }
 
     /// One layer's attention, with the base run's keys and values to the left: `[c b, t, d] -> [c b, t, d]`, in
-    /// the last layer `[c b, 1, d]`. `neurons`: the family that the streams are, if they have just entered.
+    /// the last layer `[c b, 1, d]`. `neurons`: the range that the streams are, if they have just entered.
     fn attend(
         &self,
-        lane: &Lane<'_>,
+        batch: &PatchBatch<'_>,
         layer: usize,
         streams: Tensor<3>,
-        neurons: Option<&Family>,
+        neurons: Option<&PatchRange>,
     ) -> Result<Tensor<3>> {
         let [rows, _, _] = streams.dims();
-        let (s, p, device) = (lane.start, lane.positions, &self.model.device);
-        let copies = rows / lane.prompts.len();
+        let (s, p, device) = (batch.start, batch.positions, &self.model.device);
+        let copies = rows / batch.prompts.len();
         let mut span = if layer + 1 == self.model.config.n_layers {
-            Span::ending(s, p, lane.ends.repeat(copies), device)
+            Span::ending(s, p, batch.ends.repeat(copies), device)
         } else {
             Span::from(s, p, device)
         };
         if s > 0 {
             let past = |site| -> Result<Tensor<4>> {
-                let all: Tensor<4> = lane.base(Site::Block(layer, site))?; // [b, p, h, e]
+                let all: Tensor<4> = batch.base(Site::Block(layer, site))?; // [b, p, h, e]
                 let [b, _, h, e] = all.dims();
                 let left = all.slice([0..b, 0..s, 0..h, 0..e]); // [b, s, h, e]
                 Ok(left.unsqueeze::<5>().expand([copies, b, s, h, e]).reshape([rows, s, h, e]))
@@ -196,23 +207,23 @@ impl Sweep<'_> {
             span = span.with_past(past(BlockSite::K)?, past(BlockSite::V)?);
         }
         match neurons {
-            Some(family) => {
-                let heads = lane.rank_one(family, &span)?;
-                self.model.attend_with(layer, streams, heads, &span, &mut Tap::none())
+            Some(range) => {
+                let heads = batch.rank_one(range, &span)?;
+                self.model.attend_with(layer, streams, heads, &span, &mut Hooks::none())
             }
-            None => self.model.attend(layer, streams, &span, &mut Tap::none()),
+            None => self.model.attend(layer, streams, &span, &mut Hooks::none()),
         }
     }
 }
 
 /// What runs must have recorded for a sweep over these sites.
 #[derive(Debug, Clone)]
-pub struct Sites {
+pub struct SweepSites {
     sites: Vec<BlockSite>,
     last_layer: usize,
 }
 
-impl Sites {
+impl SweepSites {
     /// For patches at these sites.
     pub fn new(patched: &[BlockSite], config: &Config) -> Self {
         use BlockSite::*;
@@ -229,8 +240,8 @@ impl Sites {
     }
 }
 
-impl Recorder for Sites {
-    fn wants(&self, site: Site) -> bool {
+impl SiteFilter for SweepSites {
+    fn includes(&self, site: Site) -> bool {
         match site {
             Site::Block(layer, BlockSite::ResidPost) if layer == self.last_layer => true,
             Site::Block(_, site) => self.sites.contains(&site),

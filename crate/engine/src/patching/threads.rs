@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::host::Work;
 use crate::metrics::Outcome;
 #[cfg(not(target_family = "wasm"))]
-use crate::model::one_pass;
+use crate::model::fused;
 use crate::readback;
 
 /// How many chunks run at the same time. A GPU has one queue, and a page's worker one thread.
@@ -20,11 +20,7 @@ pub(super) fn count(_: &Device) -> usize {
 /// How many chunks run at the same time. A GPU has one queue.
 #[cfg(not(target_family = "wasm"))]
 pub(super) fn count(device: &Device) -> usize {
-    if one_pass::on_processor(device) {
-        std::thread::available_parallelism().map_or(1, usize::from)
-    } else {
-        1
-    }
+    if fused::on_processor(device) { std::thread::available_parallelism().map_or(1, usize::from) } else { 1 }
 }
 
 /// The outcomes of each chunk. A single one asks at every half layer whether to go on; several only in the end.
@@ -44,28 +40,28 @@ pub(super) async fn together(
     Ok(outcomes)
 }
 
-async fn alone(sweep: &Sweep<'_>, (lane, chunk): Chunk<'_, '_>, work: &Work<'_>) -> Result<Vec<Outcome>> {
-    let numbers = sweep.chunk(lane, chunk, work).await?;
-    Ok(lane.asked.outcomes(readback::read(numbers).await?))
+async fn alone(sweep: &Sweep<'_>, (batch, chunk): Chunk<'_, '_>, work: &Work<'_>) -> Result<Vec<Outcome>> {
+    let numbers = sweep.chunk(batch, chunk, work).await?;
+    Ok(batch.readout.outcomes(readback::read(numbers).await?))
 }
 
 #[cfg(not(target_family = "wasm"))]
 fn on_threads(sweep: &Sweep<'_>, chunks: &[Chunk<'_, '_>]) -> Result<Vec<Vec<Outcome>>> {
     use crate::host::Quiet;
-    use crate::model::cost;
-    use crate::report::Unit;
+    use crate::model::flops;
+    use crate::report::ProgressUnit;
 
     let run = &|chunk: Chunk<'_, '_>| {
-        let work = Work::new(&Quiet, "", Unit::Patches, chunk.1.len());
+        let work = Work::new(&Quiet, "", ProgressUnit::Patches, chunk.1.len());
         // Nothing waits on the processor, so this is no more than a call.
-        (pollster::block_on(alone(sweep, chunk, &work)), cost::take())
+        (pollster::block_on(alone(sweep, chunk, &work)), flops::take())
     };
     let ran = std::thread::scope(|scope| {
         let (first, others) = chunks.split_at(1);
         let others: Vec<_> = others.iter().map(|&chunk| scope.spawn(move || run(chunk))).collect();
-        let before = cost::take();
+        let before = flops::take();
         let mut ran: Vec<_> = first.iter().map(|&chunk| run(chunk)).collect();
-        cost::add(before);
+        flops::add(before);
         for other in others {
             match other.join() {
                 Ok(outcome) => ran.push(outcome),
@@ -76,7 +72,7 @@ fn on_threads(sweep: &Sweep<'_>, chunks: &[Chunk<'_, '_>]) -> Result<Vec<Vec<Out
     });
     ran.into_iter()
         .map(|(outcomes, operations)| {
-            cost::add(operations);
+            flops::add(operations);
             outcomes
         })
         .collect()

@@ -102,7 +102,7 @@ pub struct Progress {
     /// How much there is in all, in `unit`.
     pub total: f64,
     /// What is counted.
-    pub unit: Unit,
+    pub unit: ProgressUnit,
     /// What holds it up, in words: a host that sends nothing, a connection that is tried again.
     pub note: Option<String>,
 }
@@ -111,7 +111,7 @@ pub struct Progress {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 #[serde(rename_all = "kebab-case")]
-pub enum Unit {
+pub enum ProgressUnit {
     /// Bytes of weights.
     Bytes,
     /// Prompts run.

@@ -16,7 +16,9 @@ use serde::{Deserialize, Serialize};
 
 pub use attention::{Attention, AttentionHead, AttentionPrompt};
 pub use dots::{Dot, DotSeries, Dots};
-pub use engine::{DeviceInfo, DeviceKind, ModelInfo, Opened, Progress, StoredModel, Unit, WeightBytes};
+pub use engine::{
+    DeviceInfo, DeviceKind, ModelInfo, Opened, Progress, ProgressUnit, StoredModel, WeightBytes,
+};
 pub use grid::{Axis, AxisKind, Grid, Measure, Panel, Values};
 pub use scatter::{Scatter, ScatterAxis, ScatterPanel, ScatterValues};
 pub use table::{Cell, Column, Mark, Row, Table};

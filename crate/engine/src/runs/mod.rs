@@ -3,16 +3,16 @@
 //! Recorded activations stay on the device (TransformerLens's `run_with_cache`); what is read back are the few
 //! numbers of an [`Outcome`] per prompt.
 
-mod asked;
+mod readout;
 
 use crate::error::Result;
 use crate::metrics::Outcome;
-use crate::model::tap::Recorder;
-use crate::model::{Batch, Config, Model, Recording, Tap};
+use crate::model::hooks::SiteFilter;
+use crate::model::{ActivationCache, Batch, Config, Hooks, Model};
 use crate::prompts::PreparedCase;
 use crate::readback;
 
-pub use asked::Asked;
+pub use readout::Readout;
 
 /// One recorded forward pass.
 #[derive(Debug, Clone)]
@@ -20,7 +20,7 @@ pub struct Run {
     /// The prompts.
     pub batch: Batch,
     /// What was recorded.
-    pub recording: Recording,
+    pub cache: ActivationCache,
     /// What the model said after each prompt.
     pub outcomes: Vec<Outcome>,
 }
@@ -33,15 +33,15 @@ impl Run {
     pub async fn record(
         model: &Model,
         prompts: &[Vec<u32>],
-        asked: &Asked,
-        sites: &dyn Recorder,
+        readout: &Readout,
+        sites: &dyn SiteFilter,
     ) -> Result<Self> {
         let batch = Batch::new(prompts);
-        let mut tap = Tap::new(Some(sites), &[]);
-        let normalized = model.forward(&batch, &mut tap)?; // [b, p, d]
+        let mut hooks = Hooks::new(Some(sites), &[]);
+        let normalized = model.forward(&batch, &mut hooks)?; // [b, p, d]
         let last = model.last(normalized, &batch); // [b, d]
-        let outcomes = asked.outcomes(readback::read(asked.of(model, last)).await?);
-        Ok(Self { batch, recording: tap.finish()?, outcomes })
+        let outcomes = readout.outcomes(readback::read(readout.of(model, last)).await?);
+        Ok(Self { batch, cache: hooks.finish()?, outcomes })
     }
 }
 
@@ -51,7 +51,7 @@ pub struct Runs<'a> {
     /// The cases.
     pub cases: &'a [PreparedCase],
     /// The tokens asked for.
-    pub asked: Asked,
+    pub readout: Readout,
     /// The clean prompts.
     pub clean: Run,
     /// The corrupted prompts.
@@ -67,14 +67,14 @@ impl<'a> Runs<'a> {
         model: &Model,
         cases: &'a [PreparedCase],
         vocabulary: bool,
-        sites: &dyn Recorder,
+        sites: &dyn SiteFilter,
     ) -> Result<Self> {
-        let asked = Asked::new(model, cases, vocabulary);
+        let readout = Readout::new(model, cases, vocabulary);
         let clean: Vec<Vec<u32>> = cases.iter().map(|case| case.clean.clone()).collect();
         let corrupted: Vec<Vec<u32>> = cases.iter().map(|case| case.corrupted.clone()).collect();
-        let clean = Run::record(model, &clean, &asked, sites).await?;
-        let corrupted = Run::record(model, &corrupted, &asked, sites).await?;
-        Ok(Self { cases, asked, clean, corrupted })
+        let clean = Run::record(model, &clean, &readout, sites).await?;
+        let corrupted = Run::record(model, &corrupted, &readout, sites).await?;
+        Ok(Self { cases, readout, clean, corrupted })
     }
 }
 

@@ -4,21 +4,21 @@ use burn::tensor::Tensor;
 
 use super::groups::usable;
 use crate::analyses::Job;
-use crate::attribution::{Direct, Sites};
+use crate::attribution::{AttributionSites, DirectLogitAttribution};
 use crate::error::Result;
 use crate::host::Work;
 use crate::metrics::{Outcome, mean};
-use crate::prompts::Prepared;
+use crate::prompts::PreparedGroup;
 use crate::readback;
-use crate::report::{Axis, AxisKind, Grid, Measure, Panel, Problem, Quantity, Unit};
-use crate::runs::{Asked, Run, parts};
+use crate::report::{Axis, AxisKind, Grid, Measure, Panel, Problem, ProgressUnit, Quantity};
+use crate::runs::{Readout, Run, parts};
 use crate::summary::Numbers;
 
 /// A group with its attributions.
 #[derive(Debug)]
 pub(in crate::analyses) struct Attributed {
     /// The group.
-    pub group: Prepared,
+    pub group: PreparedGroup,
     /// For each prompt one number per cell.
     pub prompts: Vec<Vec<f64>>,
     /// What the clean prompts lead to.
@@ -26,7 +26,7 @@ pub(in crate::analyses) struct Attributed {
 }
 
 /// What an attribution computes of a run: `[cells, prompts]`.
-pub(in crate::analyses) type Projection<'a> = &'a dyn Fn(&Direct<'_>) -> Result<Tensor<2>>;
+pub(in crate::analyses) type Projection<'a> = &'a dyn Fn(&DirectLogitAttribution<'_>) -> Result<Tensor<2>>;
 
 /// Runs every group's clean prompts and projects them.
 pub(in crate::analyses) async fn attributed(
@@ -36,7 +36,7 @@ pub(in crate::analyses) async fn attributed(
 ) -> Result<(Vec<Attributed>, Vec<Problem>)> {
     let (groups, problems) = usable(job)?;
     let total = groups.iter().map(|group| group.cases.len()).sum();
-    let mut work = Work::new(job.host, "Running the prompts", Unit::Prompts, total);
+    let mut work = Work::new(job.host, "Running the prompts", ProgressUnit::Prompts, total);
     let mut all = Vec::new();
     for group in groups {
         all.push(of_group(job, group, neurons, projection, &mut work).await?);
@@ -47,17 +47,17 @@ pub(in crate::analyses) async fn attributed(
 /// Runs one group's clean prompts and projects them. `work` counts prompts.
 pub(in crate::analyses) async fn of_group(
     job: &Job<'_>,
-    group: Prepared,
+    group: PreparedGroup,
     neurons: bool,
     projection: Projection<'_>,
     work: &mut Work<'_>,
 ) -> Result<Attributed> {
     let (mut prompts, mut outcomes) = (Vec::new(), Vec::new());
     for cases in parts(&group.cases, &job.model.config) {
-        let asked = Asked::new(job.model, cases, false);
+        let readout = Readout::new(job.model, cases, false);
         let clean: Vec<Vec<u32>> = cases.iter().map(|case| case.clean.clone()).collect();
-        let run = Run::record(job.model, &clean, &asked, &Sites { neurons }).await?;
-        let direct = Direct::new(job.model, &run, asked.pairs())?;
+        let run = Run::record(job.model, &clean, &readout, &AttributionSites { neurons }).await?;
+        let direct = DirectLogitAttribution::new(job.model, &run, readout.pairs())?;
         let numbers = readback::read(projection(&direct)?).await?; // [cells, prompts]
         let column =
             |prompt: usize| numbers.chunks_exact(cases.len()).map(move |cell| f64::from(cell[prompt]));

@@ -3,8 +3,8 @@
 use crate::analyses::{Job, Range, Setting};
 use crate::error::{Error, Result};
 use crate::model::Config;
-use crate::prompts::{Prepared, PreparedCase, prompt_fault};
-use crate::unit::{Head, Neuron, layers, words};
+use crate::names::{Head, Neuron, layers, words};
+use crate::prompts::{PreparedCase, PreparedGroup, prompt_fault};
 
 /// The text that a figure of one text shows; [`text`] reads it.
 pub(in crate::analyses) const PROMPT: Setting = Setting {
@@ -19,7 +19,7 @@ pub(in crate::analyses) fn refused(name: &str, message: String) -> Error {
 }
 
 /// The groups that a setting names: `all`, or numbers.
-pub(in crate::analyses) fn groups(text: &str, prepared: Vec<Prepared>) -> Result<Vec<Prepared>> {
+pub(in crate::analyses) fn groups(text: &str, prepared: Vec<PreparedGroup>) -> Result<Vec<PreparedGroup>> {
     if text == "all" {
         return Ok(prepared);
     }
@@ -40,7 +40,10 @@ pub(in crate::analyses) fn groups(text: &str, prepared: Vec<Prepared>) -> Result
 
 /// The cases of a group that a setting names: `first`, `all`, or numbers, which count all prompts of the group as
 /// typed.
-pub(in crate::analyses) fn prompts<'g>(text: &str, group: &'g Prepared) -> Result<Vec<&'g PreparedCase>> {
+pub(in crate::analyses) fn prompts<'g>(
+    text: &str,
+    group: &'g PreparedGroup,
+) -> Result<Vec<&'g PreparedCase>> {
     match text {
         "first" => return Ok(group.cases.iter().take(1).collect()),
         "all" => return Ok(group.cases.iter().collect()),

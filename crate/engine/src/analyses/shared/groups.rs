@@ -3,20 +3,20 @@
 use crate::analyses::Job;
 use crate::error::Result;
 use crate::experiment::Place;
-use crate::prompts::{Prepared, PreparedCase, prepare};
+use crate::prompts::{PreparedCase, PreparedGroup, prepare};
 use crate::report::Problem;
 
 /// The groups that can be run at all, and the faults of the others.
-pub(in crate::analyses) fn usable(job: &Job<'_>) -> Result<(Vec<Prepared>, Vec<Problem>)> {
+pub(in crate::analyses) fn usable(job: &Job<'_>) -> Result<(Vec<PreparedGroup>, Vec<Problem>)> {
     prepare(job.experiment, job.tokenizer, job.model.config.n_ctx)
 }
 
 /// Leaves out groups whose prompts have different numbers of tokens: a map of positions has no meaning for them.
 pub(in crate::analyses) fn of_one_length(
-    groups: Vec<Prepared>,
+    groups: Vec<PreparedGroup>,
     problems: &mut Vec<Problem>,
-) -> Vec<Prepared> {
-    let (even, uneven): (Vec<Prepared>, Vec<Prepared>) = groups
+) -> Vec<PreparedGroup> {
+    let (even, uneven): (Vec<PreparedGroup>, Vec<PreparedGroup>) = groups
         .into_iter()
         .partition(|group| group.cases.windows(2).all(|pair| pair[0].clean.len() == pair[1].clean.len()));
     for group in uneven {
@@ -36,7 +36,10 @@ pub(in crate::analyses) fn of_one_length(
 
 /// Leaves out groups in which nothing can be patched, and points out pairs of which clean and corrupted are the
 /// same.
-pub(in crate::analyses) fn that_differ(groups: Vec<Prepared>, problems: &mut Vec<Problem>) -> Vec<Prepared> {
+pub(in crate::analyses) fn that_differ(
+    groups: Vec<PreparedGroup>,
+    problems: &mut Vec<Problem>,
+) -> Vec<PreparedGroup> {
     let differs = |case: &PreparedCase| case.clean != case.corrupted;
     let mut kept = Vec::new();
     for group in groups {
@@ -68,7 +71,7 @@ pub(in crate::analyses) fn that_differ(groups: Vec<Prepared>, problems: &mut Vec
 }
 
 /// A problem of a whole group.
-pub(in crate::analyses) fn at_group(group: &Prepared, code: &str, message: String) -> Problem {
+pub(in crate::analyses) fn at_group(group: &PreparedGroup, code: &str, message: String) -> Problem {
     Problem {
         place: Some(Place { group: group.group, pair: None, field: None }),
         code: code.to_owned(),

@@ -6,14 +6,14 @@ use crate::analyses::{Job, Range, Setting};
 use crate::error::Result;
 use crate::host::Work;
 use crate::metrics::Outcome;
+use crate::names::Head;
 use crate::patching::measures::{Unpatched, measures};
-use crate::patching::sweep::{CHUNK_BYTES, Sites, Sweep};
-use crate::patching::{Cell, Direction};
-use crate::prompts::Prepared;
-use crate::report::{Axis, AxisKind, Grid, Panel, Part, Problem, Unit};
+use crate::patching::sweep::{CHUNK_BYTES, Sweep, SweepSites};
+use crate::patching::{Direction, Patch};
+use crate::prompts::PreparedGroup;
+use crate::report::{Axis, AxisKind, Grid, Panel, Part, Problem, ProgressUnit};
 use crate::runs::{Runs, parts};
 use crate::site::BlockSite;
-use crate::unit::Head;
 
 /// Which way to patch.
 pub(in crate::analyses) const DIRECTION: Setting = Setting {
@@ -65,20 +65,27 @@ impl Plan {
     }
 
     /// The map's cells, row by row.
-    fn cells(&self, job: &Job<'_>, positions: usize) -> Vec<Cell> {
+    fn cells(&self, job: &Job<'_>, positions: usize) -> Vec<Patch> {
         let (config, site) = (&job.model.config, self.site);
-        let row = |layer: usize| -> Vec<Cell> {
+        let row = |layer: usize| -> Vec<Patch> {
             match self.columns {
-                Columns::Positions => {
-                    (0..positions).map(|p| Cell { site, layer, unit: None, position: Some(p) }).collect()
-                }
+                Columns::Positions => (0..positions)
+                    .map(|p| Patch { site, layer, head_or_neuron: None, position: Some(p) })
+                    .collect(),
                 Columns::Heads | Columns::Neurons => {
                     let units = if self.columns == Columns::Heads { config.n_heads } else { config.d_mlp };
-                    (0..units).map(|unit| Cell { site, layer, unit: Some(unit), position: None }).collect()
+                    (0..units)
+                        .map(|unit| Patch { site, layer, head_or_neuron: Some(unit), position: None })
+                        .collect()
                 }
                 Columns::HeadsByPosition => (0..config.n_heads)
                     .flat_map(|head| {
-                        (0..positions).map(move |p| Cell { site, layer, unit: Some(head), position: Some(p) })
+                        (0..positions).map(move |p| Patch {
+                            site,
+                            layer,
+                            head_or_neuron: Some(head),
+                            position: Some(p),
+                        })
                     })
                     .collect(),
             }
@@ -137,13 +144,13 @@ pub(in crate::analyses) async fn sweep(job: &Job<'_>, plans: &[Plan]) -> Result<
     if plans.iter().any(Plan::needs_one_length) {
         groups = of_one_length(groups, &mut problems);
     }
-    let cells = |plan: &Plan, group: &Prepared| plan.cells(job, group.cases[0].clean.len());
-    let patches = |group: &Prepared| {
+    let cells = |plan: &Plan, group: &PreparedGroup| plan.cells(job, group.cases[0].clean.len());
+    let patches = |group: &PreparedGroup| {
         let cells: usize = plans.iter().map(|plan| cells(plan, group).len()).sum();
         cells * parts(&group.cases, &job.model.config).count()
     };
     let total = groups.iter().map(patches).sum();
-    let mut work = Work::new(job.host, "Patching", Unit::Patches, total);
+    let mut work = Work::new(job.host, "Patching", ProgressUnit::Patches, total);
     work.done(0).await?;
 
     let mut grids: Vec<Grid> = plans.iter().map(|plan| plan.empty(job)).collect();
@@ -174,9 +181,9 @@ pub(in crate::analyses) async fn sweep(job: &Job<'_>, plans: &[Plan]) -> Result<
 struct Maps<'a> {
     job: &'a Job<'a>,
     plans: &'a [Plan],
-    group: &'a Prepared,
+    group: &'a PreparedGroup,
     /// The cells of all maps, one map after the other.
-    cells: Vec<Cell>,
+    cells: Vec<Patch>,
     /// Where each map's cells begin, and where the last one's end.
     bounds: Vec<usize>,
     /// What each cell's run says after each prompt that was run so far.
@@ -185,7 +192,7 @@ struct Maps<'a> {
 }
 
 impl<'a> Maps<'a> {
-    fn new(job: &'a Job<'a>, plans: &'a [Plan], group: &'a Prepared) -> Self {
+    fn new(job: &'a Job<'a>, plans: &'a [Plan], group: &'a PreparedGroup) -> Self {
         let mut cells = Vec::new();
         let mut bounds = vec![0];
         for plan in plans {
@@ -200,7 +207,7 @@ impl<'a> Maps<'a> {
     async fn run(&mut self, grids: &[Grid], work: &mut Work<'_>) -> Result<()> {
         let (job, model) = (self.job, self.job.model);
         let sites: Vec<BlockSite> = self.plans.iter().map(|plan| plan.site).collect();
-        let sites = Sites::new(&sites, &model.config);
+        let sites = SweepSites::new(&sites, &model.config);
         let cells = self.cells.clone();
         for cases in parts(&self.group.cases, &model.config) {
             let runs = Runs::record(model, cases, job.flag("probabilities"), &sites).await?;
@@ -210,7 +217,7 @@ impl<'a> Maps<'a> {
                 model,
                 runs: &runs,
                 direction: direction(job),
-                cells: &cells,
+                patches: &cells,
                 chunk_bytes: CHUNK_BYTES,
             };
             let mut keep = |indices: &[usize], outcomes: Vec<Vec<Outcome>>| {

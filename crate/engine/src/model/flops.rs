@@ -11,7 +11,7 @@ thread_local! {
 }
 
 /// Counts a product of `rows x inner` with `inner x columns`.
-pub(crate) fn product(rows: usize, inner: usize, columns: usize) {
+pub(crate) fn matmul(rows: usize, inner: usize, columns: usize) {
     OPERATIONS.set(OPERATIONS.get() + 2 * (rows as u64) * (inner as u64) * (columns as u64));
 }
 

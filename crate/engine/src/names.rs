@@ -23,7 +23,7 @@ pub struct Neuron {
 
 /// A name that is none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct NotAName;
+pub struct InvalidName;
 
 impl fmt::Display for Head {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -38,32 +38,32 @@ impl fmt::Display for Neuron {
 }
 
 impl FromStr for Head {
-    type Err = NotAName;
+    type Err = InvalidName;
 
-    fn from_str(text: &str) -> Result<Self, NotAName> {
+    fn from_str(text: &str) -> Result<Self, InvalidName> {
         let [layer, head] = pair(text, 'H')?;
         Ok(Self { layer, head })
     }
 }
 
 impl FromStr for Neuron {
-    type Err = NotAName;
+    type Err = InvalidName;
 
-    fn from_str(text: &str) -> Result<Self, NotAName> {
+    fn from_str(text: &str) -> Result<Self, InvalidName> {
         let [layer, neuron] = pair(text, 'N')?;
         Ok(Self { layer, neuron })
     }
 }
 
 /// Two numbers written as `L8N2744` or `8/2744`.
-fn pair(text: &str, letter: char) -> Result<[usize; 2], NotAName> {
+fn pair(text: &str, letter: char) -> Result<[usize; 2], InvalidName> {
     let text = text.trim().to_ascii_uppercase();
     let (layer, index) = match text.strip_prefix('L') {
         Some(rest) => rest.split_once(letter),
         None => text.split_once('/'),
     }
-    .ok_or(NotAName)?;
-    let number = |text: &str| text.parse().map_err(|_| NotAName);
+    .ok_or(InvalidName)?;
+    let number = |text: &str| text.parse().map_err(|_| InvalidName);
     Ok([number(layer)?, number(index)?])
 }
 
@@ -75,11 +75,11 @@ pub fn words(list: &str) -> impl Iterator<Item = &str> {
 /// Layers written as `all`, `8`, `8 10` or `3-5`, each once, in order.
 ///
 /// # Errors
-/// [`NotAName`] for a word that is no layer, or none below `n_layers`.
-pub fn layers(list: &str, n_layers: usize) -> Result<Vec<usize>, NotAName> {
+/// [`InvalidName`] for a word that is no layer, or none below `n_layers`.
+pub fn layers(list: &str, n_layers: usize) -> Result<Vec<usize>, InvalidName> {
     let number = |text: &str| {
         let digits = text.trim_start_matches(['L', 'l']);
-        digits.parse().ok().filter(|&layer: &usize| layer < n_layers).ok_or(NotAName)
+        digits.parse().ok().filter(|&layer: &usize| layer < n_layers).ok_or(InvalidName)
     };
     let mut found = Vec::new();
     for word in words(list) {
@@ -91,7 +91,7 @@ pub fn layers(list: &str, n_layers: usize) -> Result<Vec<usize>, NotAName> {
     }
     found.sort_unstable();
     found.dedup();
-    if found.is_empty() { Err(NotAName) } else { Ok(found) }
+    if found.is_empty() { Err(InvalidName) } else { Ok(found) }
 }
 
 #[cfg(test)]
@@ -105,7 +105,7 @@ mod tests {
         assert_eq!("8/2744".parse(), Ok(Neuron { layer: 8, neuron: 2744 }));
         assert_eq!(Neuron { layer: 8, neuron: 2744 }.to_string(), "L8N2744");
         for text in ["", "L7", "7H11", "L7N11", "LxH1", "L-1H0"] {
-            assert_eq!(text.parse::<Head>(), Err(NotAName), "{text}");
+            assert_eq!(text.parse::<Head>(), Err(InvalidName), "{text}");
         }
     }
 
@@ -115,7 +115,7 @@ mod tests {
         assert_eq!(layers("10, L8 8", 12), Ok(vec![8, 10]));
         assert_eq!(layers("3-5", 12), Ok(vec![3, 4, 5]));
         for list in ["", "12", "one", "3-12", "5-3"] {
-            assert_eq!(layers(list, 12), Err(NotAName), "{list}");
+            assert_eq!(layers(list, 12), Err(InvalidName), "{list}");
         }
     }
 }

@@ -64,11 +64,11 @@ impl Rank<4> for Activation {
 
 /// The activations of a recorded run, on the device.
 #[derive(Debug, Clone, Default)]
-pub struct Recording {
+pub struct ActivationCache {
     activations: HashMap<Site, Activation>,
 }
 
-impl Recording {
+impl ActivationCache {
     /// The activation recorded at `site`.
     ///
     /// # Errors
@@ -98,7 +98,7 @@ impl Recording {
 
 /// One intervention: at `site`, the part within `range` is replaced by the same part of `value`.
 #[derive(Debug, Clone)]
-pub struct Patch {
+pub struct Replacement {
     /// Where.
     pub site: Site,
     /// Which part, one range per axis of the site, outermost (prompts) first.
@@ -109,36 +109,36 @@ pub struct Patch {
 
 /// What a forward pass does at its hook points.
 #[derive(Debug, Default)]
-pub struct Tap<'a> {
-    record: Option<&'a dyn Recorder>,
-    patches: &'a [Patch],
+pub struct Hooks<'a> {
+    record: Option<&'a dyn SiteFilter>,
+    patches: &'a [Replacement],
     fired: Vec<bool>,
-    recording: Recording,
+    cache: ActivationCache,
 }
 
 /// Says which sites to record.
-pub trait Recorder: std::fmt::Debug {
+pub trait SiteFilter: std::fmt::Debug {
     /// Whether to keep the activation at `site`.
-    fn wants(&self, site: Site) -> bool;
+    fn includes(&self, site: Site) -> bool;
 }
 
 /// Records every site.
 #[derive(Debug)]
-pub struct Everything;
+pub struct AllSites;
 
-impl Recorder for Everything {
-    fn wants(&self, _: Site) -> bool {
+impl SiteFilter for AllSites {
+    fn includes(&self, _: Site) -> bool {
         true
     }
 }
 
-impl Recorder for Vec<Site> {
-    fn wants(&self, site: Site) -> bool {
+impl SiteFilter for Vec<Site> {
+    fn includes(&self, site: Site) -> bool {
         self.contains(&site)
     }
 }
 
-impl<'a> Tap<'a> {
+impl<'a> Hooks<'a> {
     /// A plain run.
     pub fn none() -> Self {
         Self::default()
@@ -151,26 +151,26 @@ impl<'a> Tap<'a> {
 
     /// Applies `patches`, then records what `record` wants: a recording sees patched values, as a
     /// TransformerLens cache does.
-    pub fn new(record: Option<&'a dyn Recorder>, patches: &'a [Patch]) -> Self {
-        Self { record, patches, fired: vec![false; patches.len()], recording: Recording::default() }
+    pub fn new(record: Option<&'a dyn SiteFilter>, patches: &'a [Replacement]) -> Self {
+        Self { record, patches, fired: vec![false; patches.len()], cache: ActivationCache::default() }
     }
 
     /// Passes an activation by: patched if a patch is planned here, recorded if it is wanted.
     ///
     /// # Errors
     /// [`Error::PatchUnfired`] if a patch planned here does not fit the activation.
-    pub(crate) fn visit<const D: usize>(&mut self, site: Site, mut tensor: Tensor<D>) -> Result<Tensor<D>>
+    pub(crate) fn apply<const D: usize>(&mut self, site: Site, mut tensor: Tensor<D>) -> Result<Tensor<D>>
     where
         Activation: Rank<D>,
     {
         for (patch, fired) in self.patches.iter().zip(&mut self.fired) {
             if patch.site == site {
-                tensor = apply(patch, tensor)?;
+                tensor = replace(patch, tensor)?;
                 *fired = true;
             }
         }
-        if self.record.is_some_and(|record| record.wants(site)) {
-            self.recording.activations.insert(site, Activation::wrap(tensor.clone()));
+        if self.record.is_some_and(|record| record.includes(site)) {
+            self.cache.activations.insert(site, Activation::wrap(tensor.clone()));
         }
         Ok(tensor)
     }
@@ -179,16 +179,16 @@ impl<'a> Tap<'a> {
     ///
     /// # Errors
     /// [`Error::PatchUnfired`] if a planned patch met no activation.
-    pub fn finish(self) -> Result<Recording> {
+    pub fn finish(self) -> Result<ActivationCache> {
         match self.patches.iter().zip(&self.fired).find(|(_, fired)| !**fired) {
             Some((patch, _)) => Err(Error::PatchUnfired(patch.site.to_string())),
-            None => Ok(self.recording),
+            None => Ok(self.cache),
         }
     }
 }
 
 /// Replaces the patch's part of `tensor`.
-fn apply<const D: usize>(patch: &Patch, tensor: Tensor<D>) -> Result<Tensor<D>>
+fn replace<const D: usize>(patch: &Replacement, tensor: Tensor<D>) -> Result<Tensor<D>>
 where
     Activation: Rank<D>,
 {

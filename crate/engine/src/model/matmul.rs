@@ -9,13 +9,13 @@ use burn::tensor::Tensor;
 use burn_flex::{Flex, FlexTensor};
 use patchlab_kernels::{Side, add_product};
 
-use crate::model::one_pass::{on_processor, tensor};
+use crate::model::fused::{on_processor, tensor};
 
 /// Fewer rows than this leave tiles empty, and are left to `gemm`, too.
 const WORTH_IT: usize = 4;
 
 /// `left [m, k] x right [k, n] -> [m, n]`.
-pub(crate) fn product(left: Tensor<2>, right: Tensor<2>) -> Tensor<2> {
+pub(crate) fn matmul(left: Tensor<2>, right: Tensor<2>) -> Tensor<2> {
     let [m, _] = left.dims();
     if !cfg!(target_family = "wasm") || m < WORTH_IT || !on_processor(&left.device()) {
         return left.matmul(right);

@@ -4,20 +4,20 @@ use std::collections::BTreeMap;
 
 use burn::tensor::{Int, Tensor};
 
-use super::{Cell, Direction};
+use super::{Direction, Patch};
 use crate::error::Result;
 use crate::model::span::at_ends;
 use crate::model::vocabulary::indices;
-use crate::model::{Activation, Model, Recording, tap};
-use crate::runs::{Asked, Runs};
+use crate::model::{Activation, ActivationCache, Model, hooks};
+use crate::runs::{Readout, Runs};
 use crate::site::{BlockSite, Site};
 
-/// What the patches of a lane have in common. Shapes: `b` the lane's prompts, `t` its positions.
+/// What the patches of a batch have in common. Shapes: `b` the batch's prompts, `t` its positions.
 #[derive(Debug)]
-pub(super) struct Lane<'a> {
+pub(super) struct PatchBatch<'a> {
     pub model: &'a Model,
-    base: &'a Recording,
-    source: &'a Recording,
+    base: &'a ActivationCache,
+    source: &'a ActivationCache,
     /// The prompts that are run, by index.
     pub prompts: Vec<usize>,
     /// The same on the device; none if they are all.
@@ -29,19 +29,19 @@ pub(super) struct Lane<'a> {
     /// Each prompt's last position, counted from `start`.
     pub ends: Vec<usize>,
     /// The tokens asked for after these prompts.
-    pub asked: Asked,
+    pub readout: Readout,
 }
 
-/// What a lane is known by: its first position and its prompts.
+/// What a batch is known by: its first position and its prompts.
 type Key = (usize, Vec<usize>);
 
-/// Sorts cells, by index, into lanes. Cells that change no prompt are in none.
-pub(super) fn lanes<'a>(
+/// Sorts patches, by index, into batches. Patches that change no prompt are in none.
+pub(super) fn batches<'a>(
     model: &'a Model,
     runs: &'a Runs<'_>,
     direction: Direction,
-    cells: &[Cell],
-) -> Vec<(Lane<'a>, Vec<usize>)> {
+    patches: &[Patch],
+) -> Vec<(PatchBatch<'a>, Vec<usize>)> {
     let (base, source) = direction.base_and_source(runs);
     let ends = base.batch.ends();
     let differing: Vec<Option<usize>> = runs
@@ -50,58 +50,58 @@ pub(super) fn lanes<'a>(
         .map(|case| case.clean.iter().zip(&case.corrupted).position(|(clean, corrupted)| clean != corrupted))
         .collect();
     let mut sorted: BTreeMap<Key, Vec<usize>> = BTreeMap::new();
-    for (index, cell) in cells.iter().enumerate() {
-        let changes = |prompt: &usize| changes(cell, differing[*prompt], ends[*prompt], model);
+    for (index, patch) in patches.iter().enumerate() {
+        let changes = |prompt: &usize| changes(patch, differing[*prompt], ends[*prompt], model);
         let prompts: Vec<usize> = (0..ends.len()).filter(changes).collect();
         // All-position patches differ from the first position at which any prompt does.
         let first = prompts.iter().filter_map(|&prompt| differing[prompt]).min();
         if let Some(first) = first {
-            sorted.entry((cell.position.unwrap_or(first), prompts)).or_default().push(index);
+            sorted.entry((patch.position.unwrap_or(first), prompts)).or_default().push(index);
         }
     }
-    let lane = |((start, prompts), mut members): (Key, Vec<usize>)| {
-        members.sort_by_key(|&index| (cells[index].boundary(), cells[index]));
+    let batch = |((start, prompts), mut members): (Key, Vec<usize>)| {
+        members.sort_by_key(|&index| (patches[index].stage(), patches[index]));
         let ids = || prompts.iter().map(|&prompt| prompt as i32).collect();
-        let lane = Lane {
+        let batch = PatchBatch {
             model,
-            base: &base.recording,
-            source: &source.recording,
+            base: &base.cache,
+            source: &source.cache,
             chosen: (prompts.len() < ends.len()).then(|| indices(ids(), &model.device)),
             start,
             positions: base.batch.positions(),
             ends: prompts.iter().map(|&prompt| ends[prompt] - start).collect(),
-            asked: runs.asked.only(model, &prompts),
+            readout: runs.readout.only(model, &prompts),
             prompts,
         };
-        (lane, members)
+        (batch, members)
     };
-    sorted.into_iter().map(lane).collect()
+    sorted.into_iter().map(batch).collect()
 }
 
 /// Whether a patch can change what a prompt leads to. `differing` is the first position at which the prompt's
 /// clean and corrupted tokens differ, `end` its last position.
-fn changes(cell: &Cell, differing: Option<usize>, end: usize, model: &Model) -> bool {
+fn changes(patch: &Patch, differing: Option<usize>, end: usize, model: &Model) -> bool {
     let Some(differing) = differing else { return false };
-    let Some(position) = cell.position else { return true };
+    let Some(position) = patch.position else { return true };
     // Past the last layer's keys and values only the last position is looked at.
-    let late = cell.boundary() > 2 * (model.config.n_layers - 1);
-    let looked_at = !late || position == end || matches!(cell.site, BlockSite::K | BlockSite::V);
+    let late = patch.stage() > 2 * (model.config.n_layers - 1);
+    let looked_at = !late || position == end || matches!(patch.site, BlockSite::K | BlockSite::V);
     differing <= position && position <= end && looked_at
 }
 
-impl Lane<'_> {
-    /// The base run's activation, for the lane's prompts.
+impl PatchBatch<'_> {
+    /// The base run's activation, for the batch's prompts.
     pub(super) fn base<const D: usize>(&self, site: Site) -> Result<Tensor<D>>
     where
-        Activation: tap::Rank<D>,
+        Activation: hooks::Rank<D>,
     {
         Ok(self.choose(self.base.tensor(site)?))
     }
 
-    /// The activation that patches come from, for the lane's prompts.
+    /// The activation that patches come from, for the batch's prompts.
     pub(super) fn source<const D: usize>(&self, site: Site) -> Result<Tensor<D>>
     where
-        Activation: tap::Rank<D>,
+        Activation: hooks::Rank<D>,
     {
         Ok(self.choose(self.source.tensor(site)?))
     }
@@ -113,10 +113,10 @@ impl Lane<'_> {
         }
     }
 
-    /// The base run's residual stream before a half layer, at the lane's positions: `[b, t, d]`.
-    pub(super) fn stream(&self, boundary: usize) -> Result<Tensor<3>> {
+    /// The base run's residual stream before a half layer, at the batch's positions: `[b, t, d]`.
+    pub(super) fn stream(&self, stage: usize) -> Result<Tensor<3>> {
         let layers = self.model.config.n_layers;
-        let site = match (boundary / 2, boundary % 2) {
+        let site = match (stage / 2, stage % 2) {
             (layer, 1) => Site::Block(layer, BlockSite::ResidMid),
             (layer, _) if layer == layers => Site::Block(layer - 1, BlockSite::ResidPost),
             (layer, _) => Site::Block(layer, BlockSite::ResidPre),
@@ -124,20 +124,20 @@ impl Lane<'_> {
         Ok(self.onwards(self.base(site)?))
     }
 
-    /// The positions of the lane: `[b, p, x] -> [b, t, x]`.
+    /// The positions of the batch: `[b, p, x] -> [b, t, x]`.
     pub(super) fn onwards(&self, x: Tensor<3>) -> Tensor<3> {
         let [b, p, d] = x.dims();
         x.slice([0..b, self.start..p, 0..d])
     }
 
     /// Whether a patch that enters before this half layer concerns the last position only.
-    pub(super) fn is_late(&self, boundary: usize) -> bool {
-        boundary > 2 * (self.model.config.n_layers - 1)
+    pub(super) fn last_position_only(&self, stage: usize) -> bool {
+        stage > 2 * (self.model.config.n_layers - 1)
     }
 
     /// The positions that matter from this half layer on: `[b, t, x] -> [b, t, x]`, or `[b, 1, x]` if only the
     /// last does.
-    pub(super) fn relevant(&self, boundary: usize, x: Tensor<3>) -> Tensor<3> {
-        if self.is_late(boundary) { at_ends(x, &self.ends) } else { x }
+    pub(super) fn needed(&self, stage: usize, x: Tensor<3>) -> Tensor<3> {
+        if self.last_position_only(stage) { at_ends(x, &self.ends) } else { x }
     }
 }

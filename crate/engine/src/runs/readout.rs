@@ -12,7 +12,7 @@ const LOGIT_BYTES: usize = 32 << 20;
 
 /// The tokens asked for, on the device.
 #[derive(Debug, Clone)]
-pub struct Asked {
+pub struct Readout {
     /// The answer and the distractor of each prompt.
     pairs: Vec<[u32; 2]>,
     /// Where they stand in each block of the vocabulary, if the whole vocabulary takes part.
@@ -28,7 +28,7 @@ struct Places {
     here: Tensor<2>,
 }
 
-impl Asked {
+impl Readout {
     /// The answers and distractors of some cases.
     pub fn new(model: &Model, cases: &[PreparedCase], vocabulary: bool) -> Self {
         let pairs: Vec<[u32; 2]> = cases.iter().map(|case| [case.answer, case.distractor]).collect();
@@ -40,7 +40,7 @@ impl Asked {
                 first += rows;
                 places
             };
-            model.unembedding.rows.blocks().iter().map(block_of).collect()
+            model.unembedding.vocab.blocks().iter().map(block_of).collect()
         });
         Self { pairs, blocks }
     }

@@ -1,7 +1,7 @@
 //! What a patch does to the residual stream where it enters it. After that, every patch is the same: a residual
 //! stream to be carried to the end.
 //!
-//! Shapes: `c` patches, `b` prompts, `p` positions, `t` of them from the lane's start, `h` heads, `e` head
+//! Shapes: `c` patches, `b` prompts, `p` positions, `t` of them from the batch's start, `h` heads, `e` head
 //! width, `m` neurons, `d` residual width.
 
 use std::ops::Range;
@@ -9,83 +9,83 @@ use std::ops::Range;
 use burn::tensor::Tensor;
 use burn::tensor::activation::softmax;
 
-use super::Cell;
-use super::lane::Lane;
+use super::Patch;
+use super::patch_batch::PatchBatch;
 use crate::error::{Error, Result};
-use crate::model::cost;
+use crate::model::flops;
 use crate::model::forward::mix;
 use crate::model::span::causal_mask;
 use crate::site::{BlockSite, Site};
 
-/// Cells that differ in their head or neuron only.
+/// Patches that differ in their head or neuron only.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Family {
+pub(super) struct PatchRange {
     /// The first of them.
-    pub first: Cell,
-    /// How many there are; their units follow each other.
+    pub first: Patch,
+    /// How many there are; their indices follow each other.
     pub count: usize,
 }
 
-impl Family {
+impl PatchRange {
     /// Their heads or neurons.
-    fn units(&self) -> Range<usize> {
-        let first = self.first.unit.unwrap_or(0);
+    fn indices(&self) -> Range<usize> {
+        let first = self.first.head_or_neuron.unwrap_or(0);
         first..first + self.count
     }
 
-    /// Gathers sorted cells into families.
-    pub(super) fn gather(cells: impl Iterator<Item = Cell>) -> Vec<Family> {
-        let mut families: Vec<Family> = Vec::new();
-        for cell in cells {
-            match families.last_mut() {
-                Some(family) if family.is_followed_by(cell) => family.count += 1,
-                _ => families.push(Family { first: cell, count: 1 }),
+    /// Gathers sorted patches into ranges.
+    pub(super) fn gather(patches: impl Iterator<Item = Patch>) -> Vec<PatchRange> {
+        let mut ranges: Vec<PatchRange> = Vec::new();
+        for patch in patches {
+            match ranges.last_mut() {
+                Some(range) if range.is_followed_by(patch) => range.count += 1,
+                _ => ranges.push(PatchRange { first: patch, count: 1 }),
             }
         }
-        families
+        ranges
     }
 
-    fn is_followed_by(&self, cell: Cell) -> bool {
-        let next = self.first.unit.map(|unit| unit + self.count);
-        next.is_some() && Cell { unit: next, ..self.first } == cell
+    fn is_followed_by(&self, patch: Patch) -> bool {
+        let next = self.first.head_or_neuron.map(|index| index + self.count);
+        next.is_some() && Patch { head_or_neuron: next, ..self.first } == patch
     }
 }
 
-impl Lane<'_> {
-    /// The patched residual streams of a family, before the half layer at which it enters: `[c, b, t, d]`, or
+impl PatchBatch<'_> {
+    /// The patched residual streams of a range, before the half layer at which it enters: `[c, b, t, d]`, or
     /// `[c, b, 1, d]` if only the last position matters from there on.
-    pub(super) fn enter(&self, family: &Family) -> Result<Tensor<4>> {
+    pub(super) fn patched_residual(&self, range: &PatchRange) -> Result<Tensor<4>> {
         use BlockSite::*;
-        let cell = family.first;
-        let boundary = cell.boundary();
-        let base = self.relevant(boundary, self.stream(boundary)?); // [b, t, d]
-        match cell.site {
+        let patch = range.first;
+        let stage = patch.stage();
+        let base = self.needed(stage, self.stream(stage)?); // [b, t, d]
+        match patch.site {
             ResidPre | ResidMid | ResidPost => {
-                let source = self.onwards(self.source(cell.at())?); // [b, t, d]
-                let patched = match cell.position {
+                let source = self.onwards(self.source(patch.at())?); // [b, t, d]
+                let patched = match patch.position {
                     None => source,
-                    Some(_) => self.with_first(self.stream(boundary)?, source),
+                    Some(_) => self.with_first(self.stream(stage)?, source),
                 };
-                Ok(self.relevant(boundary, patched).unsqueeze())
+                Ok(self.needed(stage, patched).unsqueeze())
             }
             AttnOut | MlpOut => {
-                let change = self.source::<3>(cell.at())? - self.base(cell.at())?; // [b, p, d]
-                let change = self.only_patched(cell, self.onwards(change)); // [b, t, d]
-                Ok((base + self.relevant(boundary, change)).unsqueeze())
+                let change = self.source::<3>(patch.at())? - self.base(patch.at())?; // [b, p, d]
+                let change = self.only_patched(patch, self.onwards(change)); // [b, t, d]
+                Ok((base + self.needed(stage, change)).unsqueeze())
             }
             Z | Q | K | V | Pattern => {
-                let change = self.change_of_z(cell)?; // [b, t, h, e]
+                let change = self.change_of_z(patch)?; // [b, t, h, e]
                 let [b, t, h, e] = change.dims();
-                let change = self.relevant(boundary, change.reshape([b, t, h * e])); // [b, t, h e]
-                Ok(self.written_by_heads(family, change) + base.unsqueeze())
+                let change = self.needed(stage, change.reshape([b, t, h * e])); // [b, t, h e]
+                Ok(self.written_by_heads(range, change) + base.unsqueeze())
             }
             MlpPost => {
-                let (change, weight) = self.neurons(family)?; // [c, b t], [c, d]
-                let ([b, t, d], c) = (base.dims(), family.count);
-                cost::product(c * b * t, 1, d);
+                let (change, weight) = self.neurons(range)?; // [c, b t], [c, d]
+                let ([b, t, d], c) = (base.dims(), range.count);
+                flops::matmul(c * b * t, 1, d);
                 Ok(change.reshape([c, b, t, 1]) * weight.reshape([c, 1, 1, d]) + base.unsqueeze())
             }
-            _ => Err(Error::PatchUnfired(cell.to_string())),
+            _ => Err(Error::PatchUnfired(patch.to_string())),
         }
     }
 
@@ -96,52 +96,53 @@ impl Lane<'_> {
         x.slice_assign(first.clone(), other.slice(first))
     }
 
-    /// A change that is there at the patched position only; the lane starts there.
-    fn only_patched(&self, cell: Cell, change: Tensor<3>) -> Tensor<3> {
-        match cell.position {
+    /// A change that is there at the patched position only; the batch starts there.
+    fn only_patched(&self, patch: Patch, change: Tensor<3>) -> Tensor<3> {
+        match patch.position {
             None => change,
             Some(_) => self.with_first(change.zeros_like(), change),
         }
     }
 
     /// What each head writes if its z changes: `[b, t, h e] -> [c, b, t, d]`.
-    fn written_by_heads(&self, family: &Family, change: Tensor<3>) -> Tensor<4> {
+    fn written_by_heads(&self, range: &PatchRange, change: Tensor<3>) -> Tensor<4> {
         let config = &self.model.config;
         let (e, d) = (config.d_head, config.d_model);
         let [b, t, _] = change.dims();
-        let (units, c) = (family.units(), family.count);
-        let columns = units.start * e..units.end * e;
+        let (indices, c) = (range.indices(), range.count);
+        let columns = indices.start * e..indices.end * e;
         let change = change.slice([0..b, 0..t, columns.clone()]).reshape([b * t, c, e]).swap_dims(0, 1); // [c, b t, e]
-        let weight = self.model.blocks[family.first.layer].output.weight.clone();
+        let weight = self.model.blocks[range.first.layer].output.weight.clone();
         let weight = weight.slice([columns, 0..d]).reshape([c, e, d]); // [c, e, d]
-        cost::product(c * b * t, e, d);
+        flops::matmul(c * b * t, e, d);
         change.matmul(weight).reshape([c, b, t, d])
     }
 
-    /// How much each neuron of a family changes, `[c, b t]` (`[c, b]` if only the last position matters), and what it
-    /// writes for each unit of that, `[c, d]`.
-    pub(super) fn neurons(&self, family: &Family) -> Result<(Tensor<2>, Tensor<2>)> {
-        let cell = family.first;
-        let change = self.source::<3>(cell.at())? - self.base(cell.at())?; // [b, p, m]
-        let change = self.only_patched(cell, self.onwards(change)); // [b, t, m]
-        let change = self.relevant(cell.boundary(), change);
+    /// How much each neuron of a range changes, `[c, b t]` (`[c, b]` if only the last position matters), and what it
+    /// writes per unit of change, `[c, d]`.
+    pub(super) fn neurons(&self, range: &PatchRange) -> Result<(Tensor<2>, Tensor<2>)> {
+        let patch = range.first;
+        let change = self.source::<3>(patch.at())? - self.base(patch.at())?; // [b, p, m]
+        let change = self.only_patched(patch, self.onwards(change)); // [b, t, m]
+        let change = self.needed(patch.stage(), change);
         let [b, t, _] = change.dims();
-        let (units, d) = (family.units(), self.model.config.d_model);
-        let change = change.slice([0..b, 0..t, units.clone()]).reshape([b * t, family.count]).swap_dims(0, 1); // [c, b t]
-        let weight = self.model.blocks[cell.layer].mlp_out.weight.clone().slice([units, 0..d]); // [c, d]
+        let (indices, d) = (range.indices(), self.model.config.d_model);
+        let change =
+            change.slice([0..b, 0..t, indices.clone()]).reshape([b * t, range.count]).swap_dims(0, 1); // [c, b t]
+        let weight = self.model.blocks[patch.layer].mlp_out.weight.clone().slice([indices, 0..d]); // [c, d]
         Ok((change, weight))
     }
 
-    /// How every head's z changes with the cell's kind of patch: `[b, t, h, e]`.
-    fn change_of_z(&self, cell: Cell) -> Result<Tensor<4>> {
+    /// How every head's z changes with the patch's kind of patch: `[b, t, h, e]`.
+    fn change_of_z(&self, patch: Patch) -> Result<Tensor<4>> {
         use BlockSite::*;
-        let at = |site| Site::Block(cell.layer, site);
+        let at = |site| Site::Block(patch.layer, site);
         let (s, p) = (self.start, self.positions);
         // The positions at which the patched activation is replaced.
-        let patched = cell.position.map_or(s..p, |position| position..position + 1);
+        let patched = patch.position.map_or(s..p, |position| position..position + 1);
         // The positions at which a patched query or pattern changes z: for one position, that alone.
         let destinations = patched.clone();
-        let change = match cell.site {
+        let change = match patch.site {
             Z => rows(self.source(at(Z))? - self.base(at(Z))?, &destinations),
             Pattern => {
                 let change = self.source::<4>(at(Pattern))? - self.base(at(Pattern))?; // [b, h, p, p]
