@@ -12,7 +12,7 @@ use patchlab::model::checkpoint::Checkpoint;
 use patchlab::model::source::MemorySource;
 use patchlab::model::{Config, Model};
 use patchlab::patching::sweep::{CHUNK_BYTES, Sweep, SweepSites};
-use patchlab::patching::{Direction, PATCHABLE, Patch, plain};
+use patchlab::patching::{Direction, Patch, plain};
 use patchlab::prompts::{PreparedCase, prepare};
 use patchlab::report::ProgressUnit;
 use patchlab::runs::Runs;
@@ -102,9 +102,8 @@ fn every_map_agrees_with_transformer_lens() {
                 let group: usize = group.trim_start_matches("group").parse().expect("a group");
                 let direction = if direction == "noise" { Direction::Noise } else { Direction::Denoise };
                 let by_position = map.ends_with("_by_position");
-                let site = *PATCHABLE
-                    .iter()
-                    .find(|site| recorded(**site) == map.trim_end_matches("_by_position"))
+                let site = BlockSite::patchable()
+                    .find(|site| recorded(*site) == map.trim_end_matches("_by_position"))
                     .expect("a patchable site");
                 // A software GPU takes minutes over all neurons and positions: one group of each there.
                 if device == DevicePreference::Wgpu
@@ -171,7 +170,7 @@ fn prompts(positions: usize) -> impl Strategy<Value = (Vec<u32>, Vec<u32>)> {
 
 fn cells(layers: usize, heads: usize, d_mlp: usize, positions: usize) -> impl Strategy<Value = Vec<Patch>> {
     let position = prop::option::of(0..positions);
-    let cell = (prop::sample::select(PATCHABLE.to_vec()), 0..layers, 0..heads, 0..d_mlp, position);
+    let cell = (prop::sample::select(BlockSite::patchable().collect::<Vec<_>>()), 0..layers, 0..heads, 0..d_mlp, position);
     let cell = cell.prop_map(|(site, layer, head, neuron, position)| {
         use BlockSite::*;
         let unit = match site {

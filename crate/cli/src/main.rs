@@ -19,7 +19,7 @@ use std::time::Instant;
 use anyhow::{Context as _, Result};
 use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
-use patchlab::analyses::{ALL, Analysis, Range, Setting};
+use patchlab::analyses::{ALL, Analysis, SettingRange, Setting};
 use patchlab::device::{Adapter, DevicePreference, native_adapter};
 use patchlab::host::Host;
 use patchlab::model::flops;
@@ -167,7 +167,7 @@ fn catalogue() -> String {
     let setting = |setting: &Setting| {
         format!("      {}: {} [{}]\n", setting.name, setting.description, range(&setting.range))
     };
-    let analysis = |analysis: &&Analysis| {
+    let analysis = |analysis: &Analysis| {
         let settings: String = analysis.settings.iter().map(setting).collect();
         format!("  {}\n      {}\n{settings}", analysis.name, analysis.description)
     };
@@ -175,13 +175,13 @@ fn catalogue() -> String {
 }
 
 /// What a setting may be, in words.
-fn range(range: &Range) -> String {
+fn range(range: &SettingRange) -> String {
     match range {
-        Range::Text { default: "" } => "text, empty by default".to_owned(),
-        Range::Text { default } => format!("text, default {default}"),
-        Range::Count { default, min, max } => format!("{min} to {max}, default {default}"),
-        Range::Choice { default, options } => format!("{}; default {default}", options.join(", ")),
-        Range::Flag { default } => format!("yes or no, default {}", if *default { "yes" } else { "no" }),
+        SettingRange::Text { default: "" } => "text, empty by default".to_owned(),
+        SettingRange::Text { default } => format!("text, default {default}"),
+        SettingRange::Count { default, min, max } => format!("{min} to {max}, default {default}"),
+        SettingRange::Choice { default, options } => format!("{}; default {default}", options.join(", ")),
+        SettingRange::Flag { default } => format!("yes or no, default {}", if *default { "yes" } else { "no" }),
     }
 }
 
@@ -267,7 +267,7 @@ fn notebook_request(matches: &ArgMatches) -> Result<NotebookRequest> {
     let names: Vec<&String> = matches.get_many("analysis").unwrap_or_default().collect();
     let wanted =
         ALL.iter().filter(|analysis| names.iter().any(|name| *name == "all" || *name == analysis.name));
-    let analysis = |analysis: &&Analysis| NotebookAnalysis {
+    let analysis = |analysis: &Analysis| NotebookAnalysis {
         name: analysis.name.to_owned(),
         settings: serde_json::Map::new(),
     };
@@ -290,7 +290,7 @@ fn requests(matches: &ArgMatches) -> Result<Vec<Request>> {
         .map(|text| text.split_once('=').with_context(|| format!("--set {text}: write KEY=VALUE")))
         .collect::<Result<_>>()?;
     let analyses = ALL.iter().filter(|analysis| name == "all" || analysis.name == name);
-    let request = |analysis: &&Analysis| {
+    let request = |analysis: &Analysis| {
         let has = |key: &str| analysis.settings.iter().any(|setting| setting.name == key);
         // A single analysis is given everything, so that it refuses what it does not have.
         let own = given.iter().filter(|(key, _)| name != "all" || has(key));

@@ -7,7 +7,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use crate::analyses::{self, AnalysisInfo};
+use crate::analyses::{Analysis, PythonCell};
 use crate::error::{Error, Result};
 use crate::experiment::Experiment;
 use crate::names::Neuron;
@@ -47,32 +47,11 @@ macro_rules! cell {
     };
 }
 
-/// What several analyses need first.
-const ATTRIBUTION: &str = cell!("attribution");
-const PATCHING: &str = cell!("patching");
-
-/// For each analysis that has one: its cell, and the cell that it builds on.
-const CELLS: [(&str, &str, Option<&str>); 11] = [
-    ("logit-diff", cell!("logit_diff"), None),
-    ("logit-lens", cell!("logit_lens"), Some(ATTRIBUTION)),
-    ("layer-attribution", cell!("layer_attribution"), Some(ATTRIBUTION)),
-    ("head-attribution", cell!("head_attribution"), Some(ATTRIBUTION)),
-    ("attention", cell!("attention"), Some(ATTRIBUTION)),
-    ("residual-patching", cell!("residual_patching"), Some(PATCHING)),
-    ("component-patching", cell!("component_patching"), Some(PATCHING)),
-    ("head-patching", cell!("head_patching"), Some(PATCHING)),
-    ("neuron-attribution", cell!("neuron_attribution"), Some(ATTRIBUTION)),
-    ("neuron-patching", cell!("neuron_patching"), Some(PATCHING)),
-    ("neuron-on-text", cell!("neuron_on_text"), None),
-];
-
 /// The text of the `.ipynb` file.
 ///
 /// # Errors
 /// [`Error::UnknownAnalysis`], [`Error::Setting`].
 pub fn notebook(request: &NotebookRequest) -> Result<String> {
-    let catalogue = analyses::catalogue();
-    let info = |name: &str| catalogue.iter().find(|info| info.name == name);
     let mut settings = Map::new();
     let mut body = Vec::new();
     let mut built_on: Vec<&str> = Vec::new();
@@ -80,22 +59,23 @@ pub fn notebook(request: &NotebookRequest) -> Result<String> {
     // Patching is normalised by the means of this one.
     let first = NotebookAnalysis { name: "logit-diff".to_owned(), settings: Map::new() };
     let others = request.analyses.iter().filter(|analysis| analysis.name != first.name);
-    for analysis in std::iter::once(&first).chain(others) {
-        let mut own = analyses::settings(analyses::find(&analysis.name)?, &analysis.settings)?;
-        let Some((name, code, base)) = CELLS.iter().find(|(name, ..)| *name == analysis.name) else {
-            left_out.push(info(&analysis.name).map_or(analysis.name.as_str(), |info| info.title));
+    for NotebookAnalysis { name, settings: given } in std::iter::once(&first).chain(others) {
+        let analysis = Analysis::find(name)?;
+        let mut own = analysis.complete(given)?;
+        let Some(PythonCell { code, needs }) = analysis.python else {
+            left_out.push(analysis.title);
             continue;
         };
-        if *name == "neuron-on-text" {
+        if analysis.name == "neuron-on-text" {
             name_neuron(&mut own, &request.experiment)?;
         }
-        settings.insert((*name).to_owned(), own.into());
-        body.extend(info(name).map(heading));
-        if let Some(base) = base
-            && !built_on.contains(base)
+        settings.insert(name.clone(), own.into());
+        body.push(markdown(&format!("## {}\n\n{}", analysis.title, analysis.description)));
+        if let Some(needs) = needs
+            && !built_on.contains(&needs)
         {
-            built_on.push(base);
-            body.push(code_cell(base));
+            built_on.push(needs);
+            body.push(code_cell(needs));
         }
         body.push(code_cell(code));
     }
@@ -162,10 +142,6 @@ fn name_neuron(settings: &mut Map<String, Value>, experiment: &Experiment) -> Re
     Ok(())
 }
 
-fn heading(info: &AnalysisInfo) -> Value {
-    markdown(&format!("## {}\n\n{}", info.title, info.description))
-}
-
 fn markdown(text: &str) -> Value {
     json!({ "cell_type": "markdown", "metadata": {}, "source": text })
 }
@@ -183,6 +159,7 @@ fn code_cell(code: &str) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::analyses::ALL;
 
     fn request(names: &[&str]) -> NotebookRequest {
         let analysis = |name: &&str| NotebookAnalysis { name: (*name).to_owned(), settings: Map::new() };
@@ -196,13 +173,14 @@ mod tests {
 
     #[test]
     fn every_cell_belongs_to_an_analysis_and_what_it_builds_on_comes_once() {
-        let all: Vec<&str> = CELLS.iter().map(|(name, ..)| *name).collect();
+        let all: Vec<&str> =
+            ALL.iter().filter(|analysis| analysis.python.is_some()).map(|analysis| analysis.name).collect();
         let text = notebook(&request(&all)).expect("a notebook");
         let document: Value = serde_json::from_str(&text).expect("JSON");
         let code =
             document["cells"].as_array().expect("cells").iter().filter(|cell| cell["cell_type"] == "code");
         // The names, setup and experiment; one cell for each analysis; what they build on.
-        assert_eq!(code.count(), 3 + CELLS.len() + 2);
+        assert_eq!(code.count(), 3 + all.len() + 2);
     }
 
     #[test]

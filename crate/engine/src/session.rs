@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::analyses::{self, Job};
+use crate::analyses::{Analysis, Job};
 use crate::device::{self, Adapter, DevicePreference};
 use crate::error::{Error, Result};
 use crate::experiment::Experiment;
@@ -158,16 +158,15 @@ impl Session {
     /// [`Error::UnknownAnalysis`], [`Error::Setting`], [`Error::Compute`], [`Error::Cancelled`]. Faults of
     /// single pairs are no errors: they stand in the report's `problems`.
     pub async fn run(&self, request: &Request, host: &dyn Host) -> Result<Report> {
-        let analysis = analyses::find(&request.analysis)?;
+        let analysis = Analysis::find(&request.analysis)?;
         let job = Job {
             model: &self.model,
             tokenizer: &self.tokenizer,
             reference: self.reference.as_ref(),
             experiment: &request.experiment,
-            settings: analyses::settings(analysis, &request.settings)?,
             host,
         };
-        let findings = (analysis.run)(&job).await?;
+        let findings = analysis.run(&request.settings, &job).await?;
         Ok(Report {
             analysis: analysis.name.to_owned(),
             title: analysis.title.to_owned(),

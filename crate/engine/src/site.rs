@@ -23,45 +23,6 @@ pub enum Site {
     FinalNormalized,
 }
 
-/// One hook point within a layer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum BlockSite {
-    /// `hook_resid_pre`: the residual stream before the layer.
-    ResidPre,
-    /// `ln1.hook_scale`: the divisor of the LayerNorm before attention.
-    Ln1Scale,
-    /// `ln1.hook_normalized`: what attention reads.
-    Ln1Normalized,
-    /// `attn.hook_q`: queries.
-    Q,
-    /// `attn.hook_k`: keys.
-    K,
-    /// `attn.hook_v`: values.
-    V,
-    /// `attn.hook_attn_scores`: scaled and masked scores before the softmax.
-    AttnScores,
-    /// `attn.hook_pattern`: attention weights.
-    Pattern,
-    /// `attn.hook_z`: mixed values, each head's output before `W_O`.
-    Z,
-    /// `hook_attn_out`: what attention adds to the residual stream.
-    AttnOut,
-    /// `hook_resid_mid`: the residual stream between attention and MLP.
-    ResidMid,
-    /// `ln2.hook_scale`: the divisor of the LayerNorm before the MLP.
-    Ln2Scale,
-    /// `ln2.hook_normalized`: what the MLP reads.
-    Ln2Normalized,
-    /// `mlp.hook_pre`: neurons before the activation function.
-    MlpPre,
-    /// `mlp.hook_post`: neurons after it.
-    MlpPost,
-    /// `hook_mlp_out`: what the MLP adds to the residual stream.
-    MlpOut,
-    /// `hook_resid_post`: the residual stream after the layer.
-    ResidPost,
-}
-
 /// What an axis of an activation counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Axis {
@@ -83,56 +44,94 @@ pub enum Axis {
     One,
 }
 
-impl BlockSite {
-    /// Every hook point of a layer, in the order the forward pass meets them.
-    pub const ALL: [BlockSite; 17] = [
-        BlockSite::ResidPre,
-        BlockSite::Ln1Scale,
-        BlockSite::Ln1Normalized,
-        BlockSite::Q,
-        BlockSite::K,
-        BlockSite::V,
-        BlockSite::AttnScores,
-        BlockSite::Pattern,
-        BlockSite::Z,
-        BlockSite::AttnOut,
-        BlockSite::ResidMid,
-        BlockSite::Ln2Scale,
-        BlockSite::Ln2Normalized,
-        BlockSite::MlpPre,
-        BlockSite::MlpPost,
-        BlockSite::MlpOut,
-        BlockSite::ResidPost,
-    ];
-
-    /// TransformerLens's name within the layer.
-    pub fn name(self) -> &'static str {
-        match self {
-            BlockSite::ResidPre => "hook_resid_pre",
-            BlockSite::Ln1Scale => "ln1.hook_scale",
-            BlockSite::Ln1Normalized => "ln1.hook_normalized",
-            BlockSite::Q => "attn.hook_q",
-            BlockSite::K => "attn.hook_k",
-            BlockSite::V => "attn.hook_v",
-            BlockSite::AttnScores => "attn.hook_attn_scores",
-            BlockSite::Pattern => "attn.hook_pattern",
-            BlockSite::Z => "attn.hook_z",
-            BlockSite::AttnOut => "hook_attn_out",
-            BlockSite::ResidMid => "hook_resid_mid",
-            BlockSite::Ln2Scale => "ln2.hook_scale",
-            BlockSite::Ln2Normalized => "ln2.hook_normalized",
-            BlockSite::MlpPre => "mlp.hook_pre",
-            BlockSite::MlpPost => "mlp.hook_post",
-            BlockSite::MlpOut => "hook_mlp_out",
-            BlockSite::ResidPost => "hook_resid_post",
+/// The hook points of a layer, in the order in which the forward pass meets them: a row for each. All that is known
+/// of one follows from its row. `joins N`: a patch there can be run by the sweeps, and joins the residual stream N half
+/// layers after the layer's beginning.
+macro_rules! block_sites {
+    ($($(#[$doc:meta])+ $variant:ident = $name:literal, [$($axis:ident),+] $(, joins $stage:literal)?;)+) => {
+        /// One hook point within a layer.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum BlockSite {
+            $($(#[$doc])+ $variant,)+
         }
+
+        impl BlockSite {
+            /// Every hook point of a layer, in the order in which the forward pass meets them.
+            pub const ALL: &'static [BlockSite] = &[$(BlockSite::$variant),+];
+
+            /// TransformerLens's name within the layer.
+            pub fn name(self) -> &'static str {
+                match self {
+                    $(BlockSite::$variant => $name,)+
+                }
+            }
+
+            /// The axes of the activation found here, outermost first.
+            pub fn axes(self) -> &'static [Axis] {
+                match self {
+                    $(BlockSite::$variant => &[$(Axis::$axis),+],)+
+                }
+            }
+
+            /// The half layer, counted from the layer's first, before which a patch here joins the residual stream;
+            /// none if the sweeps cannot patch here.
+            pub fn joins(self) -> Option<usize> {
+                match self {
+                    $(BlockSite::$variant => [$($stage,)?].first().copied(),)+
+                }
+            }
+        }
+    };
+}
+
+block_sites! {
+    /// `hook_resid_pre`: the residual stream before the layer.
+    ResidPre = "hook_resid_pre", [Batch, Position, DModel], joins 0;
+    /// `ln1.hook_scale`: the divisor of the LayerNorm before attention.
+    Ln1Scale = "ln1.hook_scale", [Batch, Position, One];
+    /// `ln1.hook_normalized`: what attention reads.
+    Ln1Normalized = "ln1.hook_normalized", [Batch, Position, DModel];
+    /// `attn.hook_q`: queries.
+    Q = "attn.hook_q", [Batch, Position, Head, DHead], joins 1;
+    /// `attn.hook_k`: keys.
+    K = "attn.hook_k", [Batch, Position, Head, DHead], joins 1;
+    /// `attn.hook_v`: values.
+    V = "attn.hook_v", [Batch, Position, Head, DHead], joins 1;
+    /// `attn.hook_attn_scores`: scaled and masked scores before the softmax.
+    AttnScores = "attn.hook_attn_scores", [Batch, Head, Position, Source];
+    /// `attn.hook_pattern`: attention weights.
+    Pattern = "attn.hook_pattern", [Batch, Head, Position, Source], joins 1;
+    /// `attn.hook_z`: mixed values, each head's output before `W_O`.
+    Z = "attn.hook_z", [Batch, Position, Head, DHead], joins 1;
+    /// `hook_attn_out`: what attention adds to the residual stream.
+    AttnOut = "hook_attn_out", [Batch, Position, DModel], joins 1;
+    /// `hook_resid_mid`: the residual stream between attention and MLP.
+    ResidMid = "hook_resid_mid", [Batch, Position, DModel], joins 1;
+    /// `ln2.hook_scale`: the divisor of the LayerNorm before the MLP.
+    Ln2Scale = "ln2.hook_scale", [Batch, Position, One];
+    /// `ln2.hook_normalized`: what the MLP reads.
+    Ln2Normalized = "ln2.hook_normalized", [Batch, Position, DModel];
+    /// `mlp.hook_pre`: neurons before the activation function.
+    MlpPre = "mlp.hook_pre", [Batch, Position, Neuron];
+    /// `mlp.hook_post`: neurons after it.
+    MlpPost = "mlp.hook_post", [Batch, Position, Neuron], joins 2;
+    /// `hook_mlp_out`: what the MLP adds to the residual stream.
+    MlpOut = "hook_mlp_out", [Batch, Position, DModel], joins 2;
+    /// `hook_resid_post`: the residual stream after the layer.
+    ResidPost = "hook_resid_post", [Batch, Position, DModel], joins 2;
+}
+
+impl BlockSite {
+    /// The hook points that the sweeps can patch.
+    pub fn patchable() -> impl Iterator<Item = BlockSite> {
+        BlockSite::ALL.iter().copied().filter(|site| site.joins().is_some())
     }
 }
 
 impl Site {
     /// Every site of a model of `n_layers` layers, in the order the forward pass meets them.
     pub fn all(n_layers: usize) -> impl Iterator<Item = Site> {
-        let blocks = (0..n_layers).flat_map(|layer| BlockSite::ALL.map(|site| Site::Block(layer, site)));
+        let blocks = (0..n_layers).flat_map(|layer| BlockSite::ALL.iter().map(move |&site| Site::Block(layer, site)));
         [Site::Embed, Site::PosEmbed]
             .into_iter()
             .chain(blocks)
@@ -141,23 +140,11 @@ impl Site {
 
     /// The axes of the activation found here, outermost first.
     pub fn axes(self) -> &'static [Axis] {
-        use Axis::{Batch, DHead, DModel, Head, Neuron, One, Position, Source};
+        use Axis::{Batch, DModel, One, Position};
         match self {
             Site::Embed | Site::PosEmbed | Site::FinalNormalized => &[Batch, Position, DModel],
             Site::FinalScale => &[Batch, Position, One],
-            Site::Block(_, site) => match site {
-                BlockSite::ResidPre
-                | BlockSite::Ln1Normalized
-                | BlockSite::AttnOut
-                | BlockSite::ResidMid
-                | BlockSite::Ln2Normalized
-                | BlockSite::MlpOut
-                | BlockSite::ResidPost => &[Batch, Position, DModel],
-                BlockSite::Ln1Scale | BlockSite::Ln2Scale => &[Batch, Position, One],
-                BlockSite::Q | BlockSite::K | BlockSite::V | BlockSite::Z => &[Batch, Position, Head, DHead],
-                BlockSite::AttnScores | BlockSite::Pattern => &[Batch, Head, Position, Source],
-                BlockSite::MlpPre | BlockSite::MlpPost => &[Batch, Position, Neuron],
-            },
+            Site::Block(_, site) => site.axes(),
         }
     }
 }
@@ -189,7 +176,7 @@ impl FromStr for Site {
         let (layer, rest) =
             name.strip_prefix("blocks.").and_then(|rest| rest.split_once('.')).ok_or_else(unknown)?;
         let layer = layer.parse().map_err(|_| unknown())?;
-        let site = BlockSite::ALL.into_iter().find(|site| site.name() == rest).ok_or_else(unknown)?;
+        let site = *BlockSite::ALL.iter().find(|site| site.name() == rest).ok_or_else(unknown)?;
         Ok(Site::Block(layer, site))
     }
 }

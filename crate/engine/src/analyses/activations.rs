@@ -2,7 +2,8 @@
 //! (`run_with_cache`).
 
 use super::shared::choices::{self, PROMPT};
-use super::{Analysis, Findings, Job, Range, Running, Setting};
+use super::{Analyse, Findings, Job, settings};
+use super::settings::text;
 use crate::error::{Error, Result};
 use crate::host::Work;
 use crate::model::hooks::AllSites;
@@ -14,63 +15,55 @@ use crate::report::{
 use crate::site::{self, Site};
 use crate::summary::Numbers;
 
-/// The catalogue's entry.
-pub(super) static ANALYSIS: Analysis = Analysis {
-    name: "activations",
-    title: "Activations",
-    description: "Every hook point of a run under its TransformerLens name, with its shape and its range of numbers; \
-                  with a name given, the numbers themselves.",
-    settings: &[
-        PROMPT,
-        Setting {
-            name: "site",
-            description: "A hook point, like blocks.7.attn.hook_z; empty for the list of all.",
-            range: Range::Text { default: "" },
-        },
-    ],
-    run,
-};
-
-fn run<'a>(job: &'a Job<'a>) -> Running<'a> {
-    Box::pin(record(job))
+settings! {
+    prompt: String = PROMPT,
+    /// A hook point, like blocks.7.attn.hook_z; empty for the list of all.
+    site: String = text(""),
 }
 
-async fn record(job: &Job<'_>) -> Result<Findings> {
-    let wanted: Option<Site> = match job.text("site") {
-        "" => None,
-        name => Some(name.parse()?),
-    };
-    let n_layers = job.model.config.n_layers;
-    if let Some(Site::Block(layer, _)) = wanted
-        && layer >= n_layers
-    {
-        return Err(Error::UnknownSite(job.text("site").to_owned()));
-    }
-    let (text, ids) = choices::text(job, "prompt")?;
-    let mut hooks = Hooks::new(Some(&AllSites), &[]);
-    job.model.forward(&Batch::new(std::slice::from_ref(&ids)), &mut hooks)?;
-    let cache = hooks.finish()?;
+impl Analyse for Settings {
+    const NAME: &'static str = "activations";
+    const TITLE: &'static str = "Activations";
+    const DESCRIPTION: &'static str = "Every hook point of a run under its TransformerLens name, with its shape and its range of numbers; \
+                  with a name given, the numbers themselves.";
 
-    let sites: Vec<Site> = wanted.map_or_else(|| Site::all(n_layers).collect(), |site| vec![site]);
-    let mut work = Work::new(job.host, "Reading activations", ProgressUnit::Sites, sites.len());
-    let mut rows = Vec::new();
-    let mut parts = Vec::new();
-    for site in sites {
-        let activation = cache.get(site)?;
-        // Without the prompt's axis: there is one prompt.
-        let shape = activation.shape()[1..].to_vec();
-        let numbers = match activation {
-            Activation::Three(tensor) => readback::read(tensor.clone()).await?,
-            Activation::Four(tensor) => readback::read(tensor.clone()).await?,
+    async fn run(&self, job: &Job<'_>) -> Result<Findings> {
+        let wanted: Option<Site> = match self.site.as_str() {
+            "" => None,
+            name => Some(name.parse()?),
         };
-        rows.push(row(site, &shape, &numbers));
-        if wanted.is_some() {
-            parts.push(Part::Heat(grid(site, &text, &shape, &numbers, &job.tokenizer.tokens(&ids))));
+        let n_layers = job.model.config.n_layers;
+        if let Some(Site::Block(layer, _)) = wanted
+            && layer >= n_layers
+        {
+            return Err(Error::UnknownSite(self.site.clone()));
         }
-        work.done(1).await?;
+        let (text, ids) = choices::prompt(job, "prompt", &self.prompt)?;
+        let mut hooks = Hooks::new(Some(&AllSites), &[]);
+        job.model.forward(&Batch::new(std::slice::from_ref(&ids)), &mut hooks)?;
+        let cache = hooks.finish()?;
+
+        let sites: Vec<Site> = wanted.map_or_else(|| Site::all(n_layers).collect(), |site| vec![site]);
+        let mut work = Work::new(job.host, "Reading activations", ProgressUnit::Sites, sites.len());
+        let mut rows = Vec::new();
+        let mut parts = Vec::new();
+        for site in sites {
+            let activation = cache.get(site)?;
+            // Without the prompt's axis: there is one prompt.
+            let shape = activation.shape()[1..].to_vec();
+            let numbers = match activation {
+                Activation::Three(tensor) => readback::read(tensor.clone()).await?,
+                Activation::Four(tensor) => readback::read(tensor.clone()).await?,
+            };
+            rows.push(row(site, &shape, &numbers));
+            if wanted.is_some() {
+                parts.push(Part::Heat(grid(site, &text, &shape, &numbers, &job.tokenizer.tokens(&ids))));
+            }
+            work.done(1).await?;
+        }
+        parts.insert(0, Part::Table(table(rows)));
+        Ok(Findings { parts, problems: Vec::new() })
     }
-    parts.insert(0, Part::Table(table(rows)));
-    Ok(Findings { parts, problems: Vec::new() })
 }
 
 fn table(rows: Vec<Row>) -> Table {

@@ -1,10 +1,11 @@
 //! What do heads look at? Attention patterns, or the scores before the softmax, of chosen heads; of those with
 //! the largest attributions if none are chosen.
 
-use super::shared::attributed::of_group;
+use super::shared::attributed::{self, of_group};
 use super::shared::choices::{groups, heads, prompts};
 use super::shared::groups::usable;
-use super::{Analysis, Findings, Job, Range, Running, Setting};
+use super::{Analyse, Findings, Job, PythonCell, settings};
+use super::settings::{choice, count, text};
 use crate::error::Result;
 use crate::host::Work;
 use crate::model::hooks::SiteFilter;
@@ -15,90 +16,81 @@ use crate::readback::Reads;
 use crate::report::{Attention, AttentionHead, AttentionPrompt, Part, ProgressUnit, Quantity};
 use crate::site::{BlockSite, Site};
 
-/// The catalogue's entry.
-pub(super) static ANALYSIS: Analysis = Analysis {
-    name: "attention",
-    title: "Attention",
-    description: "What chosen heads attend to. A row is a destination, a column a source; the heads that write most \
-                  for and against the answer are shown unless others are named.",
-    settings: &[
-        Setting {
-            name: "heads",
-            description: "The heads, like L7H11 L8H2, a whole layer like L7, or all; empty for the largest attributions.",
-            range: Range::Text { default: "" },
-        },
-        Setting {
-            name: "top_k",
-            description: "How many heads for the answer and how many against it, if none are named.",
-            range: Range::Count { default: 3, min: 1, max: 50 },
-        },
-        Setting {
-            name: "group",
-            description: "The groups, as numbers from 0, or all.",
-            range: Range::Text { default: "all" },
-        },
-        Setting {
-            name: "prompt",
-            description: "The prompts of each group: first, all, or numbers from 0.",
-            range: Range::Text { default: "first" },
-        },
-        Setting {
-            name: "what",
-            description: "The pattern, or the scores before the softmax.",
-            range: Range::Choice { default: "pattern", options: &["pattern", "scores"] },
-        },
-    ],
-    run,
-};
+/// What is shown of a head.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize, strum::VariantNames)]
+#[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
+enum What {
+    Pattern,
+    Scores,
+}
+
+settings! {
+    /// The heads, like L7H11 L8H2, a whole layer like L7, or all; empty for the largest attributions.
+    heads: String = text(""),
+    /// How many heads for the answer and how many against it, if none are named.
+    top_k: usize = count(3, 1, 50),
+    /// The groups, as numbers from 0, or all.
+    group: String = text("all"),
+    /// The prompts of each group: first, all, or numbers from 0.
+    prompt: String = text("first"),
+    /// The pattern, or the scores before the softmax.
+    what: What = choice::<What>("pattern"),
+}
 
 /// A head, and its mean attribution if it was chosen by it.
 pub(super) type Chosen = (Head, Option<f64>);
 
-fn run<'a>(job: &'a Job<'a>) -> Running<'a> {
-    Box::pin(attend(job))
-}
+impl Analyse for Settings {
+    const NAME: &'static str = "attention";
+    const TITLE: &'static str = "Attention";
+    const DESCRIPTION: &'static str = "What chosen heads attend to. A row is a destination, a column a source; the heads that write most \
+                  for and against the answer are shown unless others are named.";
+    const PYTHON: Option<PythonCell> =
+        Some(PythonCell { code: include_str!("../../data/transformer-lens/attention.py"), needs: Some(attributed::PYTHON) });
 
-async fn attend(job: &Job<'_>) -> Result<Findings> {
-    let (prepared, problems) = usable(job)?;
-    let named = heads(job.text("heads"), &job.model.config)?;
-    let prepared = groups(job.text("group"), prepared)?;
-    let wanted = |group: &PreparedGroup| Ok(prompts(job.text("prompt"), group)?.len());
-    let shown: usize = prepared.iter().map(wanted).sum::<Result<usize>>()?;
-    // Heads are chosen by what all of a group's prompts say.
-    let ranked = if named.is_empty() { prepared.iter().map(|group| group.cases.len()).sum() } else { 0 };
-    let mut work = Work::new(job.host, "Running the prompts", ProgressUnit::Prompts, shown + ranked);
-    let mut shown = Vec::new();
-    for group in &prepared {
-        let chosen: Vec<Chosen> = if named.is_empty() {
-            top_heads(job, group, job.count("top_k"), &mut work).await?
-        } else {
-            named.iter().map(|&head| (head, None)).collect()
+    async fn run(&self, job: &Job<'_>) -> Result<Findings> {
+        let site = match self.what {
+            What::Pattern => BlockSite::Pattern,
+            What::Scores => BlockSite::AttnScores,
         };
-        for case in prompts(job.text("prompt"), group)? {
-            shown.push(AttentionPrompt {
-                group: group.group,
-                prompt: case.index,
-                label: format!("{}: {}", group.name, case.text),
-                tokens: job.tokenizer.tokens(&case.clean),
-                heads: seen(job, &case.clean, site(job), &chosen).await?,
-            });
-            work.done(1).await?;
+        let (prepared, problems) = usable(job)?;
+        let named = heads(&self.heads, &job.model.config)?;
+        let prepared = groups(&self.group, prepared)?;
+        let wanted = |group: &PreparedGroup| Ok(prompts(&self.prompt, group)?.len());
+        let shown: usize = prepared.iter().map(wanted).sum::<Result<usize>>()?;
+        // Heads are chosen by what all of a group's prompts say.
+        let ranked = if named.is_empty() { prepared.iter().map(|group| group.cases.len()).sum() } else { 0 };
+        let mut work = Work::new(job.host, "Running the prompts", ProgressUnit::Prompts, shown + ranked);
+        let mut shown = Vec::new();
+        for group in &prepared {
+            let chosen: Vec<Chosen> = if named.is_empty() {
+                top_heads(job, group, self.top_k, &mut work).await?
+            } else {
+                named.iter().map(|&head| (head, None)).collect()
+            };
+            for case in prompts(&self.prompt, group)? {
+                shown.push(AttentionPrompt {
+                    group: group.group,
+                    prompt: case.index,
+                    label: format!("{}: {}", group.name, case.text),
+                    tokens: job.tokenizer.tokens(&case.clean),
+                    heads: seen(job, &case.clean, site, &chosen).await?,
+                });
+                work.done(1).await?;
+            }
         }
+        let scores = site == BlockSite::AttnScores;
+        let figure = Attention {
+            title: if scores { "Attention scores" } else { "Attention patterns" }.to_owned(),
+            note: named.is_empty().then(|| {
+                "The heads with the largest contributions to the logit difference, for the answer and against it.".to_owned()
+            }),
+            quantity: if scores { Quantity::Score } else { Quantity::Attention },
+            prompts: shown,
+        };
+        Ok(Findings { parts: vec![Part::Attention(figure)], problems })
     }
-    let scores = site(job) == BlockSite::AttnScores;
-    let figure = Attention {
-        title: if scores { "Attention scores" } else { "Attention patterns" }.to_owned(),
-        note: named.is_empty().then(|| {
-            "The heads with the largest contributions to the logit difference, for the answer and against it.".to_owned()
-        }),
-        quantity: if scores { Quantity::Score } else { Quantity::Attention },
-        prompts: shown,
-    };
-    Ok(Findings { parts: vec![Part::Attention(figure)], problems })
-}
-
-fn site(job: &Job<'_>) -> BlockSite {
-    if job.text("what") == "scores" { BlockSite::AttnScores } else { BlockSite::Pattern }
 }
 
 /// The heads that add most to a group's mean logit difference, then those that take most from it.

@@ -5,14 +5,14 @@ use burn::tensor::Tensor;
 
 use super::layer_attribution::BALANCE;
 use super::shared::groups::{at_group, usable};
-use super::{Analysis, Findings, Job, Running};
+use super::{Analyse, Findings, Job, settings};
 use crate::attribution::DirectLogitAttribution;
 use crate::error::{Error, Result};
 use crate::host::{Quiet, Work};
 use crate::metrics::{Outcome, mean};
 use crate::model::hooks::SiteFilter;
 use crate::patching::sweep::{CHUNK_BYTES, Sweep};
-use crate::patching::{Direction, PATCHABLE, Patch, plain};
+use crate::patching::{Direction, Patch, plain};
 use crate::prompts::{PreparedCase, PreparedGroup};
 use crate::readback;
 use crate::reference::Reference;
@@ -20,15 +20,7 @@ use crate::report::{Cell, Column, Mark, Part, Problem, ProgressUnit, Quantity, R
 use crate::runs::{Readout, Run, Runs, parts};
 use crate::site::{Axis, BlockSite, Site};
 
-/// The catalogue's entry.
-pub(super) static ANALYSIS: Analysis = Analysis {
-    name: "checks",
-    title: "Can this be trusted?",
-    description: "Identities that must hold, measured here and now: patching nothing changes nothing, patching \
-                  everything gives the clean run, parts sum to the whole, the fast path is the plain one.",
-    settings: &[],
-    run,
-};
+settings! {}
 
 /// Patching everything gives the clean run within this share of the effect.
 const EVERYTHING: f64 = 1e-6;
@@ -39,24 +31,27 @@ const REFERENCE: f64 = 1e-3;
 /// Attention weights sum to 1 within this: the rounding of a sum of a few hundred numbers.
 const ROWS: f64 = 1e-5;
 
-fn run<'a>(job: &'a Job<'a>) -> Running<'a> {
-    Box::pin(check(job))
-}
+impl Analyse for Settings {
+    const NAME: &'static str = "checks";
+    const TITLE: &'static str = "Can this be trusted?";
+    const DESCRIPTION: &'static str = "Identities that must hold, measured here and now: patching nothing changes nothing, patching \
+                  everything gives the clean run, parts sum to the whole, the fast path is the plain one.";
 
-async fn check(job: &Job<'_>) -> Result<Findings> {
-    let (groups, mut problems) = usable(job)?;
-    let mut work = Work::new(job.host, "Checking", ProgressUnit::Checks, 5 * groups.len());
-    let mut tables = Vec::new();
-    if let Some(reference) = job.reference {
-        tables.push(Part::Table(against_reference(job, reference).await?));
+    async fn run(&self, job: &Job<'_>) -> Result<Findings> {
+        let (groups, mut problems) = usable(job)?;
+        let mut work = Work::new(job.host, "Checking", ProgressUnit::Checks, 5 * groups.len());
+        let mut tables = Vec::new();
+        if let Some(reference) = job.reference {
+            tables.push(Part::Table(against_reference(job, reference).await?));
+        }
+        for group in &groups {
+            // One part of a group tells as much as all of it.
+            let Some(cases) = parts(&group.cases, &job.model.config).next() else { continue };
+            let runs = Runs::record(job.model, cases, false, &CheckedSites).await?;
+            tables.push(Part::Table(checks(job, group, &runs, &mut work, &mut problems).await?));
+        }
+        Ok(Findings { parts: tables, problems })
     }
-    for group in &groups {
-        // One part of a group tells as much as all of it.
-        let Some(cases) = parts(&group.cases, &job.model.config).next() else { continue };
-        let runs = Runs::record(job.model, cases, false, &CheckedSites).await?;
-        tables.push(Part::Table(checks(job, group, &runs, &mut work, &mut problems).await?));
-    }
-    Ok(Findings { parts: tables, problems })
 }
 
 /// The reference's prompts, run here.
@@ -213,7 +208,7 @@ async fn fast(job: &Job<'_>, runs: &Runs<'_>) -> Result<f64> {
         axes.contains(&Axis::Head) || axes.contains(&Axis::Neuron)
     };
     let patch = |site| Patch { site, layer, head_or_neuron: has_several(site).then_some(0), position: None };
-    let patches = PATCHABLE.map(patch);
+    let patches: Vec<Patch> = BlockSite::patchable().map(patch).collect();
     let mut found: Vec<Vec<Outcome>> = vec![Vec::new(); patches.len()];
     let mut keep = |indices: &[usize], outcomes: Vec<Vec<Outcome>>| {
         indices.iter().zip(outcomes).for_each(|(&index, outcomes)| found[index] = outcomes);

@@ -2,68 +2,82 @@
 //! (`get_act_patch_attn_head_out_all_pos` and its fellows, `_by_pos` with the setting), and the notebook's two
 //! scatters of output against value and against pattern.
 
-use super::shared::sweeps::{Columns, DIRECTION, Plan, probabilities, sweep};
-use super::{Analysis, Findings, Job, Range, Running, Setting};
+use super::settings::{choice, flag};
+use super::shared::sweeps::{self, Columns, DIRECTION, Plan, probabilities, sweep};
+use super::{Analyse, Findings, Job, PythonCell, settings};
 use crate::error::Result;
 use crate::names::Head;
+use crate::patching::Direction;
 use crate::report::{Grid, Measure, Panel, Part, Scatter, ScatterAxis, ScatterPanel, ScatterValues};
 use crate::site::BlockSite;
 
-/// The catalogue's entry.
-pub(super) static ANALYSIS: Analysis = Analysis {
-    name: "head-patching",
-    title: "Head patching",
-    description: "One head's output, value, query, key or attention pattern put from one run into the other. If the \
-                  value explains the output, the head moves other content; if the pattern does, it looks elsewhere.",
-    settings: &[
-        Setting {
-            name: "what",
-            description: "What of each head is patched: its output z, query q, key k, value v, or attention pattern.",
-            range: Range::Choice { default: "all", options: &["all", "z", "q", "k", "v", "pattern"] },
-        },
-        Setting {
-            name: "by_position",
-            description: "One position at a time instead of all positions at once.",
-            range: Range::Flag { default: false },
-        },
-        DIRECTION,
-        probabilities(true),
-    ],
-    run,
-};
-
-/// What can be patched of a head, in the notebook's order.
-const WHAT: [(&str, BlockSite, &str); 5] = [
-    ("z", BlockSite::Z, "output"),
-    ("v", BlockSite::V, "value"),
-    ("pattern", BlockSite::Pattern, "attention pattern"),
-    ("q", BlockSite::Q, "query"),
-    ("k", BlockSite::K, "key"),
-];
-
-fn run<'a>(job: &'a Job<'a>) -> Running<'a> {
-    Box::pin(patch(job))
+/// What is patched of a head.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize, strum::VariantNames)]
+#[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
+enum What {
+    All,
+    Z,
+    Q,
+    K,
+    V,
+    Pattern,
 }
 
-async fn patch(job: &Job<'_>) -> Result<Findings> {
-    let wanted = |&&(short, ..): &&(&str, BlockSite, &str)| ["all", short].contains(&job.text("what"));
-    let by_position = job.flag("by_position");
-    let plan = |&(short, site, word): &(&str, BlockSite, &str)| Plan {
-        title: format!("Patched head {word} ({short})"),
-        note: if by_position {
-            format!("The {word} of one head at one position.")
-        } else {
-            format!("The {word} of one head at all positions.")
-        },
-        site,
-        columns: if by_position { Columns::HeadsByPosition } else { Columns::Heads },
-        layers: (0..job.model.config.n_layers).collect(),
-    };
-    let plans: Vec<Plan> = WHAT.iter().filter(wanted).map(plan).collect();
-    let (grids, problems) = sweep(job, &plans).await?;
-    let scatters = if by_position { Vec::new() } else { scatters(job, &plans, &grids) };
-    let maps = plans.iter().zip(grids).map(|(plan, grid)| plan.part(grid));
-    Ok(Findings { parts: maps.chain(scatters.into_iter().map(Part::Scatter)).collect(), problems })
+settings! {
+    /// What of each head is patched: its output z, query q, key k, value v, or attention pattern.
+    what: What = choice::<What>("all"),
+    /// One position at a time instead of all positions at once.
+    by_position: bool = flag(false),
+    direction: Direction = DIRECTION,
+    probabilities: bool = probabilities(true),
+}
+
+/// A map of patched heads.
+struct Kind {
+    what: What,
+    site: BlockSite,
+    short: &'static str,
+    word: &'static str,
+}
+
+/// What can be patched of a head, in the notebook's order.
+const KINDS: [Kind; 5] = [
+    Kind { what: What::Z, site: BlockSite::Z, short: "z", word: "output" },
+    Kind { what: What::V, site: BlockSite::V, short: "v", word: "value" },
+    Kind { what: What::Pattern, site: BlockSite::Pattern, short: "pattern", word: "attention pattern" },
+    Kind { what: What::Q, site: BlockSite::Q, short: "q", word: "query" },
+    Kind { what: What::K, site: BlockSite::K, short: "k", word: "key" },
+];
+
+impl Analyse for Settings {
+    const NAME: &'static str = "head-patching";
+    const TITLE: &'static str = "Head patching";
+    const DESCRIPTION: &'static str = "One head's output, value, query, key or attention pattern put from one run into the other. If the \
+                  value explains the output, the head moves other content; if the pattern does, it looks elsewhere.";
+    const PYTHON: Option<PythonCell> =
+        Some(PythonCell { code: include_str!("../../data/transformer-lens/head_patching.py"), needs: Some(sweeps::PYTHON) });
+
+    async fn run(&self, job: &Job<'_>) -> Result<Findings> {
+        let wanted = |kind: &&Kind| self.what == What::All || self.what == kind.what;
+        let by_position = self.by_position;
+        let plan = |&Kind { site, short, word, .. }: &Kind| Plan {
+            title: format!("Patched head {word} ({short})"),
+            note: if by_position {
+                format!("The {word} of one head at one position.")
+            } else {
+                format!("The {word} of one head at all positions.")
+            },
+            site,
+            columns: if by_position { Columns::HeadsByPosition } else { Columns::Heads },
+            layers: (0..job.model.config.n_layers).collect(),
+        };
+        let plans: Vec<Plan> = KINDS.iter().filter(wanted).map(plan).collect();
+        let (grids, problems) = sweep(job, &plans, self.direction, self.probabilities).await?;
+        let scatters = if by_position { Vec::new() } else { scatters(job, &plans, &grids) };
+        let maps = plans.iter().zip(grids).map(|(plan, grid)| plan.part(grid));
+        Ok(Findings { parts: maps.chain(scatters.into_iter().map(Part::Scatter)).collect(), problems })
+    }
 }
 
 /// Output against value and output against pattern, if these were patched.

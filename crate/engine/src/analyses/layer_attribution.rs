@@ -1,49 +1,46 @@
 //! Which layers write it? Each component of the final residual stream through the run's final LayerNorm scale
 //! (`decompose_resid`), and the check that they sum to the logit difference.
 
-use super::shared::attributed::{Attributed, attributed, grid};
-use super::{Analysis, Findings, Job, Running};
+use super::shared::attributed::{self, Attributed, attributed, grid};
+use super::{Analyse, Findings, Job, PythonCell, settings};
 use crate::attribution::DirectLogitAttribution;
 use crate::error::Result;
 use crate::report::{Axis, AxisKind, Cell, Column, Mark, Part, Quantity, Row, Table};
 
-/// The catalogue's entry.
-pub(super) static ANALYSIS: Analysis = Analysis {
-    name: "layer-attribution",
-    title: "Layer attribution",
-    description: "What the embeddings, each layer's attention and each layer's MLP add to the logit difference. The \
-                  parts sum to it exactly; the table shows that they do.",
-    settings: &[],
-    run,
-};
+settings! {}
 
 /// The components sum to the logit difference within this, for a difference of up to a few tens.
 pub(super) const BALANCE: f64 = 1e-4;
 
-fn run<'a>(job: &'a Job<'a>) -> Running<'a> {
-    Box::pin(attribute(job))
-}
+impl Analyse for Settings {
+    const NAME: &'static str = "layer-attribution";
+    const TITLE: &'static str = "Layer attribution";
+    const DESCRIPTION: &'static str = "What the embeddings, each layer's attention and each layer's MLP add to the logit difference. The \
+                  parts sum to it exactly; the table shows that they do.";
+    const PYTHON: Option<PythonCell> =
+        Some(PythonCell { code: include_str!("../../data/transformer-lens/layer_attribution.py"), needs: Some(attributed::PYTHON) });
 
-async fn attribute(job: &Job<'_>) -> Result<Findings> {
-    // The unembedding's bias is the last component here: without it the sum is short of the logit difference.
-    let all = |direct: &DirectLogitAttribution<'_>| {
-        Ok(burn::tensor::Tensor::cat(vec![direct.layers()?, direct.unembedding_bias()], 0))
-    };
-    let (all, problems) = attributed(job, false, &all).await?;
-    let rows = Axis { label: String::new(), counts: AxisKind::Other, ticks: vec!["contribution".to_owned()] };
-    let mut ticks = DirectLogitAttribution::components(job.model.config.n_layers);
-    ticks.push("unembed_bias".to_owned());
-    let columns = Axis { label: "Component".to_owned(), counts: AxisKind::Component, ticks };
-    let figure = grid(
-        "Layer attribution",
-        "Each component of the final residual stream, through the run's final LayerNorm scale.",
-        rows,
-        columns,
-        &all,
-    );
-    let mut parts = vec![Part::Line(figure)];
-    parts.extend(all.iter().map(|attributed| Part::Table(balance(attributed))));
-    Ok(Findings { parts, problems })
+    async fn run(&self, job: &Job<'_>) -> Result<Findings> {
+        // The unembedding's bias is the last component here: without it the sum is short of the logit difference.
+        let all = |direct: &DirectLogitAttribution<'_>| {
+            Ok(burn::tensor::Tensor::cat(vec![direct.layers()?, direct.unembedding_bias()], 0))
+        };
+        let (all, problems) = attributed(job, false, &all).await?;
+        let rows = Axis { label: String::new(), counts: AxisKind::Other, ticks: vec!["contribution".to_owned()] };
+        let mut ticks = DirectLogitAttribution::components(job.model.config.n_layers);
+        ticks.push("unembed_bias".to_owned());
+        let columns = Axis { label: "Component".to_owned(), counts: AxisKind::Component, ticks };
+        let figure = grid(
+            "Layer attribution",
+            "Each component of the final residual stream, through the run's final LayerNorm scale.",
+            rows,
+            columns,
+            &all,
+        );
+        let mut parts = vec![Part::Line(figure)];
+        parts.extend(all.iter().map(|attributed| Part::Table(balance(attributed))));
+        Ok(Findings { parts, problems })
+    }
 }
 
 /// Sums beside the logit differences.

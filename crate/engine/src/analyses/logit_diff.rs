@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use super::{Analysis, Findings, Job, Running};
+use super::{Analyse, Findings, Job, PythonCell, settings};
 use crate::bootstrap::Bootstrap;
 use crate::error::Result;
 use crate::host;
@@ -13,39 +13,36 @@ use crate::prompts::{PreparedCase, PreparedGroup, prepare};
 use crate::readback;
 use crate::report::{Cell, Column, Dot, DotSeries, Dots, Mark, Part, Quantity, Row, Table};
 
-/// The catalogue's entry.
-pub(super) static ANALYSIS: Analysis = Analysis {
-    name: "logit-diff",
-    title: "Does the model do it?",
-    description: "logit(answer) - logit(distractor) after each prompt. Above 0 the model prefers the answer; \
-                  each unit is a factor of e in probability.",
-    settings: &[],
-    run,
-};
+settings! {}
 
 /// Prompts per forward pass: enough to fill a small device, few enough to be cancelled between.
 const CHUNK: usize = 16;
 
-fn run<'a>(job: &'a Job<'a>) -> Running<'a> {
-    Box::pin(measure(job))
-}
+impl Analyse for Settings {
+    const NAME: &'static str = "logit-diff";
+    const TITLE: &'static str = "Does the model do it?";
+    const DESCRIPTION: &'static str = "logit(answer) - logit(distractor) after each prompt. Above 0 the model prefers the answer; \
+                  each unit is a factor of e in probability.";
+    const PYTHON: Option<PythonCell> =
+        Some(PythonCell { code: include_str!("../../data/transformer-lens/logit_diff.py"), needs: None });
 
-async fn measure(job: &Job<'_>) -> Result<Findings> {
-    let (groups, problems) = prepare(job.experiment, job.tokenizer, job.model.config.n_ctx)?;
-    let logits = Logits::of(job, &groups).await?;
+    async fn run(&self, job: &Job<'_>) -> Result<Findings> {
+        let (groups, problems) = prepare(job.experiment, job.tokenizer, job.model.config.n_ctx)?;
+        let logits = Logits::of(job, &groups).await?;
 
-    let mut parts = Vec::new();
-    if !groups.is_empty() {
-        parts.push(Part::Dots(Dots {
-            title: "Logit difference per prompt".to_owned(),
-            note: Some("One dot per prompt; the bar is the group's mean.".to_owned()),
-            axis: "logit(answer) − logit(distractor)".to_owned(),
-            quantity: Quantity::LogitDifference,
-            series: groups.iter().map(|group| series(group, &logits)).collect(),
-        }));
+        let mut parts = Vec::new();
+        if !groups.is_empty() {
+            parts.push(Part::Dots(Dots {
+                title: "Logit difference per prompt".to_owned(),
+                note: Some("One dot per prompt; the bar is the group's mean.".to_owned()),
+                axis: "logit(answer) − logit(distractor)".to_owned(),
+                quantity: Quantity::LogitDifference,
+                series: groups.iter().map(|group| series(group, &logits)).collect(),
+            }));
+        }
+        parts.extend(groups.iter().map(|group| Part::Table(table(job, group, &logits))));
+        Ok(Findings { parts, problems })
     }
-    parts.extend(groups.iter().map(|group| Part::Table(table(job, group, &logits))));
-    Ok(Findings { parts, problems })
 }
 
 /// The two logits of every prompt that occurs, each prompt run once.

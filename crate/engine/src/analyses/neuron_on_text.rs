@@ -4,7 +4,8 @@
 use burn::tensor::Tensor;
 
 use super::shared::choices::{self, neuron, refused};
-use super::{Analysis, Findings, Job, Range, Running, Setting};
+use super::{Analyse, Findings, Job, PythonCell, settings};
+use super::settings::{count, text};
 use crate::error::Result;
 use crate::host;
 use crate::metrics::top_k;
@@ -14,67 +15,52 @@ use crate::readback::{self, Reads};
 use crate::report::{Cell, Column, Part, Quantity, Row, Table, TokenValues, ValuedRow};
 use crate::site::{BlockSite, Site};
 
-/// The catalogue's entry.
-pub(super) static ANALYSIS: Analysis = Analysis {
-    name: "neuron-on-text",
-    title: "A neuron on text",
-    description: "The activation of one MLP neuron on every token of a text, and the tokens whose logits its output \
-                  raises and lowers.",
-    settings: &[
-        Setting {
-            name: "neuron",
-            description: "The neuron, like L8N2744 or 8/2744.",
-            range: Range::Text { default: "L0N0" },
-        },
-        Setting {
-            name: "text",
-            description: "The text; empty for the experiment's first prompt.",
-            range: Range::Text { default: "" },
-        },
-        Setting {
-            name: "full",
-            description: "The activation that gets the full colour; auto for the largest.",
-            range: Range::Text { default: "auto" },
-        },
-        Setting {
-            name: "top_k",
-            description: "How many tokens to list at either end.",
-            range: Range::Count { default: 10, min: 1, max: 1000 },
-        },
-    ],
-    run,
-};
-
-fn run<'a>(job: &'a Job<'a>) -> Running<'a> {
-    Box::pin(watch(job))
+settings! {
+    /// The neuron, like L8N2744 or 8/2744.
+    neuron: String = text("L0N0"),
+    /// The text; empty for the experiment's first prompt.
+    text: String = text(""),
+    /// The activation that gets the full colour; auto for the largest.
+    full: String = text("auto"),
+    /// How many tokens to list at either end.
+    top_k: usize = count(10, 1, 1000),
 }
 
-async fn watch(job: &Job<'_>) -> Result<Findings> {
-    let neuron = neuron(job.text("neuron"), &job.model.config)?;
-    let full = match job.text("full") {
-        "auto" => None,
-        text => Some(text.parse::<f64>().ok().filter(|full| full.is_finite() && *full > 0.0).ok_or_else(
-            || refused("full", format!("{text:?} is no number above 0. Write one, or `auto`.")),
-        )?),
-    };
-    host::step(job.host, "Running the text", 0, 1).await?;
-    let (text, ids) = choices::text(job, "text")?;
-    let row = activations(job, neuron, text, &ids).await?;
-    // A neuron that is never active has no colour, whatever the scale.
-    let largest = if row.max > 0.0 { row.max } else { 1.0 };
-    let figure = TokenValues {
-        title: format!("Neuron {neuron}"),
-        note: Some(
-            "White at 0, red at the upper end of the scale; GELU lets activations fall to -0.17.".to_owned(),
-        ),
-        quantity: Quantity::Activation,
-        range: [0.0, full.unwrap_or(largest)],
-        rows: vec![row],
-    };
-    let [promoted, suppressed] = written(job, neuron).await?;
-    host::step(job.host, "Running the text", 1, 1).await?;
-    let parts = vec![Part::TokenValues(figure), Part::Table(promoted), Part::Table(suppressed)];
-    Ok(Findings { parts, problems: Vec::new() })
+impl Analyse for Settings {
+    const NAME: &'static str = "neuron-on-text";
+    const TITLE: &'static str = "A neuron on text";
+    const DESCRIPTION: &'static str = "The activation of one MLP neuron on every token of a text, and the tokens whose logits its output \
+                  raises and lowers.";
+    const PYTHON: Option<PythonCell> =
+        Some(PythonCell { code: include_str!("../../data/transformer-lens/neuron_on_text.py"), needs: None });
+
+    async fn run(&self, job: &Job<'_>) -> Result<Findings> {
+        let neuron = neuron(&self.neuron, &job.model.config)?;
+        let full = match self.full.as_str() {
+            "auto" => None,
+            text => Some(text.parse::<f64>().ok().filter(|full| full.is_finite() && *full > 0.0).ok_or_else(
+                || refused("full", format!("{text:?} is no number above 0. Write one, or `auto`.")),
+            )?),
+        };
+        host::step(job.host, "Running the text", 0, 1).await?;
+        let (text, ids) = choices::prompt(job, "text", &self.text)?;
+        let row = activations(job, neuron, text, &ids).await?;
+        // A neuron that is never active has no colour, whatever the scale.
+        let largest = if row.max > 0.0 { row.max } else { 1.0 };
+        let figure = TokenValues {
+            title: format!("Neuron {neuron}"),
+            note: Some(
+                "White at 0, red at the upper end of the scale; GELU lets activations fall to -0.17.".to_owned(),
+            ),
+            quantity: Quantity::Activation,
+            range: [0.0, full.unwrap_or(largest)],
+            rows: vec![row],
+        };
+        let [promoted, suppressed] = written(job, self.top_k, neuron).await?;
+        host::step(job.host, "Running the text", 1, 1).await?;
+        let parts = vec![Part::TokenValues(figure), Part::Table(promoted), Part::Table(suppressed)];
+        Ok(Findings { parts, problems: Vec::new() })
+    }
 }
 
 /// The neuron's activation on each token.
@@ -97,7 +83,7 @@ async fn activations(job: &Job<'_>, neuron: Neuron, label: String, ids: &[u32]) 
 }
 
 /// The tokens that the neuron's output raises most and lowers most.
-async fn written(job: &Job<'_>, neuron: Neuron) -> Result<[Table; 2]> {
+async fn written(job: &Job<'_>, k: usize, neuron: Neuron) -> Result<[Table; 2]> {
     let d = job.model.config.d_model;
     let weight = job.model.blocks[neuron.layer].mlp_out.weight.clone(); // [m, d]
     let row = weight.slice([neuron.neuron..neuron.neuron + 1, 0..d]); // [1, d]
@@ -111,7 +97,7 @@ async fn written(job: &Job<'_>, neuron: Neuron) -> Result<[Table; 2]> {
             Column { name: "Token".to_owned(), quantity: Quantity::Token },
             Column { name: "Logit".to_owned(), quantity: Quantity::LogitDifference },
         ],
-        rows: top_k(order, job.count("top_k"))
+        rows: top_k(order, k)
             .into_iter()
             .map(|id| Row {
                 cells: vec![Cell::Token(job.tokenizer.token(id as u32)), Cell::Number(f64::from(raised[id]))],

@@ -3,12 +3,11 @@
 
 use burn::tensor::Tensor;
 use serde::Deserialize;
-use serde_json::Map;
 
 use super::shared::attributed::{Attributed, attributed};
 use super::shared::groups::usable;
 use super::shared::likely;
-use super::{Analysis, Findings, Job, Running};
+use super::{Analyse, Findings, Job, settings};
 use crate::error::{Error, Result};
 use crate::host::Work;
 use crate::metrics::{Outcome, log_sum_exp, mean};
@@ -21,15 +20,7 @@ use crate::report::{Cell, Column, Part, ProgressUnit, Quantity, Row, Table};
 use crate::runs::Runs;
 use crate::site::{BlockSite, Site};
 
-/// The catalogue's entry.
-pub(super) static ANALYSIS: Analysis = Analysis {
-    name: "notebook-figures",
-    title: "The notebook's figures",
-    description: "Every figure that the notebook on contractions prints, beside the same figure computed here with \
-                  the notebook's own prompts. Only GPT-2 small can agree.",
-    settings: &[],
-    run,
-};
+settings! {}
 
 /// What the notebook prints, rounded as it prints it.
 #[derive(Debug, Deserialize)]
@@ -71,10 +62,6 @@ struct NeuronEnds {
     min: f64,
 }
 
-fn run<'a>(job: &'a Job<'a>) -> Running<'a> {
-    Box::pin(compare(job))
-}
-
 /// A figure of the notebook, and the same figure computed here if the model can have it.
 struct Figure {
     what: String,
@@ -82,25 +69,31 @@ struct Figure {
     here: Option<f64>,
 }
 
-async fn compare(job: &Job<'_>) -> Result<Findings> {
-    let notebook: Notebook = serde_json::from_str(include_str!("../../data/notebook.json"))
-        .map_err(|error| Error::Document(error.to_string()))?;
-    let experiment = presets()?.swap_remove(0).experiment;
-    // The notebook's prompts, whatever experiment is open.
-    let own = Job {
-        model: job.model,
-        tokenizer: job.tokenizer,
-        reference: job.reference,
-        experiment: &experiment,
-        settings: Map::new(),
-        host: job.host,
-    };
-    let compute = is_gpt2_small(job);
-    let mut figures = top(&own, &notebook, compute).await?;
-    figures.extend(groups(&own, &notebook, compute).await?);
-    figures.extend(mlp(&own, &notebook, compute).await?);
-    figures.extend(neurons(&own, &notebook, compute).await?);
-    Ok(Findings { parts: vec![Part::Table(table(&figures, compute))], problems: Vec::new() })
+impl Analyse for Settings {
+    const NAME: &'static str = "notebook-figures";
+    const TITLE: &'static str = "The notebook's figures";
+    const DESCRIPTION: &'static str = "Every figure that the notebook on contractions prints, beside the same figure computed here with \
+                  the notebook's own prompts. Only GPT-2 small can agree.";
+
+    async fn run(&self, job: &Job<'_>) -> Result<Findings> {
+        let notebook: Notebook = serde_json::from_str(include_str!("../../data/notebook.json"))
+            .map_err(|error| Error::Document(error.to_string()))?;
+        let experiment = presets()?.swap_remove(0).experiment;
+        // The notebook's prompts, whatever experiment is open.
+        let own = Job {
+            model: job.model,
+            tokenizer: job.tokenizer,
+            reference: job.reference,
+            experiment: &experiment,
+            host: job.host,
+        };
+        let compute = is_gpt2_small(job);
+        let mut figures = top(&own, &notebook, compute).await?;
+        figures.extend(groups(&own, &notebook, compute).await?);
+        figures.extend(mlp(&own, &notebook, compute).await?);
+        figures.extend(neurons(&own, &notebook, compute).await?);
+        Ok(Findings { parts: vec![Part::Table(table(&figures, compute))], problems: Vec::new() })
+    }
 }
 
 /// Whether the open model has GPT-2 small's sizes; another model of these sizes will simply not agree.

@@ -7,61 +7,35 @@ use super::attention::{Chosen, of_cache};
 use super::shared::choices::{groups, heads, prompts, refused};
 use super::shared::groups::usable;
 use super::shared::likely;
-use super::shared::sweeps::{DIRECTION, direction};
-use super::{Analysis, Findings, Job, Range, Running, Setting};
+use super::shared::sweeps::DIRECTION;
+use super::{Analyse, Findings, Job, settings};
+use super::settings::{count, text};
 use crate::error::Result;
 use crate::host;
 use crate::model::hooks::SiteFilter;
 use crate::names::Head;
-use crate::patching::{Patch, plain};
+use crate::patching::{Direction, Patch, plain};
 use crate::readback::Reads;
 use crate::report::{Attention, AttentionPrompt, Mark, Part, Quantity, Table};
 use crate::runs::{Run, Runs};
 use crate::site::{BlockSite, Site};
 
-/// The catalogue's entry.
-pub(super) static ANALYSIS: Analysis = Analysis {
-    name: "patched-run",
-    title: "One patched run",
-    description: "The likeliest next tokens and the attention of one patched run, beside those of the clean and the \
-                  corrupted prompt.",
-    settings: &[
-        Setting {
-            name: "patch",
-            description: "What is patched, like blocks.7.attn.hook_z[head 11] or blocks.3.hook_resid_pre[position 2].",
-            range: Range::Text { default: "blocks.0.hook_resid_pre" },
-        },
-        Setting {
-            name: "group",
-            description: "The group, as a number from 0.",
-            range: Range::Text { default: "0" },
-        },
-        Setting {
-            name: "prompt",
-            description: "The prompt of the group: first, or a number from 0.",
-            range: Range::Text { default: "first" },
-        },
-        Setting {
-            name: "heads",
-            description: "Heads to show, like L7H11; empty for those whose attention the patch changes most.",
-            range: Range::Text { default: "" },
-        },
-        Setting {
-            name: "top_k",
-            description: "How many tokens to show.",
-            range: Range::Count { default: 10, min: 1, max: 1000 },
-        },
-        DIRECTION,
-    ],
-    run,
-};
+settings! {
+    /// What is patched, like blocks.7.attn.hook_z[head 11] or blocks.3.hook_resid_pre[position 2].
+    patch: String = text("blocks.0.hook_resid_pre"),
+    /// The group, as a number from 0.
+    group: String = text("0"),
+    /// The prompt of the group: first, or a number from 0.
+    prompt: String = text("first"),
+    /// Heads to show, like L7H11; empty for those whose attention the patch changes most.
+    heads: String = text(""),
+    /// How many tokens to show.
+    top_k: usize = count(10, 1, 1000),
+    direction: Direction = DIRECTION,
+}
 
 /// How many heads are shown if none are named.
 const HEADS: usize = 3;
-
-fn run<'a>(job: &'a Job<'a>) -> Running<'a> {
-    Box::pin(patch(job))
-}
 
 /// Records attention patterns, the final LayerNorm's output, and the patched site.
 #[derive(Debug)]
@@ -73,53 +47,60 @@ impl SiteFilter for InspectedSites {
     }
 }
 
-async fn patch(job: &Job<'_>) -> Result<Findings> {
-    let cell: Patch = job.text("patch").parse()?;
-    let named = heads(job.text("heads"), &job.model.config)?;
-    let (prepared, problems) = usable(job)?;
-    let chosen = groups(job.text("group"), prepared)?;
-    let [group] = chosen.as_slice() else {
-        return Err(refused("group", "one group is shown at a time. Write its number.".to_owned()));
-    };
-    let [case] = prompts(job.text("prompt"), group)?[..] else {
-        return Err(refused("prompt", "one prompt is shown at a time. Write its number.".to_owned()));
-    };
-    host::step(job.host, "Running the patch", 0, 1).await?;
-    let sites = InspectedSites(cell);
-    let runs = Runs::record(job.model, std::slice::from_ref(case), false, &sites).await?;
-    let (base, source) = direction(job).base_and_source(&runs);
-    let patched = plain::patched(job.model, base, source, &runs.readout, cell, &sites).await?;
-    host::step(job.host, "Running the patch", 1, 1).await?;
+impl Analyse for Settings {
+    const NAME: &'static str = "patched-run";
+    const TITLE: &'static str = "One patched run";
+    const DESCRIPTION: &'static str = "The likeliest next tokens and the attention of one patched run, beside those of the clean and the \
+                  corrupted prompt.";
 
-    let shown = [
-        ("clean", &runs.clean, &case.clean),
-        ("corrupted", &runs.corrupted, &case.corrupted),
-        ("patched", &patched, if std::ptr::eq(base, &runs.clean) { &case.clean } else { &case.corrupted }),
-    ];
-    let chosen: Vec<Chosen> = if named.is_empty() {
-        most_changed(job, base, &patched).await?
-    } else {
-        named.into_iter().map(|head| (head, None)).collect()
-    };
-    let mut parts = Vec::new();
-    let mut attention = Vec::new();
-    for (label, run, ids) in shown {
-        parts.push(Part::Table(top(job, label, run, [case.answer, case.distractor]).await?));
-        attention.push(AttentionPrompt {
-            group: group.group,
-            prompt: case.index,
-            label: label.to_owned(),
-            tokens: job.tokenizer.tokens(ids),
-            heads: of_cache(&run.cache, 0, BlockSite::Pattern, &chosen).await?,
-        });
+    async fn run(&self, job: &Job<'_>) -> Result<Findings> {
+        let patch: Patch = self.patch.parse()?;
+        let named = heads(&self.heads, &job.model.config)?;
+        let (prepared, problems) = usable(job)?;
+        let chosen = groups(&self.group, prepared)?;
+        let [group] = chosen.as_slice() else {
+            return Err(refused("group", "one group is shown at a time. Write its number.".to_owned()));
+        };
+        let [case] = prompts(&self.prompt, group)?[..] else {
+            return Err(refused("prompt", "one prompt is shown at a time. Write its number.".to_owned()));
+        };
+        host::step(job.host, "Running the patch", 0, 1).await?;
+        let sites = InspectedSites(patch);
+        let runs = Runs::record(job.model, std::slice::from_ref(case), false, &sites).await?;
+        let (base, source) = self.direction.base_and_source(&runs);
+        let patched = plain::patched(job.model, base, source, &runs.readout, patch, &sites).await?;
+        host::step(job.host, "Running the patch", 1, 1).await?;
+
+        let shown = [
+            ("clean", &runs.clean, &case.clean),
+            ("corrupted", &runs.corrupted, &case.corrupted),
+            ("patched", &patched, if std::ptr::eq(base, &runs.clean) { &case.clean } else { &case.corrupted }),
+        ];
+        let chosen: Vec<Chosen> = if named.is_empty() {
+            most_changed(job, base, &patched).await?
+        } else {
+            named.into_iter().map(|head| (head, None)).collect()
+        };
+        let mut parts = Vec::new();
+        let mut attention = Vec::new();
+        for (label, run, ids) in shown {
+            parts.push(Part::Table(top(job, self.top_k, label, run, [case.answer, case.distractor]).await?));
+            attention.push(AttentionPrompt {
+                group: group.group,
+                prompt: case.index,
+                label: label.to_owned(),
+                tokens: job.tokenizer.tokens(ids),
+                heads: of_cache(&run.cache, 0, BlockSite::Pattern, &chosen).await?,
+            });
+        }
+        parts.push(Part::Attention(Attention {
+            title: format!("Attention with {patch} patched"),
+            note: None,
+            quantity: Quantity::Attention,
+            prompts: attention,
+        }));
+        Ok(Findings { parts, problems })
     }
-    parts.push(Part::Attention(Attention {
-        title: format!("Attention with {cell} patched"),
-        note: None,
-        quantity: Quantity::Attention,
-        prompts: attention,
-    }));
-    Ok(Findings { parts, problems })
 }
 
 /// The heads whose last row of attention the patch changes most.
@@ -146,10 +127,10 @@ async fn most_changed(job: &Job<'_>, base: &Run, patched: &Run) -> Result<Vec<Ch
 }
 
 /// The likeliest tokens after one run, with the answer and the distractor wherever they stand.
-async fn top(job: &Job<'_>, label: &str, run: &Run, [answer, distractor]: [u32; 2]) -> Result<Table> {
+async fn top(job: &Job<'_>, k: usize, label: &str, run: &Run, [answer, distractor]: [u32; 2]) -> Result<Table> {
     let normalized: Tensor<3> = run.cache.tensor(Site::FinalNormalized)?; // [1, p, d]
     let logits = likely::last_logits(job, normalized, &run.batch).await?;
     let note = format!("Logit difference {:.4}.", run.outcomes[0].logit_difference());
     let marked = [(answer, Mark::Answer), (distractor, Mark::Distractor)];
-    Ok(likely::table(job, format!("Most likely next tokens, {label}"), Some(note), &logits, &marked))
+    Ok(likely::table(job, k, format!("Most likely next tokens, {label}"), Some(note), &logits, &marked))
 }

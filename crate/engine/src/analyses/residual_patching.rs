@@ -1,46 +1,52 @@
 //! Where does the information sit? The residual stream patched at one layer and position
 //! (`get_act_patch_resid_pre`, `_mid`, `_post`).
 
-use super::shared::sweeps::{Columns, DIRECTION, Plan, probabilities, sweep};
-use super::{Analysis, Findings, Job, Range, Running, Setting};
+use super::settings::choice;
+use super::shared::sweeps::{self, Columns, DIRECTION, Plan, probabilities, sweep};
+use super::{Analyse, Findings, Job, PythonCell, settings};
 use crate::error::Result;
+use crate::patching::Direction;
 use crate::site::BlockSite;
 
-/// The catalogue's entry.
-pub(super) static ANALYSIS: Analysis = Analysis {
-    name: "residual-patching",
-    title: "Residual stream patching",
-    description: "One run's residual stream put into the other at one layer and position. The blue path is where the \
-                  information travels from the changed word to the answer.",
-    settings: &[
-        Setting {
-            name: "site",
-            description: "Before the layer, between its attention and its MLP, or after it.",
-            range: Range::Choice { default: "resid_pre", options: &["resid_pre", "resid_mid", "resid_post"] },
-        },
-        DIRECTION,
-        probabilities(true),
-    ],
-    run,
-};
-
-fn run<'a>(job: &'a Job<'a>) -> Running<'a> {
-    Box::pin(patch(job))
+/// A point of the residual stream within a layer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize, strum::VariantNames)]
+#[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
+enum Stream {
+    ResidPre,
+    ResidMid,
+    ResidPost,
 }
 
-async fn patch(job: &Job<'_>) -> Result<Findings> {
-    let site = match job.text("site") {
-        "resid_mid" => BlockSite::ResidMid,
-        "resid_post" => BlockSite::ResidPost,
-        _ => BlockSite::ResidPre,
-    };
-    let plans = [Plan {
-        title: format!("Patched residual stream ({})", job.text("site")),
-        note: "The residual stream of one layer at one position.".to_owned(),
-        site,
-        columns: Columns::Positions,
-        layers: (0..job.model.config.n_layers).collect(),
-    }];
-    let (grids, problems) = sweep(job, &plans).await?;
-    Ok(Findings { parts: plans.iter().zip(grids).map(|(plan, grid)| plan.part(grid)).collect(), problems })
+settings! {
+    /// Before the layer, between its attention and its MLP, or after it.
+    site: Stream = choice::<Stream>("resid_pre"),
+    direction: Direction = DIRECTION,
+    probabilities: bool = probabilities(true),
+}
+
+impl Analyse for Settings {
+    const NAME: &'static str = "residual-patching";
+    const TITLE: &'static str = "Residual stream patching";
+    const DESCRIPTION: &'static str = "One run's residual stream put into the other at one layer and position. The blue path is where the \
+                  information travels from the changed word to the answer.";
+    const PYTHON: Option<PythonCell> =
+        Some(PythonCell { code: include_str!("../../data/transformer-lens/residual_patching.py"), needs: Some(sweeps::PYTHON) });
+
+    async fn run(&self, job: &Job<'_>) -> Result<Findings> {
+        let (site, name) = match self.site {
+            Stream::ResidPre => (BlockSite::ResidPre, "resid_pre"),
+            Stream::ResidMid => (BlockSite::ResidMid, "resid_mid"),
+            Stream::ResidPost => (BlockSite::ResidPost, "resid_post"),
+        };
+        let plans = [Plan {
+            title: format!("Patched residual stream ({name})"),
+            note: "The residual stream of one layer at one position.".to_owned(),
+            site,
+            columns: Columns::Positions,
+            layers: (0..job.model.config.n_layers).collect(),
+        }];
+        let (grids, problems) = sweep(job, &plans, self.direction, self.probabilities).await?;
+        Ok(Findings { parts: plans.iter().zip(grids).map(|(plan, grid)| plan.part(grid)).collect(), problems })
+    }
 }

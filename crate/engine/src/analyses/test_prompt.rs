@@ -2,7 +2,8 @@
 //! them (`transformer_lens.utils.test_prompt`).
 
 use super::shared::{choices, likely};
-use super::{Analysis, Findings, Job, Range, Running, Setting};
+use super::{Analyse, Findings, Job, settings};
+use super::settings::{count, text};
 use crate::error::Result;
 use crate::host;
 use crate::metrics::rank;
@@ -10,61 +11,47 @@ use crate::model::{Batch, Hooks};
 use crate::prompts::answer_fault;
 use crate::report::{Mark, Part, TokenRow, TokenRows};
 
-/// The catalogue's entry.
-pub(super) static ANALYSIS: Analysis = Analysis {
-    name: "test-prompt",
-    title: "Test a prompt",
-    description: "The most likely next tokens after one prompt, and the rank of the answer among all tokens.",
-    settings: &[
-        Setting {
-            name: "prompt",
-            description: "The text to continue; empty for the experiment's first prompt and its answer.",
-            range: Range::Text { default: "" },
-        },
-        Setting {
-            name: "answer",
-            description: "The next token whose rank is asked for, exactly as typed; empty for none.",
-            range: Range::Text { default: "" },
-        },
-        Setting {
-            name: "top_k",
-            description: "How many tokens to show.",
-            range: Range::Count { default: 10, min: 1, max: 1000 },
-        },
-    ],
-    run,
-};
-
-fn run<'a>(job: &'a Job<'a>) -> Running<'a> {
-    Box::pin(test(job))
+settings! {
+    /// The text to continue; empty for the experiment's first prompt and its answer.
+    prompt: String = text(""),
+    /// The next token whose rank is asked for, exactly as typed; empty for none.
+    answer: String = text(""),
+    /// How many tokens to show.
+    top_k: usize = count(10, 1, 1000),
 }
 
-async fn test(job: &Job<'_>) -> Result<Findings> {
-    let (_, ids) = choices::text(job, "prompt")?;
-    let answer = match job.experiment.groups.first().and_then(|group| group.pairs.first()) {
-        Some(pair) if job.text("prompt").is_empty() && job.text("answer").is_empty() => &pair.answer,
-        _ => job.text("answer"),
-    };
-    let answer_ids = job.tokenizer.encode(answer, false)?;
-    if !answer.is_empty()
-        && let Some((_, message)) = answer_fault(answer, &answer_ids, job.tokenizer)
-    {
-        return Err(choices::refused("answer", message));
+impl Analyse for Settings {
+    const NAME: &'static str = "test-prompt";
+    const TITLE: &'static str = "Test a prompt";
+    const DESCRIPTION: &'static str = "The most likely next tokens after one prompt, and the rank of the answer among all tokens.";
+
+    async fn run(&self, job: &Job<'_>) -> Result<Findings> {
+        let (_, ids) = choices::prompt(job, "prompt", &self.prompt)?;
+        let answer = match job.experiment.groups.first().and_then(|group| group.pairs.first()) {
+            Some(pair) if self.prompt.is_empty() && self.answer.is_empty() => &pair.answer,
+            _ => &self.answer,
+        };
+        let answer_ids = job.tokenizer.encode(answer, false)?;
+        if !answer.is_empty()
+            && let Some((_, message)) = answer_fault(answer, &answer_ids, job.tokenizer)
+        {
+            return Err(choices::refused("answer", message));
+        }
+
+        host::step(job.host, "Running the prompt", 0, 1).await?;
+        let batch = Batch::new(std::slice::from_ref(&ids));
+        let normalized = job.model.forward(&batch, &mut Hooks::none())?; // [1, p, d]
+        let logits = likely::last_logits(job, normalized, &batch).await?;
+        host::step(job.host, "Running the prompt", 1, 1).await?;
+
+        let shown = TokenRow { label: "prompt".to_owned(), tokens: job.tokenizer.tokens(&ids) };
+        let answer = answer_ids.first().copied();
+        let note =
+            answer.map(|id| format!("The answer has rank {} of {}.", rank(&logits, id as usize), logits.len()));
+        let marked: Vec<(u32, Mark)> = answer.into_iter().map(|id| (id, Mark::Answer)).collect();
+        let table = likely::table(job, self.top_k, "Most likely next tokens".to_owned(), note, &logits, &marked);
+        let parts =
+            vec![Part::Tokens(TokenRows { title: "Tokens".to_owned(), rows: vec![shown] }), Part::Table(table)];
+        Ok(Findings { parts, problems: Vec::new() })
     }
-
-    host::step(job.host, "Running the prompt", 0, 1).await?;
-    let batch = Batch::new(std::slice::from_ref(&ids));
-    let normalized = job.model.forward(&batch, &mut Hooks::none())?; // [1, p, d]
-    let logits = likely::last_logits(job, normalized, &batch).await?;
-    host::step(job.host, "Running the prompt", 1, 1).await?;
-
-    let shown = TokenRow { label: "prompt".to_owned(), tokens: job.tokenizer.tokens(&ids) };
-    let answer = answer_ids.first().copied();
-    let note =
-        answer.map(|id| format!("The answer has rank {} of {}.", rank(&logits, id as usize), logits.len()));
-    let marked: Vec<(u32, Mark)> = answer.into_iter().map(|id| (id, Mark::Answer)).collect();
-    let table = likely::table(job, "Most likely next tokens".to_owned(), note, &logits, &marked);
-    let parts =
-        vec![Part::Tokens(TokenRows { title: "Tokens".to_owned(), rows: vec![shown] }), Part::Table(table)];
-    Ok(Findings { parts, problems: Vec::new() })
 }

@@ -3,9 +3,10 @@
 
 use burn::tensor::Tensor;
 
-use super::logit_lens::SCALE;
+use super::logit_lens::{SCALE, Scale};
+use super::settings::count;
 use super::shared::choices::{self, PROMPT};
-use super::{Analysis, Findings, Job, Range, Running, Setting};
+use super::{Analyse, Findings, Job, settings};
 use crate::attribution::DirectLogitAttribution;
 use crate::error::Result;
 use crate::host::Work;
@@ -15,64 +16,56 @@ use crate::readback::Reads;
 use crate::report::{Guess, Part, ProgressUnit, TextLens};
 use crate::site::Site;
 
-/// The catalogue's entry.
-pub(super) static ANALYSIS: Analysis = Analysis {
-    name: "text-lens",
-    title: "Logit lens in words",
-    description: "The likeliest next token at each point of the residual stream and each position. Read a column \
-                  downwards to see an answer appear.",
-    settings: &[
-        PROMPT,
-        Setting {
-            name: "top_k",
-            description: "How many tokens to keep for each cell.",
-            range: Range::Count { default: 5, min: 1, max: 50 },
-        },
-        SCALE,
-    ],
-    run,
-};
-
-fn run<'a>(job: &'a Job<'a>) -> Running<'a> {
-    Box::pin(lens(job))
+settings! {
+    prompt: String = PROMPT,
+    /// How many tokens to keep for each cell.
+    top_k: usize = count(5, 1, 50),
+    scale: Scale = SCALE,
 }
 
-async fn lens(job: &Job<'_>) -> Result<Findings> {
-    let (_, ids) = choices::text(job, "prompt")?;
-    let n_layers = job.model.config.n_layers;
-    let points = DirectLogitAttribution::point_sites(n_layers);
-    let mut sites = points.clone();
-    sites.push(Site::FinalScale);
-    let mut hooks = Hooks::new(Some(&sites), &[]);
-    job.model.forward(&Batch::new(std::slice::from_ref(&ids)), &mut hooks)?;
-    let cache = hooks.finish()?;
-    let scale: Tensor<3> = cache.tensor(Site::FinalScale)?; // [1, p, 1]
+impl Analyse for Settings {
+    const NAME: &'static str = "text-lens";
+    const TITLE: &'static str = "Logit lens in words";
+    const DESCRIPTION: &'static str = "The likeliest next token at each point of the residual stream and each position. Read a column \
+                  downwards to see an answer appear.";
 
-    let own = job.text("scale") == "own";
-    let mut work = Work::new(job.host, "Reading the residual stream", ProgressUnit::Points, points.len());
-    let mut cells = Vec::new();
-    for site in points {
-        let x: Tensor<3> = cache.tensor(site)?; // [1, p, d]
-        let normalized = if own { job.model.normalize(x, &mut Hooks::none())? } else { x / scale.clone() };
-        cells.push(guesses(job, normalized).await?);
-        work.done(1).await?;
+    async fn run(&self, job: &Job<'_>) -> Result<Findings> {
+        let (_, ids) = choices::prompt(job, "prompt", &self.prompt)?;
+        let n_layers = job.model.config.n_layers;
+        let points = DirectLogitAttribution::point_sites(n_layers);
+        let mut sites = points.clone();
+        sites.push(Site::FinalScale);
+        let mut hooks = Hooks::new(Some(&sites), &[]);
+        job.model.forward(&Batch::new(std::slice::from_ref(&ids)), &mut hooks)?;
+        let cache = hooks.finish()?;
+        let scale: Tensor<3> = cache.tensor(Site::FinalScale)?; // [1, p, 1]
+
+        let own = self.scale == Scale::Own;
+        let mut work = Work::new(job.host, "Reading the residual stream", ProgressUnit::Points, points.len());
+        let mut cells = Vec::new();
+        for site in points {
+            let x: Tensor<3> = cache.tensor(site)?; // [1, p, d]
+            let normalized = if own { job.model.normalize(x, &mut Hooks::none())? } else { x / scale.clone() };
+            cells.push(guesses(job, self.top_k, normalized).await?);
+            work.done(1).await?;
+        }
+        let figure = TextLens {
+            title: "Logit lens in words".to_owned(),
+            note: Some(if own {
+                "Each point through its own LayerNorm scale.".to_owned()
+            } else {
+                "Each point through the run's final LayerNorm scale at its position.".to_owned()
+            }),
+            columns: job.tokenizer.tokens(&ids),
+            rows: DirectLogitAttribution::points(n_layers),
+            cells,
+        };
+        Ok(Findings { parts: vec![Part::TextLens(figure)], problems: Vec::new() })
     }
-    let figure = TextLens {
-        title: "Logit lens in words".to_owned(),
-        note: Some(if own {
-            "Each point through its own LayerNorm scale.".to_owned()
-        } else {
-            "Each point through the run's final LayerNorm scale at its position.".to_owned()
-        }),
-        columns: job.tokenizer.tokens(&ids),
-        rows: DirectLogitAttribution::points(n_layers),
-        cells,
-    };
-    Ok(Findings { parts: vec![Part::TextLens(figure)], problems: Vec::new() })
 }
 
 /// The likeliest tokens at each position: `normalized [1, p, d]`.
-async fn guesses(job: &Job<'_>, normalized: Tensor<3>) -> Result<Vec<Vec<Guess>>> {
+async fn guesses(job: &Job<'_>, k: usize, normalized: Tensor<3>) -> Result<Vec<Vec<Guess>>> {
     let [_, p, d] = normalized.dims();
     let blocks = job.model.unembedding.logits(normalized.reshape([p, d])); // [p, block] each
     let widths: Vec<usize> = blocks.iter().map(|block| block.dims()[1]).collect();
@@ -86,7 +79,7 @@ async fn guesses(job: &Job<'_>, normalized: Tensor<3>) -> Result<Vec<Vec<Guess>>
             let logit = f64::from(logits[id]);
             Guess { token: job.tokenizer.token(id as u32), logit, probability: (logit - norm).exp() }
         };
-        top_k(&logits, job.count("top_k")).into_iter().map(guess).collect()
+        top_k(&logits, k).into_iter().map(guess).collect()
     };
     Ok((0..p).map(position).collect())
 }

@@ -42,7 +42,9 @@ pub struct Patch {
 }
 
 /// Which run is patched with what.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize, strum::VariantNames)]
+#[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
 pub enum Direction {
     /// Clean activations go into the corrupted run: what is enough to restore the behaviour?
     Denoise,
@@ -59,21 +61,6 @@ impl Direction {
         }
     }
 }
-
-/// Sites that can be patched patch by patch.
-pub const PATCHABLE: [BlockSite; 11] = [
-    BlockSite::ResidPre,
-    BlockSite::ResidMid,
-    BlockSite::ResidPost,
-    BlockSite::AttnOut,
-    BlockSite::MlpOut,
-    BlockSite::Q,
-    BlockSite::K,
-    BlockSite::V,
-    BlockSite::Z,
-    BlockSite::Pattern,
-    BlockSite::MlpPost,
-];
 
 impl Patch {
     /// The hook point.
@@ -96,23 +83,17 @@ impl Patch {
             (None, None) => true,
             _ => false,
         };
-        let fits = PATCHABLE.contains(&self.site)
+        let fits = self.site.joins().is_some()
             && self.layer < config.n_layers
             && index_fits
             && self.position.is_none_or(|position| position < positions);
         if fits { Ok(()) } else { Err(Error::PatchUnfired(self.to_string())) }
     }
 
-    /// The half layer before which the patch enters the residual stream: `2 l` before layer l's attention,
-    /// `2 l + 1` before its MLP, `2 n_layers` after the last layer.
+    /// The half layer before which the patch joins the residual stream: `2 l` before layer l's attention, `2 l + 1`
+    /// before its MLP, `2 n_layers` after the last layer. For patches that passed [`Self::check`].
     fn stage(&self) -> usize {
-        use BlockSite::*;
-        2 * self.layer
-            + match self.site {
-                ResidPre => 0,
-                MlpPost | MlpOut | ResidPost => 2,
-                _ => 1,
-            }
+        2 * self.layer + self.site.joins().unwrap_or_default()
     }
 
     /// The part of the activation that is replaced, one range per axis of an activation of this shape.

@@ -14,6 +14,9 @@ use crate::report::{Axis, AxisKind, Grid, Measure, Panel, Problem, ProgressUnit,
 use crate::runs::{Readout, Run, parts};
 use crate::summary::Numbers;
 
+/// What the Python cells of attributions need first.
+pub(in crate::analyses) const PYTHON: &str = include_str!("../../../data/transformer-lens/attribution.py");
+
 /// A group with its attributions.
 #[derive(Debug)]
 pub(in crate::analyses) struct Attributed {

@@ -1,17 +1,15 @@
 //! Settings that name groups, prompts, heads and neurons, and what is wrong with those that name nothing.
 
-use crate::analyses::{Job, Range, Setting};
+use crate::analyses::Job;
+use crate::analyses::settings::{Spec, text};
 use crate::error::{Error, Result};
 use crate::model::Config;
 use crate::names::{Head, Neuron, layers, words};
 use crate::prompts::{PreparedCase, PreparedGroup, prompt_fault};
 
-/// The text that a figure of one text shows; [`text`] reads it.
-pub(in crate::analyses) const PROMPT: Setting = Setting {
-    name: "prompt",
-    description: "The text; empty for the experiment's first prompt.",
-    range: Range::Text { default: "" },
-};
+/// The text that a figure of one text shows; [`prompt`] reads it.
+pub(in crate::analyses) const PROMPT: Spec =
+    text("").described("The text; empty for the experiment's first prompt.");
 
 /// A refused setting.
 pub(in crate::analyses) fn refused(name: &str, message: String) -> Error {
@@ -107,9 +105,8 @@ pub(in crate::analyses) fn neuron(text: &str, config: &Config) -> Result<Neuron>
     })
 }
 
-/// The text that a setting gives, or else the experiment's first prompt, as token ids.
-pub(in crate::analyses) fn text(job: &Job<'_>, name: &str) -> Result<(String, Vec<u32>)> {
-    let given = job.text(name);
+/// The text that the setting `name` gives, or else the experiment's first prompt, as token ids.
+pub(in crate::analyses) fn prompt(job: &Job<'_>, name: &str, given: &str) -> Result<(String, Vec<u32>)> {
     let first = || Some(job.experiment.groups.first()?.pairs.first()?.clean.as_str());
     let text = if given.is_empty() { first().unwrap_or_default() } else { given };
     let ids = job.tokenizer.encode(text, job.experiment.prepend_bos)?;

@@ -18,16 +18,17 @@ pub(in crate::analyses) async fn last_logits(
     Ok(blocks.into_iter().fold(Reads::default(), Reads::with).fetch().await?.concat())
 }
 
-/// The `top_k` likeliest tokens, and the marked ones wherever they stand.
+/// The `k` likeliest tokens, and the marked ones wherever they stand.
 pub(in crate::analyses) fn table(
     job: &Job<'_>,
+    k: usize,
     title: String,
     note: Option<String>,
     logits: &[f32],
     marked: &[(u32, Mark)],
 ) -> Table {
     let norm = log_sum_exp(logits);
-    let mut ids = top_k(logits, job.count("top_k"));
+    let mut ids = top_k(logits, k);
     for &(id, _) in marked {
         if !ids.contains(&(id as usize)) {
             ids.push(id as usize);

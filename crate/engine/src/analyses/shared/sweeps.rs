@@ -2,7 +2,8 @@
 
 use super::attributed::{layer_axis, unit_axis};
 use super::groups::{at_group, of_one_length, that_differ, usable};
-use crate::analyses::{Job, Range, Setting};
+use crate::analyses::Job;
+use crate::analyses::settings::{Spec, choice, flag};
 use crate::error::Result;
 use crate::host::Work;
 use crate::metrics::Outcome;
@@ -15,20 +16,17 @@ use crate::report::{Axis, AxisKind, Grid, Panel, Part, Problem, ProgressUnit};
 use crate::runs::{Runs, parts};
 use crate::site::BlockSite;
 
+/// What the Python cells of patching need first.
+pub(in crate::analyses) const PYTHON: &str = include_str!("../../../data/transformer-lens/patching.py");
+
 /// Which way to patch.
-pub(in crate::analyses) const DIRECTION: Setting = Setting {
-    name: "direction",
-    description: "denoise: clean activations into the corrupted run; noise: corrupted ones into the clean run.",
-    range: Range::Choice { default: "denoise", options: &["denoise", "noise"] },
-};
+pub(in crate::analyses) const DIRECTION: Spec = choice::<Direction>("denoise")
+    .described("denoise: clean activations into the corrupted run; noise: corrupted ones into the clean run.");
 
 /// Whether the whole vocabulary takes part.
-pub(in crate::analyses) const fn probabilities(default: bool) -> Setting {
-    Setting {
-        name: "probabilities",
-        description: "Also give the answer's probability, log-probability and rank. They need every token's logit.",
-        range: Range::Flag { default },
-    }
+pub(in crate::analyses) const fn probabilities(default: bool) -> Spec {
+    flag(default)
+        .described("Also give the answer's probability, log-probability and rank. They need every token's logit.")
 }
 
 /// What the columns of a map are; rows are layers, or with `HeadsByPosition` heads.
@@ -94,7 +92,7 @@ impl Plan {
     }
 
     /// The map without panels.
-    fn empty(&self, job: &Job<'_>) -> Grid {
+    fn empty(&self, job: &Job<'_>, direction: Direction, probabilities: bool) -> Grid {
         let config = &job.model.config;
         let positions = || Axis {
             label: "Position".to_owned(),
@@ -121,7 +119,7 @@ impl Plan {
             site: Some(self.site.name().to_owned()),
             rows,
             columns,
-            measures: measures(direction(job), job.flag("probabilities")),
+            measures: measures(direction, probabilities),
             panels: Vec::new(),
         }
     }
@@ -132,13 +130,13 @@ impl Plan {
     }
 }
 
-/// The direction that was set.
-pub(in crate::analyses) fn direction(job: &Job<'_>) -> Direction {
-    if job.text("direction") == "noise" { Direction::Noise } else { Direction::Denoise }
-}
-
 /// Makes the maps, one panel for each group that can have one, all of a group's maps in one sweep.
-pub(in crate::analyses) async fn sweep(job: &Job<'_>, plans: &[Plan]) -> Result<(Vec<Grid>, Vec<Problem>)> {
+pub(in crate::analyses) async fn sweep(
+    job: &Job<'_>,
+    plans: &[Plan],
+    direction: Direction,
+    probabilities: bool,
+) -> Result<(Vec<Grid>, Vec<Problem>)> {
     let (groups, mut problems) = usable(job)?;
     let mut groups = that_differ(groups, &mut problems);
     if plans.iter().any(Plan::needs_one_length) {
@@ -153,9 +151,9 @@ pub(in crate::analyses) async fn sweep(job: &Job<'_>, plans: &[Plan]) -> Result<
     let mut work = Work::new(job.host, "Patching", ProgressUnit::Patches, total);
     work.done(0).await?;
 
-    let mut grids: Vec<Grid> = plans.iter().map(|plan| plan.empty(job)).collect();
+    let mut grids: Vec<Grid> = plans.iter().map(|plan| plan.empty(job, direction, probabilities)).collect();
     for group in &groups {
-        let mut maps = Maps::new(job, plans, group);
+        let mut maps = Maps::new(job, plans, group, direction, probabilities);
         maps.run(&grids, &mut work).await?;
         if !maps.unpatched.has_effect() {
             let [clean, corrupted] = maps.unpatched.means();
@@ -182,6 +180,8 @@ struct Maps<'a> {
     job: &'a Job<'a>,
     plans: &'a [Plan],
     group: &'a PreparedGroup,
+    direction: Direction,
+    probabilities: bool,
     /// The cells of all maps, one map after the other.
     cells: Vec<Patch>,
     /// Where each map's cells begin, and where the last one's end.
@@ -192,7 +192,7 @@ struct Maps<'a> {
 }
 
 impl<'a> Maps<'a> {
-    fn new(job: &'a Job<'a>, plans: &'a [Plan], group: &'a PreparedGroup) -> Self {
+    fn new(job: &'a Job<'a>, plans: &'a [Plan], group: &'a PreparedGroup, direction: Direction, probabilities: bool) -> Self {
         let mut cells = Vec::new();
         let mut bounds = vec![0];
         for plan in plans {
@@ -200,7 +200,7 @@ impl<'a> Maps<'a> {
             bounds.push(cells.len());
         }
         let outcomes = vec![Vec::new(); cells.len()];
-        Self { job, plans, group, cells, bounds, outcomes, unpatched: Unpatched::default() }
+        Self { job, plans, group, direction, probabilities, cells, bounds, outcomes, unpatched: Unpatched::default() }
     }
 
     /// Runs all cells. `grids` have the panels of the groups before.
@@ -210,13 +210,13 @@ impl<'a> Maps<'a> {
         let sites = SweepSites::new(&sites, &model.config);
         let cells = self.cells.clone();
         for cases in parts(&self.group.cases, &model.config) {
-            let runs = Runs::record(model, cases, job.flag("probabilities"), &sites).await?;
+            let runs = Runs::record(model, cases, self.probabilities, &sites).await?;
             self.unpatched.clean.extend(&runs.clean.outcomes);
             self.unpatched.corrupted.extend(&runs.corrupted.outcomes);
             let sweep = Sweep {
                 model,
                 runs: &runs,
-                direction: direction(job),
+                direction: self.direction,
                 patches: &cells,
                 chunk_bytes: CHUNK_BYTES,
             };
@@ -251,7 +251,7 @@ impl<'a> Maps<'a> {
         let whole = |outcomes: &Vec<Outcome>| (outcomes.len() == run).then(|| outcomes.clone());
         let cells: Vec<Option<Vec<Outcome>>> =
             self.outcomes[self.bounds[index]..self.bounds[index + 1]].iter().map(whole).collect();
-        let numbers = self.unpatched.numbers(direction(self.job), self.job.flag("probabilities"), &cells);
+        let numbers = self.unpatched.numbers(self.direction, self.probabilities, &cells);
         let summarise =
             |(measure, numbers): (usize, crate::summary::Numbers)| numbers.summarise(measure, finished);
         let cases = &self.group.cases;
