@@ -6,12 +6,12 @@ use std::rc::Rc;
 
 use burn::tensor::Device;
 use patchlab::device::DevicePreference;
+use patchlab::figures::{Cell, Mark, Part, Row};
 use patchlab::host::Quiet;
 use patchlab::model::checkpoint::Checkpoint;
 use patchlab::model::source::{MemorySource, Source};
 use patchlab::model::{Config, Model};
 use patchlab::prompts::prepare;
-use patchlab::report::{Cell, Mark, Part, Row};
 use patchlab::runs::Runs;
 use patchlab::{Error, Request, Session};
 use patchlab_tests::fixture::{DEVICES, Fixture, assert_close, folder, open, report};
@@ -148,9 +148,9 @@ fn the_full_shape_agrees_with_pytorch() {
             let report = block_on(session.run(&request, &Quiet)).expect("a report");
             let Part::Table(table) = &report.parts[1] else { panic!("the second figure is the table") };
             for (row, top) in table.rows.iter().zip(prompt["top"].as_array().expect("the top tokens")) {
-                let patchlab::report::Cell::Token(token) = &row.cells[1] else { panic!("a token") };
+                let patchlab::figures::Cell::Token(token) = &row.cells[1] else { panic!("a token") };
                 assert_eq!(u64::from(token.id), top["id"].as_u64().expect("an id"));
-                let patchlab::report::Cell::Number(log_prob) = row.cells[4] else { panic!("a number") };
+                let patchlab::figures::Cell::Number(log_prob) = row.cells[4] else { panic!("a number") };
                 assert_close(
                     &format!("{device:?}"),
                     &[log_prob],
@@ -210,8 +210,8 @@ fn the_full_shape_has_the_notebooks_figures() {
     let rank = clean.rows.iter().find(|row| row.mark.is_some()).map(|row| row.cells[0].clone());
     let (groups, _) = prepare(&first, session.tokenizer(), session.info().n_ctx).expect("groups");
     let runs = block_on(Runs::record(session.model(), &groups[0].cases[..1], true, &Vec::new()));
-    let place = runs.expect("runs").clean.outcomes[0].vocabulary.expect("asked for");
-    assert_eq!(rank, Some(Cell::Number(place.rank)));
+    let place = runs.expect("runs").clean.stats.vocabulary.expect("asked for");
+    assert_eq!(rank, Some(Cell::Number(place.rank.row(0)[0])));
     assert!(session.model().unembedding.vocab.blocks().len() > 1);
 }
 

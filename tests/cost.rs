@@ -10,12 +10,13 @@ use std::path::Path;
 use std::thread;
 
 use patchlab::device::DevicePreference;
+use patchlab::host::ProgressUnit;
 use patchlab::host::{Quiet, Work};
+use patchlab::metrics::LogitStats;
 use patchlab::model::{Config, flops};
 use patchlab::patching::sweep::{CHUNK_BYTES, Sweep, SweepSites};
 use patchlab::patching::{Direction, Patch};
 use patchlab::prompts::{PreparedCase, prepare};
-use patchlab::report::ProgressUnit;
 use patchlab::runs::Runs;
 use patchlab::site::BlockSite;
 use patchlab_tests::fixture::{Fixture, TINY};
@@ -148,9 +149,9 @@ fn sweeps_spend_little_more_than_they_need_and_no_more_than_before() {
                     chunk_bytes: CHUNK_BYTES / 2 * thread::available_parallelism().map_or(1, usize::from),
                 };
                 flops::take();
-                sweep
-                    .run(&mut Work::new(&Quiet, "", ProgressUnit::Patches, patches.len()), &mut |_, _| {})
-                    .await?;
+                let mut stats = LogitStats::new(patches.len(), cases.len(), false);
+                let mut work = Work::new(&Quiet, "", ProgressUnit::Patches, patches.len());
+                sweep.run(&mut work, &mut stats, 0, &mut |_, _| {}).await?;
                 Ok::<_, patchlab::Error>(flops::take() as f64)
             });
             let spent = spent.expect("a sweep");

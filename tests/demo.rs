@@ -4,10 +4,10 @@ use std::fs;
 use std::path::Path;
 
 use patchlab::device::{Adapter, DevicePreference};
+use patchlab::figures::{Mark, Part};
 use patchlab::host::Quiet;
 use patchlab::model::source::MemorySource;
 use patchlab::presets::presets;
-use patchlab::report::{Mark, Part};
 use patchlab::{Files, Session, TokenizerFiles};
 use patchlab_tests::fixture::{DEVICES, open, report};
 use pollster::block_on;

@@ -3,11 +3,12 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use patchlab::analyses::Viewer;
 use patchlab::device::{Adapter, DevicePreference, native_adapter};
-use patchlab::host::{Host, Quiet};
+use patchlab::figures::Report;
+use patchlab::host::Quiet;
 use patchlab::model::Config;
 use patchlab::model::source::MemorySource;
-use patchlab::report::Report;
 use patchlab::{Error, Experiment, Files, Request, Session, TokenizerFiles};
 use safetensors::SafeTensors;
 use serde_json::Value;
@@ -89,7 +90,7 @@ pub fn report(session: &Session, experiment: &Experiment, analysis: &str, settin
     try_report(session, experiment, analysis, settings, &Quiet).expect(analysis)
 }
 
-/// Runs an analysis of an experiment under `host`.
+/// Runs an analysis of an experiment for `viewer`.
 ///
 /// # Errors
 /// What the analysis refuses.
@@ -98,11 +99,11 @@ pub fn try_report(
     experiment: &Experiment,
     analysis: &str,
     settings: &Value,
-    host: &dyn Host,
+    viewer: &dyn Viewer,
 ) -> Result<Report, Error> {
     let settings = settings.as_object().cloned().unwrap_or_default();
     let request = Request { analysis: analysis.to_owned(), experiment: experiment.clone(), settings };
-    pollster::block_on(session.run(&request, host))
+    pollster::block_on(session.run(&request, viewer))
 }
 
 /// Opens a model from memory with GPT-2's tokenizer.

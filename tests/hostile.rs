@@ -9,7 +9,8 @@ use patchlab::experiment::{Group, Pair};
 use patchlab::model::Config;
 use patchlab::model::checkpoint::Checkpoint;
 use patchlab::model::source::MemorySource;
-use patchlab::prompts::{check, prepare};
+use patchlab::prompts::prepare;
+use patchlab::protocol::check;
 use patchlab::tokens::Tokenizer;
 use patchlab::{Error, Experiment};
 use pollster::block_on;
@@ -215,7 +216,8 @@ fn a_page_pasted_as_an_answer_is_not_repeated() {
     let tokenizer = Tokenizer::gpt2().expect("built in");
     let (_, problems) = prepare(&experiment, &tokenizer, 32).expect("plain text");
     let message = &problems[0].message;
-    let shown = check(&experiment, &tokenizer, 32).expect("plain text").groups.swap_remove(0).swap_remove(0);
+    let shown =
+        check(&experiment, &tokenizer, Some(32)).expect("plain text").groups.swap_remove(0).swap_remove(0);
     assert_eq!((shown.answer.len(), shown.clean.len()), (12, 2));
     assert!(
         message.starts_with("An answer must be one token; this is 3") && message.len() < 300,

@@ -5,12 +5,12 @@
 
 use patchlab::Session;
 use patchlab::device::DevicePreference;
+use patchlab::figures::{Cell, Part, Table};
 use patchlab::metrics::{log_sum_exp, rank};
 use patchlab::model::hooks::AllSites;
 use patchlab::model::{Activation, ActivationCache, Batch, Hooks, Replacement};
 use patchlab::prompts::prepare;
 use patchlab::readback::{Reads, read};
-use patchlab::report::{Cell, Part, Table};
 use patchlab::runs::Runs;
 use patchlab::site::{BlockSite, Site};
 use patchlab::tokens::Tokenizer;
@@ -140,20 +140,20 @@ fn answers_are_placed_in_the_whole_vocabulary() {
                 let runs = block_on(Runs::record(session.model(), &group.cases, true, &Vec::new()));
                 let clean: Vec<Vec<u32>> = group.cases.iter().map(|case| case.clean.clone()).collect();
                 let (logits, _) = record(&session, &clean, &[]);
-                for ((case, row), outcome) in
-                    group.cases.iter().zip(&logits).zip(runs.expect("runs").clean.outcomes)
-                {
-                    let place = outcome.vocabulary.expect("asked for");
+                let stats = runs.expect("runs").clean.stats;
+                let vocabulary = stats.vocabulary.expect("asked for");
+                for (prompt, (case, row)) in group.cases.iter().zip(&logits).enumerate() {
                     let answer = f64::from(row[case.answer as usize]);
                     assert_eq!(
-                        place.rank,
+                        vocabulary.rank.row(0)[prompt],
                         rank(row, case.answer as usize) as f64,
                         "{device:?} {}",
                         case.text
                     );
-                    assert_close("answer", &[outcome.answer], &[answer], 1e-6);
+                    assert_close("answer", &[stats.answer.row(0)[prompt]], &[answer], 1e-6);
                     // The device sums 50,257 numbers in f32, which costs up to some 2e-5.
-                    assert_close("log-sum-exp", &[place.log_sum_exp], &[log_sum_exp(row)], 5e-5);
+                    let found = vocabulary.log_sum_exp.row(0)[prompt];
+                    assert_close("log-sum-exp", &[found], &[log_sum_exp(row)], 5e-5);
                 }
             }
         }

@@ -6,15 +6,15 @@
 //! times the rounding of one sum of that size.
 
 use patchlab::device::{self, Adapter, DevicePreference};
+use patchlab::host::ProgressUnit;
 use patchlab::host::{Quiet, Work};
-use patchlab::metrics::Outcome;
+use patchlab::metrics::LogitStats;
 use patchlab::model::checkpoint::Checkpoint;
 use patchlab::model::source::MemorySource;
 use patchlab::model::{Config, Model};
 use patchlab::patching::sweep::{CHUNK_BYTES, Sweep, SweepSites};
 use patchlab::patching::{Direction, Patch, plain};
 use patchlab::prompts::{PreparedCase, prepare};
-use patchlab::report::ProgressUnit;
 use patchlab::runs::Runs;
 use patchlab::site::BlockSite;
 use patchlab_tests::fixture::{DEVICES, Fixture, TINY, assert_close};
@@ -32,31 +32,33 @@ fn recorded(site: BlockSite) -> &'static str {
     }
 }
 
-/// Runs a sweep, in chunks of at most `chunk_bytes`, and returns the outcomes of each cell.
+/// Runs a sweep, in chunks of at most `chunk_bytes`, and returns what each patch ends in.
 fn swept(
     model: &Model,
     cases: &[PreparedCase],
     direction: Direction,
-    cells: &[Patch],
+    patches: &[Patch],
     (vocabulary, chunk_bytes): (bool, usize),
-) -> Vec<Vec<Outcome>> {
-    let sites: Vec<BlockSite> = cells.iter().map(|cell| cell.site).collect();
+) -> LogitStats {
+    let sites: Vec<BlockSite> = patches.iter().map(|patch| patch.site).collect();
     block_on(async {
         let runs = Runs::record(model, cases, vocabulary, &SweepSites::new(&sites, &model.config))
             .await
             .expect("runs");
-        let mut found = vec![Vec::new(); cells.len()];
-        let mut keep = |indices: &[usize], outcomes: Vec<Vec<Outcome>>| {
-            for (&index, outcomes) in indices.iter().zip(outcomes) {
-                assert!(found[index].is_empty(), "{} ran twice", cells[index]);
-                found[index] = outcomes;
+        let mut stats = LogitStats::new(patches.len(), cases.len(), vocabulary);
+        let mut ran = vec![false; patches.len()];
+        let mut keep = |_: &LogitStats, indices: &[usize]| {
+            for &index in indices {
+                assert!(!ran[index], "{} ran twice", patches[index]);
+                ran[index] = true;
             }
         };
-        let sweep = Sweep { model, runs: &runs, direction, patches: cells, chunk_bytes };
-        let mut work = Work::new(&Quiet, "", ProgressUnit::Patches, cells.len());
-        sweep.run(&mut work, &mut keep).await.expect("a sweep");
-        assert!(found.iter().all(|outcomes| outcomes.len() == cases.len()), "a cell was left out");
-        found
+        let sweep = Sweep { model, runs: &runs, direction, patches, chunk_bytes };
+        let mut work = Work::new(&Quiet, "", ProgressUnit::Patches, patches.len());
+        sweep.run(&mut work, &mut stats, 0, &mut keep).await.expect("a sweep");
+        assert!(ran.iter().all(|&ran| ran), "a patch was left out");
+        assert!(stats.answer.numbers().iter().all(|number| !number.is_nan()), "a number was left out");
+        stats
     })
 }
 
@@ -118,18 +120,17 @@ fn every_map_agrees_with_transformer_lens() {
                 let vocabulary = device == DevicePreference::Cpu || site == BlockSite::ResidPre;
                 let options = (vocabulary, CHUNK_BYTES);
                 let found = swept(session.model(), &groups[group].cases, direction, &cells, options);
-                let each = |number: fn(&Outcome) -> f64| -> Vec<f64> {
-                    found.iter().flatten().map(number).collect()
-                };
-                let compare = |what: &str, found: Vec<f64>, expected: &[f64]| {
+                let compare = |what: &str, found: &[f64], expected: &[f64]| {
                     let what = format!("{} {device:?} {rest}/{what}", fixture.name);
-                    assert_close(&what, &found, expected, TOLERANCE);
+                    assert_close(&what, found, expected, TOLERANCE);
                 };
-                compare("logit_diff", each(Outcome::logit_difference), &expected);
-                compare("answer", each(|o| o.answer), &fixture.values(&format!("{rest}/answer")).1);
-                if vocabulary {
-                    let norms = each(|o| o.vocabulary.expect("asked for").log_sum_exp);
-                    compare("log_sum_exp", norms, &fixture.values(&format!("{rest}/log_sum_exp")).1);
+                let differences: Vec<f64> =
+                    (0..cells.len()).flat_map(|patch| found.logit_differences(patch)).collect();
+                compare("logit_diff", &differences, &expected);
+                compare("answer", found.answer.numbers(), &fixture.values(&format!("{rest}/answer")).1);
+                if let Some(vocabulary) = &found.vocabulary {
+                    let (_, norms) = fixture.values(&format!("{rest}/log_sum_exp"));
+                    compare("log_sum_exp", vocabulary.log_sum_exp.numbers(), &norms);
                 }
                 maps += 1;
             }
@@ -170,7 +171,13 @@ fn prompts(positions: usize) -> impl Strategy<Value = (Vec<u32>, Vec<u32>)> {
 
 fn cells(layers: usize, heads: usize, d_mlp: usize, positions: usize) -> impl Strategy<Value = Vec<Patch>> {
     let position = prop::option::of(0..positions);
-    let cell = (prop::sample::select(BlockSite::patchable().collect::<Vec<_>>()), 0..layers, 0..heads, 0..d_mlp, position);
+    let cell = (
+        prop::sample::select(BlockSite::patchable().collect::<Vec<_>>()),
+        0..layers,
+        0..heads,
+        0..d_mlp,
+        position,
+    );
     let cell = cell.prop_map(|(site, layer, head, neuron, position)| {
         use BlockSite::*;
         let unit = match site {
@@ -266,18 +273,22 @@ proptest! {
             let runs = Runs::record(&model, &cases, true, &SweepSites::new(&sites, &model.config)).await?;
             let mut all = Vec::new();
             for &cell in &draw.cells {
-                all.push(plain::outcomes(&model, &runs, direction, cell).await?);
+                all.push(plain::stats(&model, &runs, direction, cell).await?);
             }
             Ok::<_, patchlab::Error>(all)
         }).expect("plain runs");
-        for ((cell, fast), slow) in draw.cells.iter().zip(&fast).zip(&slow) {
-            for (fast, slow) in fast.iter().zip(slow) {
-                let (f, s) = (fast.vocabulary.expect("asked for"), slow.vocabulary.expect("asked for"));
-                let size = 1.0 + slow.answer.abs().max(slow.distractor.abs());
+        let norms = |stats: &LogitStats, run: usize| {
+            stats.vocabulary.as_ref().expect("asked for").log_sum_exp.row(run).to_vec()
+        };
+        for (index, (cell, slow)) in draw.cells.iter().zip(&slow).enumerate() {
+            let (answers, distractors) = (slow.answer.row(0), slow.distractor.row(0));
+            let (fast_norms, slow_norms) = (norms(&fast, index), norms(slow, 0));
+            for prompt in 0..cases.len() {
+                let size = 1.0 + answers[prompt].abs().max(distractors[prompt].abs());
                 for (fast, slow) in [
-                    (fast.answer, slow.answer),
-                    (fast.distractor, slow.distractor),
-                    (f.log_sum_exp, s.log_sum_exp),
+                    (fast.answer.row(index)[prompt], answers[prompt]),
+                    (fast.distractor.row(index)[prompt], distractors[prompt]),
+                    (fast_norms[prompt], slow_norms[prompt]),
                 ] {
                     prop_assert!((fast - slow).abs() <= 1e-5 * size, "{cell}: {fast} is not {slow}");
                 }

@@ -3,13 +3,14 @@
 use std::time::Instant;
 
 use anyhow::{Context as _, Result};
+use patchlab::host::ProgressUnit;
 use patchlab::host::{Quiet, Work};
+use patchlab::metrics::LogitStats;
 use patchlab::model::{Batch, Hooks, Model, flops};
 use patchlab::patching::sweep::{CHUNK_BYTES, Sweep, SweepSites};
 use patchlab::patching::{Direction, Patch};
 use patchlab::prompts::PreparedCase;
 use patchlab::readback;
-use patchlab::report::ProgressUnit;
 use patchlab::runs::Runs;
 use patchlab::site::BlockSite;
 use patchlab::{Experiment, Request, Session};
@@ -160,7 +161,9 @@ async fn grown(model: &Model, prompts: usize, tokens: usize, patches: usize, rep
                 Runs::record(model, part, false, &SweepSites::new(&[BlockSite::Z], &model.config)).await?;
             let direction = Direction::Denoise;
             let sweep = Sweep { model, runs: &runs, direction, patches: &cells, chunk_bytes: CHUNK_BYTES };
-            sweep.run(&mut Work::new(&Quiet, "", ProgressUnit::Patches, cells.len()), &mut |_, _| {}).await?;
+            let mut stats = LogitStats::new(cells.len(), part.len(), false);
+            let mut work = Work::new(&Quiet, "", ProgressUnit::Patches, cells.len());
+            sweep.run(&mut work, &mut stats, 0, &mut |_, _| {}).await?;
         }
         Ok(())
     })

@@ -19,12 +19,13 @@ use std::time::Instant;
 use anyhow::{Context as _, Result};
 use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
-use patchlab::analyses::{ALL, Analysis, SettingRange, Setting};
+use patchlab::analyses::{ALL, Analysis, Setting, SettingRange, Viewer};
 use patchlab::device::{Adapter, DevicePreference, native_adapter};
+use patchlab::figures::Report;
 use patchlab::host::Host;
+use patchlab::host::Progress;
 use patchlab::model::flops;
 use patchlab::notebook::{NotebookAnalysis, NotebookRequest};
-use patchlab::report::{Progress, Report};
 use patchlab::{Experiment, Request, Session};
 
 use mirror::Dtype;
@@ -181,7 +182,9 @@ fn range(range: &SettingRange) -> String {
         SettingRange::Text { default } => format!("text, default {default}"),
         SettingRange::Count { default, min, max } => format!("{min} to {max}, default {default}"),
         SettingRange::Choice { default, options } => format!("{}; default {default}", options.join(", ")),
-        SettingRange::Flag { default } => format!("yes or no, default {}", if *default { "yes" } else { "no" }),
+        SettingRange::Flag { default } => {
+            format!("yes or no, default {}", if *default { "yes" } else { "no" })
+        }
     }
 }
 
@@ -331,6 +334,8 @@ fn say(text: &str) -> Result<()> {
 
 /// Progress on standard error, one line that overwrites itself.
 struct Terminal;
+
+impl Viewer for Terminal {}
 
 impl Host for Terminal {
     fn progress(&self, progress: Progress) {

@@ -2,7 +2,8 @@
 
 mod figures;
 
-use patchlab::report::{Cell, Dots, Mark, Part, Quantity, Report, Table, Token, TokenRows};
+use patchlab::figures::{Cell, Dots, Mark, Part, Quantity, Report, Table, TokenRows};
+use patchlab::tokens::Token;
 
 /// The whole report.
 pub(crate) fn report(report: &Report) -> String {

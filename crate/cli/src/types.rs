@@ -5,9 +5,11 @@ use std::collections::HashSet;
 
 use patchlab::analyses::AnalysisInfo;
 use patchlab::device::DevicePreference;
+use patchlab::figures::Report;
+use patchlab::host::Progress;
 use patchlab::notebook::NotebookRequest;
 use patchlab::presets::Preset;
-use patchlab::report::{Checked, Opened, Preview, Progress, Report, StoredModel};
+use patchlab::protocol::{Checked, Opened, Preview, StoredModel};
 use patchlab::{Experiment, Request};
 use ts_rs::{Config, TS, TypeVisitor};
 

@@ -4,14 +4,14 @@
 //! that neighbouring cells can be compared and a report can be made again to the last digit.
 
 /// How many times the prompts are drawn.
-pub const DRAWS: usize = 1000;
+pub(crate) const DRAWS: usize = 1000;
 
 /// The interval's share of the draws.
-pub const COVERAGE: f64 = 0.95;
+pub(crate) const COVERAGE: f64 = 0.95;
 
 /// The drawn weights of the prompts of one group.
 #[derive(Debug, Clone)]
-pub struct Bootstrap {
+pub(crate) struct Bootstrap {
     /// For each draw, each prompt's share in the mean.
     draws: Vec<Vec<f64>>,
     /// Room for the means, kept between calls.
@@ -20,12 +20,12 @@ pub struct Bootstrap {
 
 impl Bootstrap {
     /// Draws for a group of this many prompts; none for fewer than two, whose mean has no spread to show.
-    pub fn new(prompts: usize) -> Option<Self> {
+    pub(crate) fn new(prompts: usize) -> Option<Self> {
         Self::seeded(prompts, 0)
     }
 
     /// Other draws for another `stream`: two groups that are compared are drawn independently.
-    pub fn seeded(prompts: usize, stream: u64) -> Option<Self> {
+    pub(crate) fn seeded(prompts: usize, stream: u64) -> Option<Self> {
         if prompts < 2 {
             return None;
         }
@@ -41,14 +41,19 @@ impl Bootstrap {
     }
 
     /// The interval of the mean of `values`, one value per prompt.
-    pub fn interval(&mut self, values: &[f64]) -> [f64; 2] {
+    pub(crate) fn interval(&mut self, values: &[f64]) -> [f64; 2] {
         self.means.clear();
         self.means.extend(self.draws.iter().map(|shares| mean(shares, values)));
         self.middle()
     }
 
     /// The interval of the mean of `values` minus the mean of `others`, which `other` draws.
-    pub fn interval_of_difference(&mut self, values: &[f64], other: &Self, others: &[f64]) -> [f64; 2] {
+    pub(crate) fn interval_of_difference(
+        &mut self,
+        values: &[f64],
+        other: &Self,
+        others: &[f64],
+    ) -> [f64; 2] {
         self.means.clear();
         let draws = self.draws.iter().zip(&other.draws);
         self.means.extend(draws.map(|(one, two)| mean(one, values) - mean(two, others)));

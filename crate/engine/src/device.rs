@@ -11,11 +11,12 @@ use std::sync::{Mutex, PoisonError};
 use burn::tensor::Device;
 use burn::tensor::wgpu::WgpuInitError;
 
+use serde::{Deserialize, Serialize};
+
 use crate::error::{Error, Result};
-use crate::report::{DeviceInfo, DeviceKind};
 
 /// What the user asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 #[serde(rename_all = "kebab-case")]
 pub enum DevicePreference {
@@ -25,6 +26,29 @@ pub enum DevicePreference {
     /// The processor.
     Cpu,
     /// A GPU, or what passes for one.
+    Wgpu,
+}
+
+/// The device a model runs on, and why this one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
+pub struct DeviceInfo {
+    /// Which kind.
+    pub kind: DeviceKind,
+    /// The name shown: "WebGPU, Apple M2", "CPU".
+    pub name: String,
+    /// Why this one was picked.
+    pub reason: String,
+}
+
+/// A kind of device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
+#[serde(rename_all = "kebab-case")]
+pub enum DeviceKind {
+    /// Burn's Flex backend on the processor.
+    Cpu,
+    /// Burn's wgpu backend: WebGPU in the browser, Vulkan, Metal or DX12 natively.
     Wgpu,
 }
 

@@ -3,7 +3,7 @@
 //! Bad input is an [`Error`], never a panic. The page shows [`Error::code`] nowhere; it is there for tests
 //! and for JavaScript to branch on.
 
-use crate::experiment::Place;
+use crate::place::Place;
 
 /// What went wrong and what to do about it. The `Display` text is the message a user reads.
 #[derive(Debug, thiserror::Error)]

@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+use crate::place::Field;
 
 /// Groups of prompt pairs, and how they are tokenized.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,48 +68,6 @@ pub struct Case<'a> {
     pub swapped: bool,
 }
 
-/// A text field of a pair.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
-#[serde(rename_all = "kebab-case")]
-pub enum Field {
-    /// [`Pair::clean`].
-    Clean,
-    /// [`Pair::corrupted`].
-    Corrupted,
-    /// [`Pair::answer`].
-    Answer,
-    /// [`Pair::distractor`].
-    Distractor,
-}
-
-impl Field {
-    /// The field's text in `pair`.
-    pub fn of(self, pair: &Pair) -> &str {
-        match self {
-            Field::Clean => &pair.clean,
-            Field::Corrupted => &pair.corrupted,
-            Field::Answer => &pair.answer,
-            Field::Distractor => &pair.distractor,
-        }
-    }
-
-    /// All four, in the order shown.
-    pub const ALL: [Field; 4] = [Field::Clean, Field::Corrupted, Field::Answer, Field::Distractor];
-}
-
-/// Where in an experiment something stands. Groups and pairs count from 0.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
-pub struct Place {
-    /// The group.
-    pub group: usize,
-    /// The pair within the group; none: the group as a whole.
-    pub pair: Option<usize>,
-    /// The field of the pair; none: the pair as a whole.
-    pub field: Option<Field>,
-}
-
 fn yes() -> bool {
     true
 }
@@ -121,6 +80,18 @@ impl Experiment {
     pub fn from_json(text: &str) -> Result<Self> {
         // An unknown field is told by its name, which may be of any length.
         serde_json::from_str(text).map_err(|error| Error::Document(format!("{:.300}", error.to_string())))
+    }
+}
+
+impl Pair {
+    /// The text in a field.
+    pub fn field(&self, field: Field) -> &str {
+        match field {
+            Field::Clean => &self.clean,
+            Field::Corrupted => &self.corrupted,
+            Field::Answer => &self.answer,
+            Field::Distractor => &self.distractor,
+        }
     }
 }
 

@@ -3,8 +3,44 @@
 use std::future::{Future, ready};
 use std::pin::Pin;
 
+use serde::{Deserialize, Serialize};
+
 use crate::error::{Error, Result};
-use crate::report::{Part, Progress, ProgressUnit};
+
+/// How far a long call has come.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
+pub struct Progress {
+    /// What is being done, in words.
+    pub stage: String,
+    /// How much is done, in `unit`.
+    pub done: f64,
+    /// How much there is in all, in `unit`.
+    pub total: f64,
+    /// What is counted.
+    pub unit: ProgressUnit,
+    /// What holds it up, in words: a host that sends nothing, a connection that is tried again.
+    pub note: Option<String>,
+}
+
+/// What [`Progress`] counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
+#[serde(rename_all = "kebab-case")]
+pub enum ProgressUnit {
+    /// Bytes of weights.
+    Bytes,
+    /// Prompts run.
+    Prompts,
+    /// Hook points read.
+    Sites,
+    /// Checks made.
+    Checks,
+    /// Points of the residual stream read.
+    Points,
+    /// Patches run, each on every prompt of a group.
+    Patches,
+}
 
 /// The caller of a long call. The browser's is in `web`; natively it prints, or is silent.
 pub trait Host {
@@ -13,14 +49,6 @@ pub trait Host {
 
     /// Whether the call should stop.
     fn cancelled(&self) -> bool;
-
-    /// Whether to show a figure that is not complete yet. Making one costs time, so it is asked first.
-    fn wants_preview(&self) -> bool {
-        false
-    }
-
-    /// Hears of a figure that is not complete yet: the report's part with this index, as far as it has come.
-    fn preview(&self, _index: usize, _part: &Part) {}
 
     /// Lets other work in, so that a cancellation can arrive. Natively there is none to let in.
     fn pause(&self) -> Pin<Box<dyn Future<Output = ()> + '_>> {
@@ -63,20 +91,38 @@ impl<'a> Work<'a> {
         Self { host, stage: stage.to_owned(), unit, done: 0, total }
     }
 
+    /// A call whose counted work is done, and which goes on with something that is not counted.
+    pub fn finished(host: &'a dyn Host, stage: &str, unit: ProgressUnit, total: usize) -> Self {
+        Self { done: total, ..Self::new(host, stage, unit, total) }
+    }
+
     /// Tells the host that so much more is done, and asks whether to go on.
     ///
     /// # Errors
     /// [`Error::Cancelled`] if not.
     pub async fn done(&mut self, more: usize) -> Result<()> {
         self.done += more;
-        self.host.progress(Progress {
+        self.host.progress(self.progress(None));
+        self.check().await
+    }
+
+    /// Tells the host what is going on while nothing is counted, and asks whether to go on.
+    ///
+    /// # Errors
+    /// [`Error::Cancelled`] if not.
+    pub async fn note(&self, note: String) -> Result<()> {
+        self.host.progress(self.progress(Some(note)));
+        self.check().await
+    }
+
+    fn progress(&self, note: Option<String>) -> Progress {
+        Progress {
             stage: self.stage.clone(),
             done: self.done as f64,
             total: self.total as f64,
             unit: self.unit,
-            note: None,
-        });
-        self.check().await
+            note,
+        }
     }
 
     /// Asks whether to go on.

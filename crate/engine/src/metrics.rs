@@ -1,29 +1,152 @@
 //! Numbers made of logits, on the host, in f64.
 
-/// What a run says after one prompt. Every metric follows from it without running again.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Outcome {
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// A number for each row and prompt, row by row. A row is a patch, a cell of a map, or a run; NaN stands for what is not
+/// computed yet.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct PerPrompt {
+    prompts: usize,
+    numbers: Vec<f64>,
+}
+
+impl PerPrompt {
+    /// Room for `[rows, prompts]`, nothing computed yet.
+    pub fn new(rows: usize, prompts: usize) -> Self {
+        Self { prompts, numbers: vec![f64::NAN; rows * prompts] }
+    }
+
+    /// The numbers `[rows, prompts]`, row by row.
+    pub fn from_rows(prompts: usize, numbers: Vec<f64>) -> Self {
+        debug_assert_eq!(numbers.len() % prompts.max(1), 0, "whole rows");
+        Self { prompts, numbers }
+    }
+
+    /// Number of rows.
+    pub fn rows(&self) -> usize {
+        self.numbers.len() / self.prompts.max(1)
+    }
+
+    /// Number of prompts.
+    pub fn prompts(&self) -> usize {
+        self.prompts
+    }
+
+    /// All numbers, row by row.
+    pub fn numbers(&self) -> &[f64] {
+        &self.numbers
+    }
+
+    /// A row's numbers, one for each prompt.
+    pub fn row(&self, row: usize) -> &[f64] {
+        &self.numbers[row * self.prompts..(row + 1) * self.prompts]
+    }
+
+    /// A row's numbers.
+    pub fn row_mut(&mut self, row: usize) -> &mut [f64] {
+        &mut self.numbers[row * self.prompts..(row + 1) * self.prompts]
+    }
+
+    /// A prompt's numbers, one for each row.
+    pub fn prompt(&self, prompt: usize) -> impl ExactSizeIterator<Item = f64> + '_ {
+        (0..self.rows()).map(move |row| self.numbers[row * self.prompts + prompt])
+    }
+
+    /// Sets the columns of some prompts, from `first` on: `block [rows, n]`.
+    pub fn set_columns(&mut self, first: usize, block: &[f32]) {
+        let rows = self.rows().max(1);
+        for (row, block) in block.chunks_exact((block.len() / rows).max(1)).enumerate() {
+            let row = &mut self.row_mut(row)[first..first + block.len()];
+            row.iter_mut().zip(block).for_each(|(number, &new)| *number = f64::from(new));
+        }
+    }
+}
+
+/// As reports have it: for each prompt, its number in each row.
+impl Serialize for PerPrompt {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        struct Prompt<'a>(&'a PerPrompt, usize);
+        impl Serialize for Prompt<'_> {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_seq(self.0.prompt(self.1))
+            }
+        }
+        serializer.collect_seq((0..self.prompts).map(|prompt| Prompt(self, prompt)))
+    }
+}
+
+impl<'de> Deserialize<'de> for PerPrompt {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let prompts = Vec::<Vec<f64>>::deserialize(deserializer)?;
+        let rows = prompts.first().map_or(0, Vec::len);
+        if prompts.iter().any(|prompt| prompt.len() != rows) {
+            return Err(serde::de::Error::custom("every prompt must have as many numbers as the others"));
+        }
+        let numbers = (0..rows).flat_map(|row| prompts.iter().map(move |prompt| prompt[row])).collect();
+        Ok(Self { prompts: prompts.len(), numbers })
+    }
+}
+
+/// The logits that runs end in, from which every metric follows without running again: `[runs, prompts]` each.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LogitStats {
     /// The answer's logit.
-    pub answer: f64,
+    pub answer: PerPrompt,
     /// The distractor's logit.
-    pub distractor: f64,
+    pub distractor: PerPrompt,
     /// How the answer stands among all tokens, if that was asked for.
-    pub vocabulary: Option<Vocabulary>,
+    pub vocabulary: Option<VocabStats>,
 }
 
-/// How an answer stands among all tokens.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Vocabulary {
+/// How answers stand among all tokens: `[runs, prompts]` each.
+#[derive(Debug, Clone, PartialEq)]
+pub struct VocabStats {
     /// The logarithm of the sum of the exponentials of all logits.
-    pub log_sum_exp: f64,
+    pub log_sum_exp: PerPrompt,
     /// How many tokens have a larger logit than the answer.
-    pub rank: f64,
+    pub rank: PerPrompt,
 }
 
-impl Outcome {
+impl LogitStats {
+    /// Room for this many runs of this many prompts, with `vocabulary` for all four numbers.
+    pub fn new(runs: usize, prompts: usize, vocabulary: bool) -> Self {
+        let room = || PerPrompt::new(runs, prompts);
+        let vocabulary = vocabulary.then(|| VocabStats { log_sum_exp: room(), rank: room() });
+        Self { answer: room(), distractor: room(), vocabulary }
+    }
+
     /// logit(answer) - logit(distractor), in nats (the notebook's `logits_to_ave_logit_diff`, of one prompt).
-    pub fn logit_difference(&self) -> f64 {
-        self.answer - self.distractor
+    pub fn logit_difference(&self, run: usize, prompt: usize) -> f64 {
+        self.answer.row(run)[prompt] - self.distractor.row(run)[prompt]
+    }
+
+    /// The logit differences of a run, one for each prompt.
+    pub fn logit_differences(&self, run: usize) -> Vec<f64> {
+        (0..self.answer.prompts()).map(|prompt| self.logit_difference(run, prompt)).collect()
+    }
+
+    /// Sets what `run` ends in after `prompt`, from the two or four numbers of a readout.
+    pub fn set(&mut self, run: usize, prompt: usize, numbers: &[f32]) {
+        let set = |array: &mut PerPrompt, number: f32| array.row_mut(run)[prompt] = f64::from(number);
+        set(&mut self.answer, numbers[0]);
+        set(&mut self.distractor, numbers[1]);
+        if let Some(vocabulary) = &mut self.vocabulary {
+            set(&mut vocabulary.log_sum_exp, numbers[2]);
+            set(&mut vocabulary.rank, numbers[3]);
+        }
+    }
+
+    /// Sets what `run` ends in, from prompt `first` on, to what the only run of `other` ends in.
+    pub fn set_run(&mut self, run: usize, first: usize, other: &LogitStats) {
+        let copy = |to: &mut PerPrompt, from: &PerPrompt| {
+            to.row_mut(run)[first..first + from.prompts()].copy_from_slice(from.row(0));
+        };
+        copy(&mut self.answer, &other.answer);
+        copy(&mut self.distractor, &other.distractor);
+        if let (Some(to), Some(from)) = (&mut self.vocabulary, &other.vocabulary) {
+            copy(&mut to.log_sum_exp, &from.log_sum_exp);
+            copy(&mut to.rank, &from.rank);
+        }
     }
 }
 
@@ -68,6 +191,18 @@ mod tests {
         let norm = log_sum_exp(&logits);
         let total: f64 = logits.iter().map(|&logit| (f64::from(logit) - norm).exp()).sum();
         assert!((total - 1.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn numbers_per_prompt_are_written_prompt_by_prompt_and_read_back() {
+        let mut numbers = PerPrompt::new(2, 3);
+        numbers.set_columns(0, &[1.0, 2.0, 4.0, 5.0]);
+        numbers.set_columns(2, &[3.0, 6.0]);
+        assert_eq!(numbers.row(1), [4.0, 5.0, 6.0]);
+        let text = serde_json::to_string(&numbers).expect("JSON");
+        assert_eq!(text, "[[1.0,4.0],[2.0,5.0],[3.0,6.0]]");
+        assert_eq!(serde_json::from_str::<PerPrompt>(&text).expect("JSON"), numbers);
+        assert!(serde_json::from_str::<PerPrompt>("[[1.0],[]]").is_err());
     }
 
     #[test]

@@ -56,15 +56,15 @@ pub fn presets() -> Result<Vec<Preset>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::prompts::check;
+    use crate::prompts::tokenize;
     use crate::tokens::Tokenizer;
 
     #[test]
     fn every_preset_runs_as_it_is() {
         let tokenizer = Tokenizer::gpt2().expect("built in");
         for preset in presets().expect("built in") {
-            let checked = check(&preset.experiment, &tokenizer, 1024).expect("plain text");
-            assert_eq!(checked.problems, [], "{}", preset.name);
+            let tokenized = tokenize(&preset.experiment, &tokenizer, Some(1024)).expect("plain text");
+            assert_eq!(tokenized.problems(), [], "{}", preset.name);
         }
     }
 

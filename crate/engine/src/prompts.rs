@@ -1,11 +1,25 @@
-//! From an experiment as typed to token ids that can be run, with every fault reported at the field that has it.
+//! From an experiment as typed to token ids that can be run, with every fault at the field that has it.
+//!
+//! Ids come first: what runs reads them here, and what is shown is made of them in [`crate::protocol`].
 
-use std::collections::HashSet;
+use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
-use crate::experiment::{Experiment, Field, Pair, Place};
-use crate::report::{Checked, PairTokens, Problem};
+use crate::experiment::{Experiment, Pair};
+use crate::place::{Field, Place};
 use crate::tokens::Tokenizer;
+
+/// Something the user should change, at the field that has it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
+pub struct Problem {
+    /// Where it stands.
+    pub place: Option<Place>,
+    /// A short stable name of the kind of fault.
+    pub code: String,
+    /// What is wrong and what to change.
+    pub message: String,
+}
 
 /// A group whose faultless pairs are ready to run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,158 +51,187 @@ pub struct PreparedCase {
     pub index: usize,
 }
 
-/// Tokens and faults of every pair. `n_ctx` is the longest prompt the model takes.
+impl PreparedCase {
+    /// The first position at which the clean and the corrupted prompt differ; none if they are the same.
+    pub fn first_difference(&self) -> Option<usize> {
+        self.clean.iter().zip(&self.corrupted).position(|(clean, corrupted)| clean != corrupted)
+    }
+}
+
+/// An experiment as token ids.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenizedExperiment {
+    /// For each group, its pairs.
+    pub groups: Vec<Vec<TokenizedPair>>,
+}
+
+/// A pair as token ids, and what keeps it from being run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenizedPair {
+    /// The clean prompt, with `<|endoftext|>` where it is prepended.
+    pub clean: Vec<u32>,
+    /// The corrupted prompt, likewise.
+    pub corrupted: Vec<u32>,
+    /// The answer; usable only if it is one token.
+    pub answer: Vec<u32>,
+    /// The distractor; usable only if it is one token.
+    pub distractor: Vec<u32>,
+    /// The faults; a pair without any can be run.
+    pub faults: Vec<Fault>,
+}
+
+/// A fault of a pair.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// The field that has it; none: the pair as a whole.
+    pub field: Option<Field>,
+    /// A short stable name of its kind.
+    pub code: &'static str,
+    /// What is wrong and what to change.
+    pub message: String,
+}
+
+/// The ids and faults of every pair. `n_ctx` is the longest prompt that the model takes, if one is open.
 ///
 /// # Errors
 /// [`crate::Error::Tokenizer`] if the tokenizer fails; faults of the experiment are no errors here.
-pub fn check(experiment: &Experiment, tokenizer: &Tokenizer, n_ctx: usize) -> Result<Checked> {
-    let mut checked = Checked { groups: Vec::new(), problems: Vec::new() };
-    for (group, g) in experiment.groups.iter().enumerate() {
-        let mut pairs = Vec::new();
-        for (pair, p) in g.pairs.iter().enumerate() {
-            let ids = PairIds::of(p, experiment.prepend_bos, tokenizer)?;
-            let at = |field| Place { group, pair: Some(pair), field };
-            checked.problems.extend(ids.faults(p, tokenizer, n_ctx).into_iter().map(
-                |(field, code, message)| Problem { place: Some(at(field)), code: code.to_owned(), message },
-            ));
-            pairs.push(ids.shown(tokenizer, n_ctx));
-        }
-        if g.pairs.is_empty() {
-            checked.problems.push(Problem {
-                place: Some(Place { group, pair: None, field: None }),
-                code: "empty-group".to_owned(),
-                message: "This group has no prompt pair yet. Add one, or remove the group.".to_owned(),
-            });
-        }
-        checked.groups.push(pairs);
-    }
-    Ok(checked)
+pub fn tokenize(
+    experiment: &Experiment,
+    tokenizer: &Tokenizer,
+    n_ctx: Option<usize>,
+) -> Result<TokenizedExperiment> {
+    let pair = |pair: &Pair| TokenizedPair::of(pair, experiment.prepend_bos, tokenizer, n_ctx);
+    let group = |group: &crate::experiment::Group| group.pairs.iter().map(pair).collect();
+    Ok(TokenizedExperiment { groups: experiment.groups.iter().map(group).collect::<Result<_>>()? })
 }
 
-/// The groups that can be run, without the pairs that have faults, and the faults.
-/// A group of which nothing is left is left out.
+/// The groups that can be run, without the pairs that have faults, and the problems. A group of which nothing is left
+/// is left out.
 ///
 /// # Errors
-/// As [`check`].
+/// As [`tokenize`].
 pub fn prepare(
     experiment: &Experiment,
     tokenizer: &Tokenizer,
     n_ctx: usize,
 ) -> Result<(Vec<PreparedGroup>, Vec<Problem>)> {
-    let checked = check(experiment, tokenizer, n_ctx)?;
-    let places = checked.problems.iter().filter_map(|problem| problem.place);
-    let faulty: HashSet<(usize, usize)> =
-        places.filter_map(|place| place.pair.map(|pair| (place.group, pair))).collect();
-    let mut groups = Vec::new();
-    for (group, g) in experiment.groups.iter().enumerate() {
-        let cases = g.cases();
-        let usable = cases.iter().enumerate().filter(|(_, case)| !faulty.contains(&(group, case.pair)));
-        let prepared: Vec<PreparedCase> = usable
+    let tokenized = tokenize(experiment, tokenizer, Some(n_ctx))?;
+    let group = |(group, pairs): (usize, &Vec<TokenizedPair>)| {
+        let g = &experiment.groups[group];
+        let cases = g.cases().into_iter().enumerate();
+        let cases = cases.filter(|(_, case)| pairs[case.pair].faults.is_empty());
+        let cases: Vec<PreparedCase> = cases
             .map(|(index, case)| {
-                let tokens = &checked.groups[group][case.pair];
-                let ids = |tokens: &[crate::report::Token]| tokens.iter().map(|token| token.id).collect();
-                let (clean, corrupted) = (ids(&tokens.clean), ids(&tokens.corrupted));
-                let (answer, distractor) = (tokens.answer[0].id, tokens.distractor[0].id);
-                let text = case.clean.to_owned();
+                let p = &pairs[case.pair];
+                let (text, pair) = (case.clean.to_owned(), case.pair);
+                let (mut clean, mut corrupted) = (p.clean.clone(), p.corrupted.clone());
+                let (mut answer, mut distractor) = (p.answer[0], p.distractor[0]);
                 if case.swapped {
-                    PreparedCase {
-                        text,
-                        clean: corrupted,
-                        corrupted: clean,
-                        answer: distractor,
-                        distractor: answer,
-                        pair: case.pair,
-                        index,
-                    }
-                } else {
-                    PreparedCase { text, clean, corrupted, answer, distractor, pair: case.pair, index }
+                    std::mem::swap(&mut clean, &mut corrupted);
+                    std::mem::swap(&mut answer, &mut distractor);
                 }
+                PreparedCase { text, clean, corrupted, answer, distractor, pair, index }
             })
             .collect();
-        if !prepared.is_empty() {
-            groups.push(PreparedGroup { name: g.name.clone(), group, cases: prepared });
+        (!cases.is_empty()).then(|| PreparedGroup { name: g.name.clone(), group, cases })
+    };
+    Ok((tokenized.groups.iter().enumerate().filter_map(group).collect(), tokenized.problems()))
+}
+
+impl TokenizedExperiment {
+    /// Everything that keeps a pair or a group from being run.
+    pub fn problems(&self) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        for (group, pairs) in self.groups.iter().enumerate() {
+            for (pair, p) in pairs.iter().enumerate() {
+                problems.extend(p.faults.iter().map(|fault| Problem {
+                    place: Some(Place { group, pair: Some(pair), field: fault.field }),
+                    code: fault.code.to_owned(),
+                    message: fault.message.clone(),
+                }));
+            }
+            if pairs.is_empty() {
+                problems.push(Problem {
+                    place: Some(Place { group, pair: None, field: None }),
+                    code: "empty-group".to_owned(),
+                    message: "This group has no prompt pair yet. Add one, or remove the group.".to_owned(),
+                });
+            }
         }
+        problems
     }
-    Ok((groups, checked.problems))
 }
 
-/// The ids of a pair's four fields.
-struct PairIds {
-    clean: Vec<u32>,
-    corrupted: Vec<u32>,
-    answer: Vec<u32>,
-    distractor: Vec<u32>,
-    prepend_bos: bool,
-}
-
-/// A fault of a pair: the field that has it, its code, what to change.
-type Fault = (Option<Field>, &'static str, String);
-
-impl PairIds {
-    fn of(pair: &Pair, prepend_bos: bool, tokenizer: &Tokenizer) -> Result<Self> {
-        Ok(Self {
+impl TokenizedPair {
+    fn of(pair: &Pair, prepend_bos: bool, tokenizer: &Tokenizer, n_ctx: Option<usize>) -> Result<Self> {
+        let mut ids = Self {
             clean: tokenizer.encode(&pair.clean, prepend_bos)?,
             corrupted: tokenizer.encode(&pair.corrupted, prepend_bos)?,
             answer: tokenizer.encode(&pair.answer, false)?,
             distractor: tokenizer.encode(&pair.distractor, false)?,
-            prepend_bos,
-        })
+            faults: Vec::new(),
+        };
+        ids.faults = ids.find_faults(pair, prepend_bos, tokenizer, n_ctx);
+        Ok(ids)
     }
 
-    fn faults(&self, pair: &Pair, tokenizer: &Tokenizer, n_ctx: usize) -> Vec<Fault> {
+    /// The positions at which the clean and the corrupted prompt differ; where one is longer, its further ones too.
+    pub fn differing(&self) -> Vec<usize> {
+        let positions = self.clean.len().max(self.corrupted.len());
+        (0..positions).filter(|&i| self.clean.get(i) != self.corrupted.get(i)).collect()
+    }
+
+    fn find_faults(
+        &self,
+        pair: &Pair,
+        prepend_bos: bool,
+        tokenizer: &Tokenizer,
+        n_ctx: Option<usize>,
+    ) -> Vec<Fault> {
         let mut faults = Vec::new();
         for (field, ids) in [(Field::Clean, &self.clean), (Field::Corrupted, &self.corrupted)] {
-            if let Some((code, message)) = prompt_fault(field.of(pair), ids, n_ctx) {
-                faults.push((Some(field), code, message));
+            if let Some((code, message)) = prompt_fault(pair.field(field), ids, prepend_bos, n_ctx) {
+                faults.push(Fault { field: Some(field), code, message });
             }
         }
         let (clean, corrupted) = (self.clean.len(), self.corrupted.len());
         if faults.is_empty() && clean != corrupted {
-            let bos = usize::from(self.prepend_bos);
-            faults.push((
-                Some(Field::Corrupted),
-                "unequal-lengths",
-                format!(
+            let bos = usize::from(prepend_bos);
+            faults.push(Fault {
+                field: Some(Field::Corrupted),
+                code: "unequal-lengths",
+                message: format!(
                     "The clean prompt has {} tokens and this one has {}. Patching replaces position by \
                      position: change the words until both have the same number.",
                     clean - bos,
                     corrupted - bos
                 ),
-            ));
+            });
         }
         for (field, ids) in [(Field::Answer, &self.answer), (Field::Distractor, &self.distractor)] {
-            if let Some((code, message)) = answer_fault(field.of(pair), ids, tokenizer) {
-                faults.push((Some(field), code, message));
+            if let Some((code, message)) = answer_fault(pair.field(field), ids, tokenizer) {
+                faults.push(Fault { field: Some(field), code, message });
             }
         }
         if self.answer == self.distractor && self.answer.len() == 1 {
-            faults.push((
-                Some(Field::Distractor),
-                "same-answers",
-                "Answer and distractor are the same token, so their logit difference is always 0.".to_owned(),
-            ));
+            faults.push(Fault {
+                field: Some(Field::Distractor),
+                code: "same-answers",
+                message: "Answer and distractor are the same token, so their logit difference is always 0."
+                    .to_owned(),
+            });
         }
         faults
-    }
-
-    /// The tokens as shown: of a text that is too long to run, which may be a whole book, only the beginning.
-    fn shown(&self, tokenizer: &Tokenizer, n_ctx: usize) -> PairTokens {
-        let prompt = |ids: &[u32]| tokenizer.tokens(&ids[..ids.len().min(n_ctx + 1)]);
-        let answer = |ids: &[u32]| tokenizer.tokens(&ids[..ids.len().min(LONGEST_LIST)]);
-        let (clean, corrupted) = (prompt(&self.clean), prompt(&self.corrupted));
-        let positions = clean.len().max(corrupted.len());
-        PairTokens {
-            answer: answer(&self.answer),
-            distractor: answer(&self.distractor),
-            differing: (0..positions).filter(|&i| self.clean.get(i) != self.corrupted.get(i)).collect(),
-            clean,
-            corrupted,
-        }
     }
 }
 
 /// What is wrong with a prompt, if anything: code and message.
-pub fn prompt_fault(text: &str, ids: &[u32], n_ctx: usize) -> Option<(&'static str, String)> {
+pub fn prompt_fault(
+    text: &str,
+    ids: &[u32],
+    prepend_bos: bool,
+    n_ctx: Option<usize>,
+) -> Option<(&'static str, String)> {
     if text.is_empty() {
         return Some((
             "empty-prompt",
@@ -202,11 +245,14 @@ pub fn prompt_fault(text: &str, ids: &[u32], n_ctx: usize) -> Option<(&'static s
             "This model's tokenizer makes no token of the prompt. Use words that it knows.".to_owned(),
         ));
     }
-    if ids.len() > n_ctx {
+    if let Some(n_ctx) = n_ctx
+        && ids.len() > n_ctx
+    {
+        let counted = if prepend_bos { " with <|endoftext|>" } else { "" };
         return Some((
             "too-long",
             format!(
-                "The prompt has {} tokens with <|endoftext|>; this model takes at most {n_ctx}. Shorten it by {}.",
+                "The prompt has {} tokens{counted}; this model takes at most {n_ctx}. Shorten it by {}.",
                 ids.len(),
                 ids.len() - n_ctx
             ),
@@ -270,9 +316,10 @@ mod tests {
     /// The single fault of a pair: field and code.
     fn fault(pair: Pair) -> (Option<Field>, String) {
         let tokenizer = Tokenizer::gpt2().expect("built in");
-        let checked = check(&experiment(vec![pair]), &tokenizer, 16).expect("plain text");
-        assert_eq!(checked.problems.len(), 1, "{:?}", checked.problems);
-        let problem = &checked.problems[0];
+        let tokenized = tokenize(&experiment(vec![pair]), &tokenizer, Some(16)).expect("plain text");
+        let problems = tokenized.problems();
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        let problem = &problems[0];
         (problem.place.and_then(|place| place.field), problem.code.clone())
     }
 
@@ -289,6 +336,17 @@ mod tests {
             (pair("They're", "They are", "'re", "'re"), Field::Distractor, "same-answers"),
         ] {
             assert_eq!(fault(bad), (Some(field), code.to_owned()));
+        }
+    }
+
+    #[test]
+    fn a_prompt_that_is_too_long_is_counted_as_it_is_run() {
+        let tokenizer = Tokenizer::gpt2().expect("built in");
+        for (prepend_bos, said) in [(true, "6 tokens with <|endoftext|>;"), (false, "5 tokens;")] {
+            let ids = tokenizer.encode("one two three four five", prepend_bos).expect("plain text");
+            let fault = prompt_fault("one two three four five", &ids, prepend_bos, Some(4));
+            let (_, message) = fault.expect("too long");
+            assert!(message.contains(said), "{message}");
         }
     }
 

@@ -2,17 +2,16 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::analyses::{Analysis, Job};
-use crate::device::{self, Adapter, DevicePreference};
+use crate::analyses::{Analysis, Job, Viewer};
+use crate::device::{self, Adapter, DeviceInfo, DevicePreference};
 use crate::error::{Error, Result};
 use crate::experiment::Experiment;
-use crate::host::Host;
+use crate::figures::Report;
+use crate::host::{Host, Progress, ProgressUnit};
 use crate::model::checkpoint::Checkpoint;
 use crate::model::source::Source;
 use crate::model::{Config, Model};
-use crate::prompts;
 use crate::reference::Reference;
-use crate::report::{Checked, ModelInfo, Progress, ProgressUnit, Report};
 use crate::tokens::Tokenizer;
 
 /// The files of a model.
@@ -64,6 +63,32 @@ pub struct Request {
     #[serde(default)]
     #[cfg_attr(feature = "typescript", ts(type = "Record<string, string | number | boolean>", optional))]
     pub settings: serde_json::Map<String, serde_json::Value>,
+}
+
+/// The model a session has open.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
+pub struct ModelInfo {
+    /// The name shown.
+    pub name: String,
+    /// Number of layers.
+    pub n_layers: usize,
+    /// Heads per layer.
+    pub n_heads: usize,
+    /// Width of the residual stream.
+    pub d_model: usize,
+    /// Width of a head.
+    pub d_head: usize,
+    /// Neurons per layer.
+    pub d_mlp: usize,
+    /// Tokens in the vocabulary.
+    pub d_vocab: usize,
+    /// Longest prompt in tokens, `<|endoftext|>` included.
+    pub n_ctx: usize,
+    /// Numbers in the checkpoint that are used.
+    pub parameters: f64,
+    /// The device it is on.
+    pub device: DeviceInfo,
 }
 
 /// A model on a device, with its tokenizer.
@@ -144,27 +169,19 @@ impl Session {
         &self.tokenizer
     }
 
-    /// Tokens and faults of every pair.
-    ///
-    /// # Errors
-    /// [`Error::Tokenizer`].
-    pub fn check(&self, experiment: &Experiment) -> Result<Checked> {
-        prompts::check(experiment, &self.tokenizer, self.model.config.n_ctx)
-    }
-
     /// Runs one analysis.
     ///
     /// # Errors
     /// [`Error::UnknownAnalysis`], [`Error::Setting`], [`Error::Compute`], [`Error::Cancelled`]. Faults of
     /// single pairs are no errors: they stand in the report's `problems`.
-    pub async fn run(&self, request: &Request, host: &dyn Host) -> Result<Report> {
+    pub async fn run(&self, request: &Request, viewer: &dyn Viewer) -> Result<Report> {
         let analysis = Analysis::find(&request.analysis)?;
         let job = Job {
             model: &self.model,
             tokenizer: &self.tokenizer,
             reference: self.reference.as_ref(),
             experiment: &request.experiment,
-            host,
+            viewer,
         };
         let findings = analysis.run(&request.settings, &job).await?;
         Ok(Report {

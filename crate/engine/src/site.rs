@@ -131,7 +131,8 @@ impl BlockSite {
 impl Site {
     /// Every site of a model of `n_layers` layers, in the order the forward pass meets them.
     pub fn all(n_layers: usize) -> impl Iterator<Item = Site> {
-        let blocks = (0..n_layers).flat_map(|layer| BlockSite::ALL.iter().map(move |&site| Site::Block(layer, site)));
+        let blocks =
+            (0..n_layers).flat_map(|layer| BlockSite::ALL.iter().map(move |&site| Site::Block(layer, site)));
         [Site::Embed, Site::PosEmbed]
             .into_iter()
             .chain(blocks)

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokenizers::decoders::byte_level::ByteLevel as ByteLevelDecoder;
 use tokenizers::models::bpe::{BPE, Merges, Vocab};
@@ -10,13 +10,22 @@ use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 use tokenizers::{AddedToken, Tokenizer as Inner};
 
 use crate::error::{Error, Result};
-use crate::report::Token;
 
 /// GPT-2's 50,000 merges, from which its whole vocabulary follows (see `data/README.md`).
 const MERGES: &str = include_str!("../data/gpt2-merges.txt");
 
 /// GPT-2's beginning-of-sequence token, which is also its end-of-text token.
 pub const BOS: &str = "<|endoftext|>";
+
+/// A token as shown: its id in the vocabulary and its text.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
+pub struct Token {
+    /// The id.
+    pub id: u32,
+    /// The text, spaces included; bytes that are no UTF-8 on their own appear as U+FFFD.
+    pub text: String,
+}
 
 /// A tokenizer with a beginning-of-sequence token.
 #[derive(Debug, Clone)]

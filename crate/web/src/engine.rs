@@ -7,8 +7,7 @@ use js_sys::Function;
 use patchlab::device::{Adapter, DevicePreference};
 use patchlab::error::{Error, Result};
 use patchlab::experiment::Experiment;
-use patchlab::prompts;
-use patchlab::report::{Opened, WeightBytes};
+use patchlab::protocol::{Opened, WeightBytes, check};
 use patchlab::session::{Request, Session};
 use patchlab::tokens::Tokenizer;
 use wasm_bindgen::prelude::*;
@@ -60,8 +59,8 @@ impl Engine {
     pub fn check(&self, experiment: JsValue) -> Result<JsValue, JsValue> {
         let experiment: Experiment = js::take(&experiment).map_err(js::thrown)?;
         let checked = match self.session.borrow().as_ref() {
-            Some(session) => session.check(&experiment),
-            None => Tokenizer::gpt2().and_then(|gpt2| prompts::check(&experiment, &gpt2, usize::MAX)),
+            Some(session) => check(&experiment, session.tokenizer(), Some(session.info().n_ctx)),
+            None => Tokenizer::gpt2().and_then(|gpt2| check(&experiment, &gpt2, None)),
         };
         js::give(&checked.map_err(js::thrown)?)
     }

@@ -6,8 +6,8 @@ use serde::de::DeserializeOwned;
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::WorkerGlobalScope;
 
+use patchlab::Place;
 use patchlab::error::{Error, Result};
-use patchlab::experiment::Place;
 
 /// What JavaScript catches.
 #[derive(Serialize)]

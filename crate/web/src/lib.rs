@@ -23,9 +23,9 @@ mod small;
 mod store;
 mod transfer;
 
+use patchlab::figures::Grid;
+use patchlab::figures::summary;
 use patchlab::notebook::NotebookRequest;
-use patchlab::report::Grid;
-use patchlab::summary;
 use wasm_bindgen::prelude::*;
 
 pub use engine::Engine;

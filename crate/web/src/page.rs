@@ -7,8 +7,11 @@ use std::rc::Rc;
 
 use gloo_timers::future::TimeoutFuture;
 use js_sys::Function;
+use patchlab::analyses::Viewer;
+use patchlab::figures::Part;
 use patchlab::host::Host;
-use patchlab::report::{Part, Preview, Progress};
+use patchlab::host::Progress;
+use patchlab::protocol::Preview;
 
 use crate::js;
 use crate::transfer::{Flow, Transfer};
@@ -50,17 +53,6 @@ impl Host for Page {
         }
     }
 
-    fn wants_preview(&self) -> bool {
-        self.preview.is_some() && js::now() - self.last.get() > PREVIEW_MS
-    }
-
-    fn preview(&self, index: usize, part: &Part) {
-        if let Some(preview) = &self.preview {
-            js::tell(preview, &Preview { index, part: part.clone() });
-            self.last.set(js::now());
-        }
-    }
-
     fn cancelled(&self) -> bool {
         self.flow.stopped()
     }
@@ -73,5 +65,18 @@ impl Host for Page {
                 self.looked.set(js::now());
             }
         })
+    }
+}
+
+impl Viewer for Page {
+    fn wants_preview(&self) -> bool {
+        self.preview.is_some() && js::now() - self.last.get() > PREVIEW_MS
+    }
+
+    fn preview(&self, index: usize, part: &Part) {
+        if let Some(preview) = &self.preview {
+            js::tell(preview, &Preview { index, part: part.clone() });
+            self.last.set(js::now());
+        }
     }
 }

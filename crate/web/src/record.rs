@@ -3,7 +3,7 @@
 use crate::http::Version;
 use crate::small::with_query;
 use crate::store::Store;
-use patchlab::report::StoredModel;
+use patchlab::protocol::StoredModel;
 
 /// How the key of a record ends.
 const RECORD: &str = "patchlab-version";

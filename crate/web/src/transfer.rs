@@ -9,7 +9,8 @@ use web_sys::AbortController;
 
 use crate::js;
 use patchlab::error::{Error, Result};
-use patchlab::report::{Progress, ProgressUnit, WeightBytes};
+use patchlab::host::{Progress, ProgressUnit};
+use patchlab::protocol::WeightBytes;
 
 /// Progress is told no more often, in milliseconds.
 const TELL_MS: f64 = 100.0;

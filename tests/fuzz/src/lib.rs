@@ -7,9 +7,9 @@ use std::sync::LazyLock;
 use patchlab::experiment::{Group, Pair};
 use patchlab::model::Config;
 use patchlab::model::mirror::{self, Manifest};
+use patchlab::prompts::Problem;
 use patchlab::prompts::prepare;
 use patchlab::reference::Reference;
-use patchlab::report::Problem;
 use patchlab::tokens::Tokenizer;
 use patchlab::{Error, Experiment};
 

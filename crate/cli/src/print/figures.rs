@@ -1,6 +1,6 @@
 //! Pictures as text: small maps whole, large ones by their largest numbers.
 
-use patchlab::report::{Attention, Grid, Panel, Scatter, TextLens, TokenValues, Values};
+use patchlab::figures::{Attention, Grid, Panel, Scatter, TextLens, TokenValues, Values};
 
 /// A map with more columns than this is printed by its largest numbers.
 const WIDEST: usize = 26;

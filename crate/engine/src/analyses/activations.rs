@@ -6,14 +6,15 @@ use super::{Analyse, Findings, Job, settings};
 use super::settings::text;
 use crate::error::{Error, Result};
 use crate::host::Work;
+use crate::metrics::PerPrompt;
 use crate::model::hooks::AllSites;
 use crate::model::{Activation, Batch, Hooks};
 use crate::readback;
-use crate::report::{
-    Axis, AxisKind, Cell, Column, Grid, Measure, Panel, Part, ProgressUnit, Quantity, Row, Table, Token,
-};
+use crate::figures::{Axis, AxisKind, Cell, Column, Grid, Measure, Panel, Part, Quantity, Row, Table};
+use crate::host::ProgressUnit;
+use crate::tokens::Token;
 use crate::site::{self, Site};
-use crate::summary::Numbers;
+use crate::figures::summary::Numbers;
 
 settings! {
     prompt: String = PROMPT,
@@ -44,7 +45,7 @@ impl Analyse for Settings {
         let cache = hooks.finish()?;
 
         let sites: Vec<Site> = wanted.map_or_else(|| Site::all(n_layers).collect(), |site| vec![site]);
-        let mut work = Work::new(job.host, "Reading activations", ProgressUnit::Sites, sites.len());
+        let mut work = Work::new(job.viewer, "Reading activations", ProgressUnit::Sites, sites.len());
         let mut rows = Vec::new();
         let mut parts = Vec::new();
         for site in sites {
@@ -133,9 +134,7 @@ fn grid(site: Site, text: &str, shape: &[usize], numbers: &[f32], tokens: &[Toke
     let axis = |label: &str, ticks| Axis { label: label.to_owned(), counts: AxisKind::Other, ticks };
     // A masked score has no number to show.
     let finite = |&number: &f32| if number.is_finite() { f64::from(number) } else { f64::NAN };
-    let numbers = Numbers { prompts: vec![numbers.iter().map(finite).collect()], ..Numbers::default() };
-    let mut values = numbers.summarise(0, true);
-    values.prompts = Vec::new();
+    let numbers = Numbers::alone(PerPrompt::from_rows(1, numbers.iter().map(finite).collect()));
     Grid {
         title: site.to_string(),
         note: None,
@@ -155,7 +154,7 @@ fn grid(site: Site, text: &str, shape: &[usize], numbers: &[f32], tokens: &[Toke
             minus: None,
             ticks: None,
             prompts: Vec::new(),
-            values: vec![values],
+            values: vec![numbers.means(0)],
         }],
     }
 }

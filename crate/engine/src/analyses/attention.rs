@@ -13,7 +13,8 @@ use crate::model::{ActivationCache, Batch, Hooks};
 use crate::names::Head;
 use crate::prompts::PreparedGroup;
 use crate::readback::Reads;
-use crate::report::{Attention, AttentionHead, AttentionPrompt, Part, ProgressUnit, Quantity};
+use crate::figures::{Attention, AttentionHead, AttentionPrompt, Part, Quantity};
+use crate::host::ProgressUnit;
 use crate::site::{BlockSite, Site};
 
 /// What is shown of a head.
@@ -61,7 +62,7 @@ impl Analyse for Settings {
         let shown: usize = prepared.iter().map(wanted).sum::<Result<usize>>()?;
         // Heads are chosen by what all of a group's prompts say.
         let ranked = if named.is_empty() { prepared.iter().map(|group| group.cases.len()).sum() } else { 0 };
-        let mut work = Work::new(job.host, "Running the prompts", ProgressUnit::Prompts, shown + ranked);
+        let mut work = Work::new(job.viewer, "Running the prompts", ProgressUnit::Prompts, shown + ranked);
         let mut shown = Vec::new();
         for group in &prepared {
             let chosen: Vec<Chosen> = if named.is_empty() {

@@ -4,19 +4,22 @@
 use burn::tensor::Tensor;
 
 use super::layer_attribution::BALANCE;
+use super::shared::measures::SMALLEST_EFFECT;
 use super::shared::groups::{at_group, usable};
 use super::{Analyse, Findings, Job, settings};
 use crate::attribution::DirectLogitAttribution;
 use crate::error::{Error, Result};
 use crate::host::{Quiet, Work};
-use crate::metrics::{Outcome, mean};
+use crate::metrics::{LogitStats, VocabStats, mean};
 use crate::model::hooks::SiteFilter;
 use crate::patching::sweep::{CHUNK_BYTES, Sweep};
 use crate::patching::{Direction, Patch, plain};
 use crate::prompts::{PreparedCase, PreparedGroup};
 use crate::readback;
 use crate::reference::Reference;
-use crate::report::{Cell, Column, Mark, Part, Problem, ProgressUnit, Quantity, Row, Table};
+use crate::figures::{Cell, Column, Mark, Part, Quantity, Row, Table};
+use crate::prompts::Problem;
+use crate::host::ProgressUnit;
 use crate::runs::{Readout, Run, Runs, parts};
 use crate::site::{Axis, BlockSite, Site};
 
@@ -39,7 +42,7 @@ impl Analyse for Settings {
 
     async fn run(&self, job: &Job<'_>) -> Result<Findings> {
         let (groups, mut problems) = usable(job)?;
-        let mut work = Work::new(job.host, "Checking", ProgressUnit::Checks, 5 * groups.len());
+        let mut work = Work::new(job.viewer, "Checking", ProgressUnit::Checks, 5 * groups.len());
         let mut tables = Vec::new();
         if let Some(reference) = job.reference {
             tables.push(Part::Table(against_reference(job, reference).await?));
@@ -76,17 +79,20 @@ async fn against_reference(job: &Job<'_>, reference: &Reference) -> Result<Table
             index: cases.len(),
         });
     }
-    let mut outcomes = Vec::new();
+    let (mut differences, mut probabilities) = (Vec::new(), Vec::new());
+    let mut known = reference.prompts.iter();
     for cases in parts(&cases, &job.model.config) {
         let readout = Readout::new(job.model, cases, true);
         let prompts: Vec<Vec<u32>> = cases.iter().map(|case| case.clean.clone()).collect();
-        outcomes.extend(Run::record(job.model, &prompts, &readout, &Vec::new()).await?.outcomes);
+        let stats = Run::record(job.model, &prompts, &readout, &Vec::new()).await?.stats;
+        for (prompt, known) in (0..cases.len()).zip(&mut known) {
+            let norm = |vocabulary: &VocabStats| vocabulary.log_sum_exp.row(0)[prompt];
+            let norm = stats.vocabulary.as_ref().map_or(f64::NAN, norm);
+            differences.push(stats.logit_difference(0, prompt) - known.logit_difference);
+            probabilities.push(stats.answer.row(0)[prompt] - norm - known.log_probability);
+        }
     }
-    let pairs = || reference.prompts.iter().zip(&outcomes);
-    let differences = largest(pairs().map(|(known, here)| here.logit_difference() - known.logit_difference));
-    let log_probability =
-        |here: &Outcome| here.vocabulary.map_or(f64::NAN, |vocabulary| here.answer - vocabulary.log_sum_exp);
-    let probabilities = largest(pairs().map(|(known, here)| log_probability(here) - known.log_probability));
+    let (differences, probabilities) = (largest(differences), largest(probabilities));
     Ok(table(
         format!("Against {}", reference.source),
         vec![
@@ -160,13 +166,9 @@ fn row(what: &str, error: f64, allowed: f64) -> Row {
     }
 }
 
-fn largest(errors: impl Iterator<Item = f64>) -> f64 {
+fn largest(errors: impl IntoIterator<Item = f64>) -> f64 {
     // NaN is worse than everything.
-    errors.map(f64::abs).fold(0.0, |worst, error| if error > worst || error.is_nan() { error } else { worst })
-}
-
-fn differences(outcomes: &[Outcome]) -> Vec<f64> {
-    outcomes.iter().map(Outcome::logit_difference).collect()
+    errors.into_iter().map(f64::abs).fold(0.0, |worst, error| if error > worst || error.is_nan() { error } else { worst })
 }
 
 /// The residual stream of a layer, all of it.
@@ -180,24 +182,24 @@ async fn nothing(job: &Job<'_>, runs: &Runs<'_>) -> Result<f64> {
     let mut worst = Vec::new();
     for layer in 0..job.model.config.n_layers {
         let same = plain::patched(job.model, base, base, &runs.readout, stream(layer), &Vec::new()).await?;
-        let pairs = same.outcomes.iter().zip(&base.outcomes);
-        worst.push(largest(pairs.map(|(a, b)| a.logit_difference() - b.logit_difference())));
+        let (same, base) = (same.stats.logit_differences(0), base.stats.logit_differences(0));
+        worst.push(largest(same.into_iter().zip(base).map(|(a, b)| a - b)));
     }
-    Ok(largest(worst.into_iter()))
+    Ok(largest(worst))
 }
 
 /// The clean run's residual stream put into the corrupted run, everywhere; none if there is no effect to restore.
 async fn everything(job: &Job<'_>, runs: &Runs<'_>) -> Result<Option<f64>> {
-    let [clean, corrupted] = [&runs.clean, &runs.corrupted].map(|run| mean(&differences(&run.outcomes)));
-    if (clean - corrupted).abs() < crate::patching::measures::SMALLEST_EFFECT {
+    let [clean, corrupted] = [&runs.clean, &runs.corrupted].map(|run| mean(&run.stats.logit_differences(0)));
+    if (clean - corrupted).abs() < SMALLEST_EFFECT {
         return Ok(None);
     }
     let mut worst = Vec::new();
     for layer in 0..job.model.config.n_layers {
-        let patched = plain::outcomes(job.model, runs, Direction::Denoise, stream(layer)).await?;
-        worst.push((mean(&differences(&patched)) - corrupted) / (clean - corrupted) - 1.0);
+        let patched = plain::stats(job.model, runs, Direction::Denoise, stream(layer)).await?;
+        worst.push((mean(&patched.logit_differences(0)) - corrupted) / (clean - corrupted) - 1.0);
     }
-    Ok(Some(largest(worst.into_iter())))
+    Ok(Some(largest(worst)))
 }
 
 /// One cell of every site in the middle of the model, by the sweep and by its definition.
@@ -209,22 +211,22 @@ async fn fast(job: &Job<'_>, runs: &Runs<'_>) -> Result<f64> {
     };
     let patch = |site| Patch { site, layer, head_or_neuron: has_several(site).then_some(0), position: None };
     let patches: Vec<Patch> = BlockSite::patchable().map(patch).collect();
-    let mut found: Vec<Vec<Outcome>> = vec![Vec::new(); patches.len()];
-    let mut keep = |indices: &[usize], outcomes: Vec<Vec<Outcome>>| {
-        indices.iter().zip(outcomes).for_each(|(&index, outcomes)| found[index] = outcomes);
-    };
+    let prompts = runs.cases.len();
+    let mut found = LogitStats::new(patches.len(), prompts, false);
     let direction = Direction::Denoise;
     let sweep = Sweep { model: job.model, runs, direction, patches: &patches, chunk_bytes: CHUNK_BYTES };
-    sweep.run(&mut Work::new(&Quiet, "", ProgressUnit::Patches, patches.len()), &mut keep).await?;
+    let mut work = Work::new(&Quiet, "", ProgressUnit::Patches, patches.len());
+    sweep.run(&mut work, &mut found, 0, &mut |_, _| {}).await?;
     let mut worst = Vec::new();
-    for (patch, fast) in patches.into_iter().zip(found) {
-        let slow = plain::outcomes(job.model, runs, direction, patch).await?;
-        let error = |(fast, slow): (&Outcome, &Outcome)| {
-            (fast.answer - slow.answer) / slow.answer.abs().max(slow.distractor.abs()).max(1.0)
+    for (index, patch) in patches.into_iter().enumerate() {
+        let slow = plain::stats(job.model, runs, direction, patch).await?;
+        let error = |prompt: usize| {
+            let (answer, distractor) = (slow.answer.row(0)[prompt], slow.distractor.row(0)[prompt]);
+            (found.answer.row(index)[prompt] - answer) / answer.abs().max(distractor.abs()).max(1.0)
         };
-        worst.push(largest(fast.iter().zip(&slow).map(error)));
+        worst.push(largest((0..prompts).map(error)));
     }
-    Ok(largest(worst.into_iter()))
+    Ok(largest(worst))
 }
 
 /// What layers, and what heads and neurons, miss of the logit difference, as a share of it if it is above 1.
@@ -243,7 +245,7 @@ async fn sums(job: &Job<'_>, runs: &Runs<'_>) -> Result<[f64; 2]> {
         direct.unembedding_bias(),
     ]);
     let sums = readback::Reads::default().with(by_layer).with(by_unit).fetch().await?;
-    let whole = differences(&runs.clean.outcomes);
+    let whole = runs.clean.stats.logit_differences(0);
     let error = |sums: &Vec<f32>| {
         let pairs = sums.iter().zip(&whole);
         largest(pairs.map(|(&sum, whole)| (f64::from(sum) - whole) / whole.abs().max(1.0)))

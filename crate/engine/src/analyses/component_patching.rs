@@ -1,7 +1,7 @@
 //! Attention or MLP? Each layer's `attn_out` and `mlp_out` patched at one position (`get_act_patch_attn_out`,
 //! `get_act_patch_mlp_out`).
 
-use super::shared::sweeps::{self, Columns, DIRECTION, Plan, probabilities, sweep};
+use super::shared::sweeps::{self, Columns, DIRECTION, Options, Plan, probabilities, sweep};
 use super::{Analyse, Findings, Job, PythonCell, settings};
 use crate::error::Result;
 use crate::patching::Direction;
@@ -35,7 +35,8 @@ impl Analyse for Settings {
             ),
             plan("Patched MLP output", "The output of one layer's MLP at one position.", BlockSite::MlpOut),
         ];
-        let (grids, problems) = sweep(job, &plans, self.direction, self.probabilities).await?;
+        let options = Options { direction: self.direction, probabilities: self.probabilities };
+        let (grids, problems) = sweep(job, &plans, options).await?;
         Ok(Findings { parts: plans.iter().zip(grids).map(|(plan, grid)| plan.part(grid)).collect(), problems })
     }
 }

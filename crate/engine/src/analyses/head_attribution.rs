@@ -3,7 +3,7 @@
 use super::shared::attributed::{self, attributed, grid, layer_axis, unit_axis};
 use super::{Analyse, Findings, Job, PythonCell, settings};
 use crate::error::Result;
-use crate::report::{AxisKind, Part};
+use crate::figures::{AxisKind, Part};
 
 settings! {}
 
@@ -19,12 +19,13 @@ impl Analyse for Settings {
         let (all, problems) = attributed(job, false, &|direct| direct.heads()).await?;
         let layers: Vec<usize> = (0..job.model.config.n_layers).collect();
         let mut figure = grid(
-            "Head attribution",
+            job, "Head attribution",
             "Each head's output at the last position, through the run's final LayerNorm scale.",
             layer_axis(&layers),
             unit_axis(AxisKind::Head, "Head", job.model.config.n_heads),
             &all,
-        );
+        )
+        .await?;
         figure.site = Some("attn.hook_z".to_owned());
         Ok(Findings { parts: vec![Part::Heat(figure)], problems })
     }

@@ -3,12 +3,12 @@
 //! scatters of output against value and against pattern.
 
 use super::settings::{choice, flag};
-use super::shared::sweeps::{self, Columns, DIRECTION, Plan, probabilities, sweep};
+use super::shared::sweeps::{self, Columns, DIRECTION, Options, Plan, probabilities, sweep};
 use super::{Analyse, Findings, Job, PythonCell, settings};
 use crate::error::Result;
 use crate::names::Head;
 use crate::patching::Direction;
-use crate::report::{Grid, Measure, Panel, Part, Scatter, ScatterAxis, ScatterPanel, ScatterValues};
+use crate::figures::{Grid, Measure, Panel, Part, Scatter, ScatterAxis, ScatterPanel, ScatterValues};
 use crate::site::BlockSite;
 
 /// What is patched of a head.
@@ -73,7 +73,8 @@ impl Analyse for Settings {
             layers: (0..job.model.config.n_layers).collect(),
         };
         let plans: Vec<Plan> = KINDS.iter().filter(wanted).map(plan).collect();
-        let (grids, problems) = sweep(job, &plans, self.direction, self.probabilities).await?;
+        let options = Options { direction: self.direction, probabilities: self.probabilities };
+        let (grids, problems) = sweep(job, &plans, options).await?;
         let scatters = if by_position { Vec::new() } else { scatters(job, &plans, &grids) };
         let maps = plans.iter().zip(grids).map(|(plan, grid)| plan.part(grid));
         Ok(Findings { parts: maps.chain(scatters.into_iter().map(Part::Scatter)).collect(), problems })

@@ -5,7 +5,8 @@ use super::shared::attributed::{self, Attributed, attributed, grid};
 use super::{Analyse, Findings, Job, PythonCell, settings};
 use crate::attribution::DirectLogitAttribution;
 use crate::error::Result;
-use crate::report::{Axis, AxisKind, Cell, Column, Mark, Part, Quantity, Row, Table};
+use crate::prompts::PreparedCase;
+use crate::figures::{Axis, AxisKind, Cell, Column, Mark, Part, Quantity, Row, Table};
 
 settings! {}
 
@@ -31,12 +32,13 @@ impl Analyse for Settings {
         ticks.push("unembed_bias".to_owned());
         let columns = Axis { label: "Component".to_owned(), counts: AxisKind::Component, ticks };
         let figure = grid(
-            "Layer attribution",
+            job, "Layer attribution",
             "Each component of the final residual stream, through the run's final LayerNorm scale.",
             rows,
             columns,
             &all,
-        );
+        )
+        .await?;
         let mut parts = vec![Part::Line(figure)];
         parts.extend(all.iter().map(|attributed| Part::Table(balance(attributed))));
         Ok(Findings { parts, problems })
@@ -45,13 +47,9 @@ impl Analyse for Settings {
 
 /// Sums beside the logit differences.
 fn balance(attributed: &Attributed) -> Table {
-    let rows = attributed.group.cases.iter().zip(&attributed.prompts).zip(&attributed.outcomes);
-    let row = |((case, components), outcome): (
-        (&crate::prompts::PreparedCase, &Vec<f64>),
-        &crate::metrics::Outcome,
-    )| {
-        let sum: f64 = components.iter().sum();
-        let difference = outcome.logit_difference();
+    let rows = attributed.group.cases.iter().zip(&attributed.logit_differences).enumerate();
+    let row = |(prompt, (case, &difference)): (usize, (&PreparedCase, &f64))| {
+        let sum: f64 = attributed.numbers.prompt(prompt).sum();
         let error = (sum - difference).abs();
         Row {
             cells: vec![

@@ -11,7 +11,7 @@ use crate::metrics::mean;
 use crate::model::{Batch, Hooks};
 use crate::prompts::{PreparedCase, PreparedGroup, prepare};
 use crate::readback;
-use crate::report::{Cell, Column, Dot, DotSeries, Dots, Mark, Part, Quantity, Row, Table};
+use crate::figures::{Cell, Column, Dot, DotSeries, Dots, Mark, Part, Quantity, Row, Table};
 
 settings! {}
 
@@ -70,7 +70,7 @@ impl Logits {
 
         let mut found = HashMap::new();
         for chunk in runs.chunks(CHUNK) {
-            host::step(job.host, "Running the prompts", found.len(), runs.len()).await?;
+            host::step(job.viewer, "Running the prompts", found.len(), runs.len()).await?;
             let prompts: Vec<Vec<u32>> = chunk.iter().map(|(prompt, _)| prompt.clone()).collect();
             let tokens: Vec<Vec<u32>> = chunk.iter().map(|(_, pair)| pair.to_vec()).collect();
             let batch = Batch::new(&prompts);
@@ -81,7 +81,7 @@ impl Logits {
                 found.insert(run.clone(), [f64::from(pair[0]), f64::from(pair[1])]);
             }
         }
-        host::step(job.host, "Running the prompts", runs.len(), runs.len()).await?;
+        host::step(job.viewer, "Running the prompts", runs.len(), runs.len()).await?;
         Ok(Self { found })
     }
 

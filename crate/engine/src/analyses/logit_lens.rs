@@ -6,7 +6,7 @@ use super::shared::attributed::{self, attributed, grid};
 use super::{Analyse, Findings, Job, PythonCell, settings};
 use crate::attribution::DirectLogitAttribution;
 use crate::error::Result;
-use crate::report::{Axis, AxisKind, Part};
+use crate::figures::{Axis, AxisKind, Part};
 
 settings! {
     scale: Scale = SCALE,
@@ -55,7 +55,7 @@ impl Analyse for Settings {
         } else {
             ("Logit lens", "Through the run's final LayerNorm scale; the unembedding's bias is left out.")
         };
-        let mut figure = grid(title, note, rows, columns, &all);
+        let mut figure = grid(job, title, note, rows, columns, &all).await?;
         figure.measures[0].label = "logit difference so far".to_owned();
         Ok(Findings { parts: vec![Part::Line(figure)], problems })
     }

@@ -13,10 +13,11 @@ use serde_json::{Map, Value};
 
 use crate::error::{Error, Result};
 use crate::experiment::Experiment;
-use crate::host::Host;
+use crate::figures::Part;
+use crate::host::{Host, Quiet};
 use crate::model::Model;
+use crate::prompts::Problem;
 use crate::reference::Reference;
-use crate::report::{Part, Problem};
 use crate::tokens::Tokenizer;
 use settings::{Declared, settings};
 pub use settings::{Setting, SettingRange};
@@ -98,6 +99,19 @@ pub struct PythonCell {
     pub needs: Option<&'static str>,
 }
 
+/// The caller of an analysis: beside progress, it may want figures that are not complete yet.
+pub trait Viewer: Host {
+    /// Whether to show such a figure now. Making one costs time, so it is asked first.
+    fn wants_preview(&self) -> bool {
+        false
+    }
+
+    /// Shows the report's part with this index as it is now.
+    fn preview(&self, _index: usize, _part: &Part) {}
+}
+
+impl Viewer for Quiet {}
+
 /// What an analysis works on.
 pub(crate) struct Job<'a> {
     pub(crate) model: &'a Model,
@@ -105,7 +119,7 @@ pub(crate) struct Job<'a> {
     /// Values of another implementation, if they came with the model.
     pub(crate) reference: Option<&'a Reference>,
     pub(crate) experiment: &'a Experiment,
-    pub(crate) host: &'a dyn Host,
+    pub(crate) viewer: &'a dyn Viewer,
 }
 
 /// The result of an analysis.

@@ -7,7 +7,7 @@ use super::shared::top;
 use super::{Analyse, Findings, Job, PythonCell, settings};
 use crate::error::Result;
 use crate::names::Neuron;
-use crate::report::{AxisKind, Part};
+use crate::figures::{AxisKind, Part};
 
 settings! {
     top_k: usize = TOP_K,
@@ -29,12 +29,13 @@ impl Analyse for Settings {
         let (n_layers, d_mlp) = (job.model.config.n_layers, job.model.config.d_mlp);
         let layers: Vec<usize> = (0..n_layers).collect();
         let mut figure = grid(
-            "Neuron attribution",
+            job, "Neuron attribution",
             "Each neuron's output at the last position, through the run's final LayerNorm scale.",
             layer_axis(&layers),
             unit_axis(AxisKind::Neuron, "Neuron", d_mlp),
             &all,
-        );
+        )
+        .await?;
         figure.site = Some("mlp.hook_post".to_owned());
         let name = |cell: usize| Neuron { layer: cell / d_mlp, neuron: cell % d_mlp }.to_string();
         let tables = top::tables(&figure, "Neuron", self.top_k, name);

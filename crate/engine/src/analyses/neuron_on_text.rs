@@ -12,7 +12,7 @@ use crate::metrics::top_k;
 use crate::model::{Batch, Hooks};
 use crate::names::Neuron;
 use crate::readback::{self, Reads};
-use crate::report::{Cell, Column, Part, Quantity, Row, Table, TokenValues, ValuedRow};
+use crate::figures::{Cell, Column, Part, Quantity, Row, Table, TokenValues, ValuedRow};
 use crate::site::{BlockSite, Site};
 
 settings! {
@@ -42,7 +42,7 @@ impl Analyse for Settings {
                 || refused("full", format!("{text:?} is no number above 0. Write one, or `auto`.")),
             )?),
         };
-        host::step(job.host, "Running the text", 0, 1).await?;
+        host::step(job.viewer, "Running the text", 0, 1).await?;
         let (text, ids) = choices::prompt(job, "text", &self.text)?;
         let row = activations(job, neuron, text, &ids).await?;
         // A neuron that is never active has no colour, whatever the scale.
@@ -57,7 +57,7 @@ impl Analyse for Settings {
             rows: vec![row],
         };
         let [promoted, suppressed] = written(job, self.top_k, neuron).await?;
-        host::step(job.host, "Running the text", 1, 1).await?;
+        host::step(job.viewer, "Running the text", 1, 1).await?;
         let parts = vec![Part::TokenValues(figure), Part::Table(promoted), Part::Table(suppressed)];
         Ok(Findings { parts, problems: Vec::new() })
     }

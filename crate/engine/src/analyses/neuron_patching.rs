@@ -3,13 +3,13 @@
 
 use super::neuron_attribution::TOP_K;
 use super::settings::text;
-use super::shared::sweeps::{self, Columns, DIRECTION, Plan, probabilities, sweep};
+use super::shared::sweeps::{self, Columns, DIRECTION, Options, Plan, probabilities, sweep};
 use super::shared::top;
 use super::{Analyse, Findings, Job, PythonCell, settings};
 use crate::error::{Error, Result};
 use crate::names::{Neuron, layers};
 use crate::patching::Direction;
-use crate::report::Part;
+use crate::figures::Part;
 use crate::site::BlockSite;
 
 settings! {
@@ -46,7 +46,8 @@ impl Analyse for Settings {
             columns: Columns::Neurons,
             layers: layers.clone(),
         }];
-        let (grids, problems) = sweep(job, &plans, self.direction, self.probabilities).await?;
+        let options = Options { direction: self.direction, probabilities: self.probabilities };
+        let (grids, problems) = sweep(job, &plans, options).await?;
         let name =
             |cell: usize| Neuron { layer: layers[cell / config.d_mlp], neuron: cell % config.d_mlp }.to_string();
         let tables: Vec<Part> = grids

@@ -10,13 +10,14 @@ use super::shared::likely;
 use super::{Analyse, Findings, Job, settings};
 use crate::error::{Error, Result};
 use crate::host::Work;
-use crate::metrics::{Outcome, log_sum_exp, mean};
+use crate::metrics::{LogitStats, log_sum_exp, mean};
 use crate::model::{Batch, Hooks};
 use crate::names::Neuron;
 use crate::patching::{Direction, Patch, plain};
 use crate::presets::presets;
 use crate::readback;
-use crate::report::{Cell, Column, Part, ProgressUnit, Quantity, Row, Table};
+use crate::figures::{Cell, Column, Part, Quantity, Row, Table};
+use crate::host::ProgressUnit;
 use crate::runs::Runs;
 use crate::site::{BlockSite, Site};
 
@@ -85,7 +86,7 @@ impl Analyse for Settings {
             tokenizer: job.tokenizer,
             reference: job.reference,
             experiment: &experiment,
-            host: job.host,
+            viewer: job.viewer,
         };
         let compute = is_gpt2_small(job);
         let mut figures = top(&own, &notebook, compute).await?;
@@ -133,16 +134,16 @@ async fn groups(job: &Job<'_>, notebook: &Notebook, compute: bool) -> Result<Vec
     let mut figures = Vec::new();
     for (index, (group, recorded)) in job.experiment.groups.iter().zip(&notebook.groups).enumerate() {
         let found = found.get(index);
-        let differences: Option<Vec<f64>> = found.map(|found| differences(&found.outcomes));
+        let differences = found.map(|found| &found.logit_differences);
         let mut figure = |what: String, notebook: f64, here: Option<f64>| {
             figures.push(Figure { what: format!("{}: {what}", group.name), notebook, here });
         };
         for (prompt, (case, recorded)) in group.cases().iter().zip(&recorded.prompts).enumerate() {
-            let here = differences.as_ref().map(|differences| differences[prompt]);
+            let here = differences.map(|differences| differences[prompt]);
             figure(format!("logit difference of {:?}", case.clean), *recorded, here);
         }
         if let Some(recorded) = recorded.mean {
-            figure("mean logit difference".to_owned(), recorded, differences.as_deref().map(mean));
+            figure("mean logit difference".to_owned(), recorded, differences.map(|differences| mean(differences)));
         }
         let shares = found.map(largest_shares);
         for (rank, recorded) in recorded.heads.iter().enumerate() {
@@ -160,10 +161,6 @@ fn largest_shares(group: &Attributed) -> Vec<f64> {
     shares
 }
 
-fn differences(outcomes: &[Outcome]) -> Vec<f64> {
-    outcomes.iter().map(Outcome::logit_difference).collect()
-}
-
 /// The first group's cells of patched `mlp_out`, normalised.
 async fn mlp(job: &Job<'_>, notebook: &Notebook, compute: bool) -> Result<Vec<Figure>> {
     let sites: Vec<Site> =
@@ -171,16 +168,16 @@ async fn mlp(job: &Job<'_>, notebook: &Notebook, compute: bool) -> Result<Vec<Fi
     let (groups, _) = usable(job)?;
     let Some(group) = groups.first() else { return Ok(Vec::new()) };
     let runs = if compute { Some(Runs::record(job.model, &group.cases, false, &sites).await?) } else { None };
-    let mut work = Work::new(job.host, "Patching", ProgressUnit::Patches, notebook.mlp.len());
+    let mut work = Work::new(job.viewer, "Patching", ProgressUnit::Patches, notebook.mlp.len());
     let mut figures = Vec::new();
     for cell in &notebook.mlp {
         let mut here = None;
         if let Some(runs) = &runs {
-            let average = |outcomes: &[Outcome]| mean(&differences(outcomes));
-            let (clean, corrupted) = (average(&runs.clean.outcomes), average(&runs.corrupted.outcomes));
+            let average = |stats: &LogitStats| mean(&stats.logit_differences(0));
+            let (clean, corrupted) = (average(&runs.clean.stats), average(&runs.corrupted.stats));
             let position = Some(cell.position);
             let patch = Patch { site: BlockSite::MlpOut, layer: cell.layer, head_or_neuron: None, position };
-            let patched = plain::outcomes(job.model, runs, Direction::Denoise, patch).await?;
+            let patched = plain::stats(job.model, runs, Direction::Denoise, patch).await?;
             here = Some((average(&patched) - corrupted) / (clean - corrupted));
         }
         let id = group.cases[0].clean.get(cell.position);

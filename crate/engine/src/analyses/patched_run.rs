@@ -16,7 +16,7 @@ use crate::model::hooks::SiteFilter;
 use crate::names::Head;
 use crate::patching::{Direction, Patch, plain};
 use crate::readback::Reads;
-use crate::report::{Attention, AttentionPrompt, Mark, Part, Quantity, Table};
+use crate::figures::{Attention, AttentionPrompt, Mark, Part, Quantity, Table};
 use crate::runs::{Run, Runs};
 use crate::site::{BlockSite, Site};
 
@@ -64,12 +64,12 @@ impl Analyse for Settings {
         let [case] = prompts(&self.prompt, group)?[..] else {
             return Err(refused("prompt", "one prompt is shown at a time. Write its number.".to_owned()));
         };
-        host::step(job.host, "Running the patch", 0, 1).await?;
+        host::step(job.viewer, "Running the patch", 0, 1).await?;
         let sites = InspectedSites(patch);
         let runs = Runs::record(job.model, std::slice::from_ref(case), false, &sites).await?;
         let (base, source) = self.direction.base_and_source(&runs);
         let patched = plain::patched(job.model, base, source, &runs.readout, patch, &sites).await?;
-        host::step(job.host, "Running the patch", 1, 1).await?;
+        host::step(job.viewer, "Running the patch", 1, 1).await?;
 
         let shown = [
             ("clean", &runs.clean, &case.clean),
@@ -130,7 +130,7 @@ async fn most_changed(job: &Job<'_>, base: &Run, patched: &Run) -> Result<Vec<Ch
 async fn top(job: &Job<'_>, k: usize, label: &str, run: &Run, [answer, distractor]: [u32; 2]) -> Result<Table> {
     let normalized: Tensor<3> = run.cache.tensor(Site::FinalNormalized)?; // [1, p, d]
     let logits = likely::last_logits(job, normalized, &run.batch).await?;
-    let note = format!("Logit difference {:.4}.", run.outcomes[0].logit_difference());
+    let note = format!("Logit difference {:.4}.", run.stats.logit_difference(0, 0));
     let marked = [(answer, Mark::Answer), (distractor, Mark::Distractor)];
     Ok(likely::table(job, k, format!("Most likely next tokens, {label}"), Some(note), &logits, &marked))
 }

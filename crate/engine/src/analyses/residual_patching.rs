@@ -2,7 +2,7 @@
 //! (`get_act_patch_resid_pre`, `_mid`, `_post`).
 
 use super::settings::choice;
-use super::shared::sweeps::{self, Columns, DIRECTION, Plan, probabilities, sweep};
+use super::shared::sweeps::{self, Columns, DIRECTION, Options, Plan, probabilities, sweep};
 use super::{Analyse, Findings, Job, PythonCell, settings};
 use crate::error::Result;
 use crate::patching::Direction;
@@ -10,12 +10,16 @@ use crate::site::BlockSite;
 
 /// A point of the residual stream within a layer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize, strum::VariantNames)]
-#[serde(rename_all = "snake_case")]
-#[strum(serialize_all = "snake_case")]
 enum Stream {
-    ResidPre,
-    ResidMid,
-    ResidPost,
+    #[serde(rename = "resid_pre")]
+    #[strum(serialize = "resid_pre")]
+    Pre,
+    #[serde(rename = "resid_mid")]
+    #[strum(serialize = "resid_mid")]
+    Mid,
+    #[serde(rename = "resid_post")]
+    #[strum(serialize = "resid_post")]
+    Post,
 }
 
 settings! {
@@ -35,9 +39,9 @@ impl Analyse for Settings {
 
     async fn run(&self, job: &Job<'_>) -> Result<Findings> {
         let (site, name) = match self.site {
-            Stream::ResidPre => (BlockSite::ResidPre, "resid_pre"),
-            Stream::ResidMid => (BlockSite::ResidMid, "resid_mid"),
-            Stream::ResidPost => (BlockSite::ResidPost, "resid_post"),
+            Stream::Pre => (BlockSite::ResidPre, "resid_pre"),
+            Stream::Mid => (BlockSite::ResidMid, "resid_mid"),
+            Stream::Post => (BlockSite::ResidPost, "resid_post"),
         };
         let plans = [Plan {
             title: format!("Patched residual stream ({name})"),
@@ -46,7 +50,8 @@ impl Analyse for Settings {
             columns: Columns::Positions,
             layers: (0..job.model.config.n_layers).collect(),
         }];
-        let (grids, problems) = sweep(job, &plans, self.direction, self.probabilities).await?;
+        let options = Options { direction: self.direction, probabilities: self.probabilities };
+        let (grids, problems) = sweep(job, &plans, options).await?;
         Ok(Findings { parts: plans.iter().zip(grids).map(|(plan, grid)| plan.part(grid)).collect(), problems })
     }
 }

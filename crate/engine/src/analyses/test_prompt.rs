@@ -9,7 +9,7 @@ use crate::host;
 use crate::metrics::rank;
 use crate::model::{Batch, Hooks};
 use crate::prompts::answer_fault;
-use crate::report::{Mark, Part, TokenRow, TokenRows};
+use crate::figures::{Mark, Part, TokenRow, TokenRows};
 
 settings! {
     /// The text to continue; empty for the experiment's first prompt and its answer.
@@ -38,11 +38,11 @@ impl Analyse for Settings {
             return Err(choices::refused("answer", message));
         }
 
-        host::step(job.host, "Running the prompt", 0, 1).await?;
+        host::step(job.viewer, "Running the prompt", 0, 1).await?;
         let batch = Batch::new(std::slice::from_ref(&ids));
         let normalized = job.model.forward(&batch, &mut Hooks::none())?; // [1, p, d]
         let logits = likely::last_logits(job, normalized, &batch).await?;
-        host::step(job.host, "Running the prompt", 1, 1).await?;
+        host::step(job.viewer, "Running the prompt", 1, 1).await?;
 
         let shown = TokenRow { label: "prompt".to_owned(), tokens: job.tokenizer.tokens(&ids) };
         let answer = answer_ids.first().copied();

@@ -13,7 +13,8 @@ use crate::host::Work;
 use crate::metrics::{log_sum_exp, top_k};
 use crate::model::{Batch, Hooks};
 use crate::readback::Reads;
-use crate::report::{Guess, Part, ProgressUnit, TextLens};
+use crate::figures::{Guess, Part, TextLens};
+use crate::host::ProgressUnit;
 use crate::site::Site;
 
 settings! {
@@ -41,7 +42,7 @@ impl Analyse for Settings {
         let scale: Tensor<3> = cache.tensor(Site::FinalScale)?; // [1, p, 1]
 
         let own = self.scale == Scale::Own;
-        let mut work = Work::new(job.host, "Reading the residual stream", ProgressUnit::Points, points.len());
+        let mut work = Work::new(job.viewer, "Reading the residual stream", ProgressUnit::Points, points.len());
         let mut cells = Vec::new();
         for site in points {
             let x: Tensor<3> = cache.tensor(site)?; // [1, p, d]

@@ -13,7 +13,6 @@
 //!
 //! Nothing of this is an approximation. `tests/patching.rs` compares the two on random models, prompts and sites.
 
-pub mod measures;
 mod patch_batch;
 mod patched_residual;
 pub mod plain;

@@ -9,6 +9,7 @@ use crate::error::Result;
 use crate::model::span::at_ends;
 use crate::model::vocabulary::indices;
 use crate::model::{Activation, ActivationCache, Model, hooks};
+use crate::prompts::PreparedCase;
 use crate::runs::{Readout, Runs};
 use crate::site::{BlockSite, Site};
 
@@ -36,7 +37,7 @@ pub(super) struct PatchBatch<'a> {
 type Key = (usize, Vec<usize>);
 
 /// Sorts patches, by index, into batches. Patches that change no prompt are in none.
-pub(super) fn batches<'a>(
+pub(super) fn patch_batches<'a>(
     model: &'a Model,
     runs: &'a Runs<'_>,
     direction: Direction,
@@ -44,11 +45,7 @@ pub(super) fn batches<'a>(
 ) -> Vec<(PatchBatch<'a>, Vec<usize>)> {
     let (base, source) = direction.base_and_source(runs);
     let ends = base.batch.ends();
-    let differing: Vec<Option<usize>> = runs
-        .cases
-        .iter()
-        .map(|case| case.clean.iter().zip(&case.corrupted).position(|(clean, corrupted)| clean != corrupted))
-        .collect();
+    let differing: Vec<Option<usize>> = runs.cases.iter().map(PreparedCase::first_difference).collect();
     let mut sorted: BTreeMap<Key, Vec<usize>> = BTreeMap::new();
     for (index, patch) in patches.iter().enumerate() {
         let changes = |prompt: &usize| changes(patch, differing[*prompt], ends[*prompt], model);

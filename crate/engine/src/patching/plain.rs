@@ -2,7 +2,7 @@
 
 use super::{Direction, Patch};
 use crate::error::Result;
-use crate::metrics::Outcome;
+use crate::metrics::LogitStats;
 use crate::model::hooks::SiteFilter;
 use crate::model::{Hooks, Model, Replacement};
 use crate::readback;
@@ -12,14 +12,9 @@ use crate::runs::{Readout, Run, Runs};
 ///
 /// # Errors
 /// [`crate::Error::PatchUnfired`], [`crate::Error::Compute`].
-pub async fn outcomes(
-    model: &Model,
-    runs: &Runs<'_>,
-    direction: Direction,
-    patch: Patch,
-) -> Result<Vec<Outcome>> {
+pub async fn stats(model: &Model, runs: &Runs<'_>, direction: Direction, patch: Patch) -> Result<LogitStats> {
     let (base, source) = direction.base_and_source(runs);
-    Ok(patched(model, base, source, &runs.readout, patch, &Vec::new()).await?.outcomes)
+    Ok(patched(model, base, source, &runs.readout, patch, &Vec::new()).await?.stats)
 }
 
 /// `base` run again with one activation of `source`, recording `sites`.
@@ -41,6 +36,6 @@ pub async fn patched(
     let normalized = model.forward(&base.batch, &mut hooks)?; // [b, p, d]
     let cache = hooks.finish()?;
     let last = model.last(normalized, &base.batch); // [b, d]
-    let outcomes = readout.outcomes(readback::read(readout.of(model, last)).await?);
-    Ok(Run { batch: base.batch.clone(), cache, outcomes })
+    let stats = readout.stats(&readback::read(readout.of(model, last)).await?);
+    Ok(Run { batch: base.batch.clone(), cache, stats })
 }

@@ -1,15 +1,16 @@
 //! Many patches, with nothing computed that a patch leaves as it was (see [`super`]).
 
 use burn::tensor::Tensor;
+use futures_util::FutureExt as _;
 use futures_util::future::join;
 
-use super::patch_batch::{PatchBatch, batches};
+use super::patch_batch::{PatchBatch, patch_batches};
 use super::patched_residual::PatchRange;
-use super::threads::{self, together};
+use super::threads;
 use super::{Direction, Patch};
-use crate::error::Result;
-use crate::host::Work;
-use crate::metrics::Outcome;
+use crate::error::{Error, Result};
+use crate::host::{ProgressUnit, Quiet, Work};
+use crate::metrics::LogitStats;
 use crate::model::hooks::SiteFilter;
 use crate::model::span::Span;
 use crate::model::{Config, Hooks, Model};
@@ -17,8 +18,8 @@ use crate::readback;
 use crate::runs::Runs;
 use crate::site::{BlockSite, Site};
 
-/// The most bytes of the largest activation of the chunks that run at the same time. Small enough that a chunk's layer takes well below a
-/// second on a processor, large enough that a GPU has something to do.
+/// The most bytes of the largest activation of the chunks that run at the same time. Small enough that a chunk's layer
+/// takes well below a second on a processor, large enough that a GPU has something to do.
 pub const CHUNK_BYTES: usize = 16 << 20;
 
 /// Patches to be run on the same prompts.
@@ -37,47 +38,58 @@ pub struct Sweep<'a> {
 }
 
 /// Patches, by index, that share a pass, and their batch.
-pub(super) type Chunk<'l, 'c> = (&'l PatchBatch<'c>, &'l [usize]);
+type Chunk<'l, 'c> = (&'l PatchBatch<'c>, &'l [usize]);
 
-/// Hears of each chunk: the patches that are done, by index, and for each what its run says after each prompt.
-pub type OnChunk<'a> = &'a mut dyn FnMut(&[usize], Vec<Vec<Outcome>>);
+/// Called after each chunk with all that has been computed and the patches that the chunk added, by index.
+pub type OnChunk<'a> = &'a mut dyn FnMut(&LogitStats, &[usize]);
 
 impl Sweep<'_> {
-    /// Runs every patch.
+    /// Runs every patch. What each patched run ends in is written into `stats`, a row for each patch, in the columns from
+    /// `first_prompt` on.
     ///
     /// # Errors
     /// [`crate::Error::PatchUnfired`] for a patch that the model or the prompts do not have,
     /// [`crate::Error::Compute`], [`crate::Error::Cancelled`].
-    pub async fn run(&self, work: &mut Work<'_>, on_chunk: OnChunk<'_>) -> Result<()> {
+    pub async fn run(
+        &self,
+        work: &mut Work<'_>,
+        stats: &mut LogitStats,
+        first_prompt: usize,
+        on_chunk: OnChunk<'_>,
+    ) -> Result<()> {
         let (base, _) = self.direction.base_and_source(self.runs);
         for patch in self.patches {
             patch.check(&self.model.config, base.batch.positions())?;
         }
         let threads = threads::count(&self.model.device);
-        let batches = batches(self.model, self.runs, self.direction, self.patches);
+        let batches = patch_batches(self.model, self.runs, self.direction, self.patches);
 
         // What changes nothing ends as the base run did, exactly.
         let mut unchanged = vec![true; self.patches.len()];
         batches.iter().flat_map(|(_, members)| members).for_each(|&index| unchanged[index] = false);
         let idle: Vec<usize> = (0..self.patches.len()).filter(|&index| unchanged[index]).collect();
         if !idle.is_empty() {
-            on_chunk(&idle, vec![base.outcomes.clone(); idle.len()]);
+            idle.iter().for_each(|&patch| stats.set_run(patch, first_prompt, &base.stats));
+            on_chunk(stats, &idle);
             work.done(idle.len()).await?;
         }
         let chunks = self.chunks(&batches, threads);
-        let mut deliver = |(batch, chunk): Chunk<'_, '_>, ran: &[Outcome]| {
-            let all = ran.chunks(batch.prompts.len()).map(|ran| {
-                let mut outcomes = base.outcomes.clone();
-                batch.prompts.iter().zip(ran).for_each(|(&prompt, outcome)| outcomes[prompt] = *outcome);
-                outcomes
-            });
-            on_chunk(chunk, all.collect());
+        let mut deliver = |(batch, chunk): Chunk<'_, '_>, numbers: &[f32]| {
+            let width = batch.readout.width();
+            let patches = numbers.chunks_exact(batch.prompts.len() * width);
+            for (&patch, numbers) in chunk.iter().zip(patches) {
+                stats.set_run(patch, first_prompt, &base.stats);
+                for (&prompt, numbers) in batch.prompts.iter().zip(numbers.chunks_exact(width)) {
+                    stats.set(patch, first_prompt + prompt, numbers);
+                }
+            }
+            on_chunk(stats, chunk);
         };
         if threads > 1 {
             for chunks in chunks.chunks(threads) {
-                let ran = together(self, chunks, work).await?;
-                for (&chunk, ran) in chunks.iter().zip(ran) {
-                    deliver(chunk, &ran);
+                let read = self.side_by_side(chunks, work).await?;
+                for (&chunk, numbers) in chunks.iter().zip(read) {
+                    deliver(chunk, &numbers);
                     work.done(chunk.1.len()).await?;
                 }
             }
@@ -99,11 +111,28 @@ impl Sweep<'_> {
                 continue;
             };
             let (numbers, prepared) = join(readback::read(numbers), prepare).await;
-            deliver(ready, &ready.0.readout.outcomes(numbers?));
+            deliver(ready, &numbers?);
             waiting = prepared?;
             work.done(ready.1.len()).await?;
         }
         Ok(())
+    }
+
+    /// The numbers of each chunk, a thread for each. A single one asks at every half layer whether to go on; several
+    /// only in the end.
+    async fn side_by_side(&self, chunks: &[Chunk<'_, '_>], work: &Work<'_>) -> Result<Vec<Vec<f32>>> {
+        if let [(batch, chunk)] = *chunks {
+            return Ok(vec![readback::read(self.chunk(batch, chunk, work).await?).await?]);
+        }
+        let run = |&(batch, chunk): &Chunk<'_, '_>| {
+            let work = Work::new(&Quiet, "", ProgressUnit::Patches, chunk.len());
+            // On the processor nothing waits, so the future is ready at once.
+            let numbers = async { readback::read(self.chunk(batch, chunk, &work).await?).await };
+            numbers
+                .now_or_never()
+                .unwrap_or_else(|| Err(Error::Compute("the processor kept a read waiting".to_owned())))
+        };
+        threads::map(chunks, run).into_iter().collect()
     }
 
     /// Cuts the batches' patches into chunks that fit, if so many are worked on at the same time.
@@ -139,13 +168,8 @@ impl Sweep<'_> {
     }
 
     /// Carries the patched residual streams of a chunk to the end. Each joins the others at the half layer at
-    /// which it enters. Returns what makes the outcomes, patch by patch: `[c b, 2 or 4]`.
-    pub(super) async fn chunk(
-        &self,
-        batch: &PatchBatch<'_>,
-        chunk: &[usize],
-        work: &Work<'_>,
-    ) -> Result<Tensor<2>> {
+    /// which it enters. Returns the numbers of the readout, patch by patch: `[c b, 2 or 4]`.
+    async fn chunk(&self, batch: &PatchBatch<'_>, chunk: &[usize], work: &Work<'_>) -> Result<Tensor<2>> {
         let ranges = PatchRange::gather(chunk.iter().map(|&index| self.patches[index]));
         let mut entering = ranges.iter().peekable();
         let first = ranges.first().map_or(0, |range| range.first.stage());

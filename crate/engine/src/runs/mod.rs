@@ -1,12 +1,12 @@
 //! A group's clean and corrupted prompts, run once each with everything recorded that an analysis works on.
 //!
 //! Recorded activations stay on the device (TransformerLens's `run_with_cache`); what is read back are the few
-//! numbers of an [`Outcome`] per prompt.
+//! numbers of [`LogitStats`] per prompt.
 
 mod readout;
 
 use crate::error::Result;
-use crate::metrics::Outcome;
+use crate::metrics::LogitStats;
 use crate::model::hooks::SiteFilter;
 use crate::model::{ActivationCache, Batch, Config, Hooks, Model};
 use crate::prompts::PreparedCase;
@@ -21,8 +21,8 @@ pub struct Run {
     pub batch: Batch,
     /// What was recorded.
     pub cache: ActivationCache,
-    /// What the model said after each prompt.
-    pub outcomes: Vec<Outcome>,
+    /// What the model said after each prompt: one run.
+    pub stats: LogitStats,
 }
 
 impl Run {
@@ -40,8 +40,8 @@ impl Run {
         let mut hooks = Hooks::new(Some(sites), &[]);
         let normalized = model.forward(&batch, &mut hooks)?; // [b, p, d]
         let last = model.last(normalized, &batch); // [b, d]
-        let outcomes = readout.outcomes(readback::read(readout.of(model, last)).await?);
-        Ok(Self { batch, cache: hooks.finish()?, outcomes })
+        let stats = readout.stats(&readback::read(readout.of(model, last)).await?);
+        Ok(Self { batch, cache: hooks.finish()?, stats })
     }
 }
 
@@ -59,7 +59,7 @@ pub struct Runs<'a> {
 }
 
 impl<'a> Runs<'a> {
-    /// Runs both sides. With `vocabulary`, every token's logit takes part in the outcomes.
+    /// Runs both sides. With `vocabulary`, every token's logit takes part in the readout.
     ///
     /// # Errors
     /// [`crate::Error::Compute`].

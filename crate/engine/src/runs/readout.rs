@@ -3,7 +3,7 @@
 
 use burn::tensor::{Int, Tensor, TensorData};
 
-use crate::metrics::{Outcome, Vocabulary};
+use crate::metrics::LogitStats;
 use crate::model::Model;
 use crate::prompts::PreparedCase;
 
@@ -68,11 +68,11 @@ impl Readout {
     }
 
     /// Numbers per row of [`Self::of`].
-    fn width(&self) -> usize {
+    pub(crate) fn width(&self) -> usize {
         if self.blocks.is_some() { 4 } else { 2 }
     }
 
-    /// From the final LayerNorm's output to the numbers of an [`Outcome`]: `normalized [n, d] -> [n, 2 or 4]`.
+    /// From the final LayerNorm's output to the numbers of [`LogitStats`]: `normalized [n, d] -> [n, 2 or 4]`.
     /// The prompts repeat until there is one for each row.
     pub fn of(&self, model: &Model, normalized: Tensor<2>) -> Tensor<2> {
         let Some(blocks) = &self.blocks else {
@@ -90,20 +90,13 @@ impl Readout {
         Tensor::cat((0..n).step_by(rows).map(piece).collect(), 0) // [n, 4]
     }
 
-    /// The numbers of [`Self::of`], read back.
-    pub fn outcomes(&self, numbers: Vec<f32>) -> Vec<Outcome> {
-        let number = |row: &[f32], index: usize| f64::from(row[index]);
-        numbers
-            .chunks_exact(self.width())
-            .map(|row| Outcome {
-                answer: number(row, 0),
-                distractor: number(row, 1),
-                vocabulary: self
-                    .blocks
-                    .as_ref()
-                    .map(|_| Vocabulary { log_sum_exp: number(row, 2), rank: number(row, 3) }),
-            })
-            .collect()
+    /// The numbers of [`Self::of`], read back, of one run.
+    pub fn stats(&self, numbers: &[f32]) -> LogitStats {
+        let mut stats = LogitStats::new(1, self.pairs.len(), self.blocks.is_some());
+        for (prompt, numbers) in numbers.chunks_exact(self.width()).enumerate() {
+            stats.set(0, prompt, numbers);
+        }
+        stats
     }
 }
 

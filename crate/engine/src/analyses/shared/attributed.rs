@@ -6,26 +6,31 @@ use super::groups::usable;
 use crate::analyses::Job;
 use crate::attribution::{AttributionSites, DirectLogitAttribution};
 use crate::error::Result;
+use crate::figures::summary::Numbers;
+use crate::figures::{Axis, AxisKind, Grid, Measure, Panel, Quantity};
+use crate::host::ProgressUnit;
 use crate::host::Work;
-use crate::metrics::{Outcome, mean};
+use crate::metrics::{PerPrompt, mean};
 use crate::prompts::PreparedGroup;
+use crate::prompts::Problem;
 use crate::readback;
-use crate::report::{Axis, AxisKind, Grid, Measure, Panel, Problem, ProgressUnit, Quantity};
 use crate::runs::{Readout, Run, parts};
-use crate::summary::Numbers;
 
 /// What the Python cells of attributions need first.
 pub(in crate::analyses) const PYTHON: &str = include_str!("../../../data/transformer-lens/attribution.py");
+
+/// What is going on while attributions are computed.
+const STAGE: &str = "Running the prompts";
 
 /// A group with its attributions.
 #[derive(Debug)]
 pub(in crate::analyses) struct Attributed {
     /// The group.
     pub group: PreparedGroup,
-    /// For each prompt one number per cell.
-    pub prompts: Vec<Vec<f64>>,
-    /// What the clean prompts lead to.
-    pub outcomes: Vec<Outcome>,
+    /// For each cell one number per prompt.
+    pub numbers: PerPrompt,
+    /// The logit difference after each clean prompt.
+    pub logit_differences: Vec<f64>,
 }
 
 /// What an attribution computes of a run: `[cells, prompts]`.
@@ -39,7 +44,7 @@ pub(in crate::analyses) async fn attributed(
 ) -> Result<(Vec<Attributed>, Vec<Problem>)> {
     let (groups, problems) = usable(job)?;
     let total = groups.iter().map(|group| group.cases.len()).sum();
-    let mut work = Work::new(job.host, "Running the prompts", ProgressUnit::Prompts, total);
+    let mut work = Work::new(job.viewer, STAGE, ProgressUnit::Prompts, total);
     let mut all = Vec::new();
     for group in groups {
         all.push(of_group(job, group, neurons, projection, &mut work).await?);
@@ -55,50 +60,53 @@ pub(in crate::analyses) async fn of_group(
     projection: Projection<'_>,
     work: &mut Work<'_>,
 ) -> Result<Attributed> {
-    let (mut prompts, mut outcomes) = (Vec::new(), Vec::new());
+    let (mut numbers, mut logit_differences) = (PerPrompt::default(), Vec::new());
     for cases in parts(&group.cases, &job.model.config) {
         let readout = Readout::new(job.model, cases, false);
         let clean: Vec<Vec<u32>> = cases.iter().map(|case| case.clean.clone()).collect();
         let run = Run::record(job.model, &clean, &readout, &AttributionSites { neurons }).await?;
         let direct = DirectLogitAttribution::new(job.model, &run, readout.pairs())?;
-        let numbers = readback::read(projection(&direct)?).await?; // [cells, prompts]
-        let column =
-            |prompt: usize| numbers.chunks_exact(cases.len()).map(move |cell| f64::from(cell[prompt]));
-        prompts.extend((0..cases.len()).map(|prompt| column(prompt).collect()));
-        outcomes.extend(run.outcomes);
+        let block = readback::read(projection(&direct)?).await?; // [cells, prompts]
+        if logit_differences.is_empty() {
+            numbers = PerPrompt::new(block.len() / cases.len(), group.cases.len());
+        }
+        numbers.set_columns(logit_differences.len(), &block);
+        logit_differences.extend(run.stats.logit_differences(0));
         work.done(cases.len()).await?;
     }
-    Ok(Attributed { group, prompts, outcomes })
+    Ok(Attributed { group, numbers, logit_differences })
 }
 
 impl Attributed {
     /// The mean over the prompts for each cell.
     pub(in crate::analyses) fn means(&self) -> Vec<f64> {
-        let cells = self.prompts.first().map_or(0, Vec::len);
-        let cell = |cell: usize| mean(&self.prompts.iter().map(|prompt| prompt[cell]).collect::<Vec<_>>());
-        (0..cells).map(cell).collect()
+        (0..self.numbers.rows()).map(|cell| mean(self.numbers.row(cell))).collect()
     }
 }
 
 /// A figure of attributions: one panel per group.
-pub(in crate::analyses) fn grid(
+pub(in crate::analyses) async fn grid(
+    job: &Job<'_>,
     title: &str,
     note: &str,
     rows: Axis,
     columns: Axis,
     attributed: &[Attributed],
-) -> Grid {
-    let panel = |attributed: &Attributed| Panel {
-        name: attributed.group.name.clone(),
-        group: attributed.group.group,
-        minus: None,
-        ticks: None,
-        prompts: attributed.group.cases.iter().map(|case| case.text.clone()).collect(),
-        values: vec![
-            Numbers { prompts: attributed.prompts.clone(), ..Numbers::default() }.summarise(0, true),
-        ],
-    };
-    Grid {
+) -> Result<Grid> {
+    let prompts = attributed.iter().map(|attributed| attributed.group.cases.len()).sum();
+    let work = Work::finished(job.viewer, STAGE, ProgressUnit::Prompts, prompts);
+    let mut panels = Vec::new();
+    for Attributed { group, numbers, .. } in attributed {
+        panels.push(Panel {
+            name: group.name.clone(),
+            group: group.group,
+            minus: None,
+            ticks: None,
+            prompts: group.cases.iter().map(|case| case.text.clone()).collect(),
+            values: vec![Numbers::alone(numbers.clone()).summarise(0, &work).await?],
+        });
+    }
+    Ok(Grid {
         title: title.to_owned(),
         note: Some(note.to_owned()),
         site: None,
@@ -111,8 +119,8 @@ pub(in crate::analyses) fn grid(
             range: None,
             middle: Some(0.0),
         }],
-        panels: attributed.iter().map(panel).collect(),
-    }
+        panels,
+    })
 }
 
 /// An axis of layers.

@@ -110,7 +110,7 @@ pub(in crate::analyses) fn prompt(job: &Job<'_>, name: &str, given: &str) -> Res
     let first = || Some(job.experiment.groups.first()?.pairs.first()?.clean.as_str());
     let text = if given.is_empty() { first().unwrap_or_default() } else { given };
     let ids = job.tokenizer.encode(text, job.experiment.prepend_bos)?;
-    match prompt_fault(text, &ids, job.model.config.n_ctx) {
+    match prompt_fault(text, &ids, job.experiment.prepend_bos, Some(job.model.config.n_ctx)) {
         Some((_, message)) => Err(refused(name, message)),
         None => Ok((text.to_owned(), ids)),
     }

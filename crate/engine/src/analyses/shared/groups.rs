@@ -2,9 +2,9 @@
 
 use crate::analyses::Job;
 use crate::error::Result;
-use crate::experiment::Place;
+use crate::place::Place;
+use crate::prompts::Problem;
 use crate::prompts::{PreparedCase, PreparedGroup, prepare};
-use crate::report::Problem;
 
 /// The groups that can be run at all, and the faults of the others.
 pub(in crate::analyses) fn usable(job: &Job<'_>) -> Result<(Vec<PreparedGroup>, Vec<Problem>)> {

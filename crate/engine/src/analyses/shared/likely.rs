@@ -2,10 +2,10 @@
 
 use crate::analyses::Job;
 use crate::error::Result;
+use crate::figures::{Cell, Column, Mark, Quantity, Row, Table};
 use crate::metrics::{log_sum_exp, rank, top_k};
 use crate::model::Batch;
 use crate::readback::Reads;
-use crate::report::{Cell, Column, Mark, Quantity, Row, Table};
 
 /// The logits of every token after the first prompt of a batch, from `ln_final.hook_normalized`.
 pub(in crate::analyses) async fn last_logits(

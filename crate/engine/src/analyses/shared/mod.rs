@@ -4,5 +4,6 @@ pub(super) mod attributed;
 pub(super) mod choices;
 pub(super) mod groups;
 pub(super) mod likely;
+pub(super) mod measures;
 pub(super) mod sweeps;
 pub(super) mod top;

@@ -1,32 +1,46 @@
-//! Patching maps for every group: which cells a map has, and from outcomes to the figure.
+//! Patching maps for every group: which patches a map has, and from what they end in to the figure.
+
+use std::ops::Range;
 
 use super::attributed::{layer_axis, unit_axis};
 use super::groups::{at_group, of_one_length, that_differ, usable};
+use super::measures::{Unpatched, measures};
 use crate::analyses::Job;
 use crate::analyses::settings::{Spec, choice, flag};
 use crate::error::Result;
-use crate::host::Work;
-use crate::metrics::Outcome;
+use crate::figures::{Axis, AxisKind, Grid, Panel, Part, Values};
+use crate::host::{ProgressUnit, Work};
+use crate::metrics::LogitStats;
 use crate::names::Head;
-use crate::patching::measures::{Unpatched, measures};
 use crate::patching::sweep::{CHUNK_BYTES, Sweep, SweepSites};
 use crate::patching::{Direction, Patch};
-use crate::prompts::PreparedGroup;
-use crate::report::{Axis, AxisKind, Grid, Panel, Part, Problem, ProgressUnit};
+use crate::prompts::{PreparedGroup, Problem};
 use crate::runs::{Runs, parts};
 use crate::site::BlockSite;
+use crate::tokens::Token;
 
 /// What the Python cells of patching need first.
 pub(in crate::analyses) const PYTHON: &str = include_str!("../../../data/transformer-lens/patching.py");
 
 /// Which way to patch.
-pub(in crate::analyses) const DIRECTION: Spec = choice::<Direction>("denoise")
-    .described("denoise: clean activations into the corrupted run; noise: corrupted ones into the clean run.");
+pub(in crate::analyses) const DIRECTION: Spec = choice::<Direction>("denoise").described(
+    "denoise: clean activations into the corrupted run; noise: corrupted ones into the clean run.",
+);
 
 /// Whether the whole vocabulary takes part.
 pub(in crate::analyses) const fn probabilities(default: bool) -> Spec {
-    flag(default)
-        .described("Also give the answer's probability, log-probability and rank. They need every token's logit.")
+    flag(default).described(
+        "Also give the answer's probability, log-probability and rank. They need every token's logit.",
+    )
+}
+
+/// How patches are run.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::analyses) struct Options {
+    /// Which way.
+    pub direction: Direction,
+    /// Whether the whole vocabulary takes part.
+    pub probabilities: bool,
 }
 
 /// What the columns of a map are; rows are layers, or with `HeadsByPosition` heads.
@@ -62,8 +76,8 @@ impl Plan {
         matches!(self.columns, Columns::Positions | Columns::HeadsByPosition)
     }
 
-    /// The map's cells, row by row.
-    fn cells(&self, job: &Job<'_>, positions: usize) -> Vec<Patch> {
+    /// The map's patches, row by row.
+    fn patches(&self, job: &Job<'_>, positions: usize) -> Vec<Patch> {
         let (config, site) = (&job.model.config, self.site);
         let row = |layer: usize| -> Vec<Patch> {
             match self.columns {
@@ -92,7 +106,7 @@ impl Plan {
     }
 
     /// The map without panels.
-    fn empty(&self, job: &Job<'_>, direction: Direction, probabilities: bool) -> Grid {
+    fn empty(&self, job: &Job<'_>, options: Options) -> Grid {
         let config = &job.model.config;
         let positions = || Axis {
             label: "Position".to_owned(),
@@ -119,8 +133,20 @@ impl Plan {
             site: Some(self.site.name().to_owned()),
             rows,
             columns,
-            measures: measures(direction, probabilities),
+            measures: measures(options.direction, options.probabilities),
             panels: Vec::new(),
+        }
+    }
+
+    /// A group's panel with these numbers.
+    fn panel(&self, job: &Job<'_>, group: &PreparedGroup, values: Vec<Values>) -> Panel {
+        Panel {
+            name: group.name.clone(),
+            group: group.group,
+            minus: None,
+            ticks: self.needs_one_length().then(|| ticks(job, &group.cases[0].clean)),
+            prompts: group.cases.iter().map(|case| case.text.clone()).collect(),
+            values,
         }
     }
 
@@ -134,26 +160,25 @@ impl Plan {
 pub(in crate::analyses) async fn sweep(
     job: &Job<'_>,
     plans: &[Plan],
-    direction: Direction,
-    probabilities: bool,
+    options: Options,
 ) -> Result<(Vec<Grid>, Vec<Problem>)> {
     let (groups, mut problems) = usable(job)?;
     let mut groups = that_differ(groups, &mut problems);
     if plans.iter().any(Plan::needs_one_length) {
         groups = of_one_length(groups, &mut problems);
     }
-    let cells = |plan: &Plan, group: &PreparedGroup| plan.cells(job, group.cases[0].clean.len());
+    let of_map = |plan: &Plan, group: &PreparedGroup| plan.patches(job, group.cases[0].clean.len()).len();
     let patches = |group: &PreparedGroup| {
-        let cells: usize = plans.iter().map(|plan| cells(plan, group).len()).sum();
-        cells * parts(&group.cases, &job.model.config).count()
+        let patches: usize = plans.iter().map(|plan| of_map(plan, group)).sum();
+        patches * parts(&group.cases, &job.model.config).count()
     };
     let total = groups.iter().map(patches).sum();
-    let mut work = Work::new(job.host, "Patching", ProgressUnit::Patches, total);
+    let mut work = Work::new(job.viewer, "Patching", ProgressUnit::Patches, total);
     work.done(0).await?;
 
-    let mut grids: Vec<Grid> = plans.iter().map(|plan| plan.empty(job, direction, probabilities)).collect();
+    let mut grids: Vec<Grid> = plans.iter().map(|plan| plan.empty(job, options)).collect();
     for group in &groups {
-        let mut maps = Maps::new(job, plans, group, direction, probabilities);
+        let mut maps = Maps::new(job, plans, group, options);
         maps.run(&grids, &mut work).await?;
         if !maps.unpatched.has_effect() {
             let [clean, corrupted] = maps.unpatched.means();
@@ -168,7 +193,7 @@ pub(in crate::analyses) async fn sweep(
             ));
         }
         for (index, grid) in grids.iter_mut().enumerate() {
-            let panel = maps.panel(index, true);
+            let panel = maps.panel(index, &work).await?;
             grid.panels.push(panel);
         }
     }
@@ -180,94 +205,84 @@ struct Maps<'a> {
     job: &'a Job<'a>,
     plans: &'a [Plan],
     group: &'a PreparedGroup,
-    direction: Direction,
-    probabilities: bool,
-    /// The cells of all maps, one map after the other.
-    cells: Vec<Patch>,
-    /// Where each map's cells begin, and where the last one's end.
-    bounds: Vec<usize>,
-    /// What each cell's run says after each prompt that was run so far.
-    outcomes: Vec<Vec<Outcome>>,
+    options: Options,
+    /// The patches of all maps, one map after the other.
+    patches: Vec<Patch>,
+    /// Each map's patches.
+    ranges: Vec<Range<usize>>,
+    /// What each patched run ends in.
+    stats: LogitStats,
     unpatched: Unpatched,
 }
 
 impl<'a> Maps<'a> {
-    fn new(job: &'a Job<'a>, plans: &'a [Plan], group: &'a PreparedGroup, direction: Direction, probabilities: bool) -> Self {
-        let mut cells = Vec::new();
-        let mut bounds = vec![0];
+    fn new(job: &'a Job<'a>, plans: &'a [Plan], group: &'a PreparedGroup, options: Options) -> Self {
+        let mut patches = Vec::new();
+        let mut ranges = Vec::new();
         for plan in plans {
-            cells.extend(plan.cells(job, group.cases[0].clean.len()));
-            bounds.push(cells.len());
+            let first = patches.len();
+            patches.extend(plan.patches(job, group.cases[0].clean.len()));
+            ranges.push(first..patches.len());
         }
-        let outcomes = vec![Vec::new(); cells.len()];
-        Self { job, plans, group, direction, probabilities, cells, bounds, outcomes, unpatched: Unpatched::default() }
+        let prompts = group.cases.len();
+        let stats = LogitStats::new(patches.len(), prompts, options.probabilities);
+        let unpatched = Unpatched::new(prompts, options.probabilities);
+        Self { job, plans, group, options, patches, ranges, stats, unpatched }
     }
 
-    /// Runs all cells. `grids` have the panels of the groups before.
+    /// Runs all patches. `grids` have the panels of the groups before.
     async fn run(&mut self, grids: &[Grid], work: &mut Work<'_>) -> Result<()> {
-        let (job, model) = (self.job, self.job.model);
+        let (job, model, options) = (self.job, self.job.model, self.options);
         let sites: Vec<BlockSite> = self.plans.iter().map(|plan| plan.site).collect();
         let sites = SweepSites::new(&sites, &model.config);
-        let cells = self.cells.clone();
         for cases in parts(&self.group.cases, &model.config) {
-            let runs = Runs::record(model, cases, self.probabilities, &sites).await?;
-            self.unpatched.clean.extend(&runs.clean.outcomes);
-            self.unpatched.corrupted.extend(&runs.corrupted.outcomes);
+            let runs = Runs::record(model, cases, options.probabilities, &sites).await?;
+            let first = self.unpatched.prompts;
+            self.unpatched.clean.set_run(0, first, &runs.clean.stats);
+            self.unpatched.corrupted.set_run(0, first, &runs.corrupted.stats);
+            self.unpatched.prompts += cases.len();
             let sweep = Sweep {
                 model,
                 runs: &runs,
-                direction: self.direction,
-                patches: &cells,
+                direction: options.direction,
+                patches: &self.patches,
                 chunk_bytes: CHUNK_BYTES,
             };
-            let mut keep = |indices: &[usize], outcomes: Vec<Vec<Outcome>>| {
-                for (&index, outcomes) in indices.iter().zip(outcomes) {
-                    self.outcomes[index].extend(outcomes);
+            let Self { plans, group, ranges, unpatched, .. } = &*self;
+            let (plans, group, ranges, unpatched) = (*plans, *group, ranges.clone(), unpatched.clone());
+            let mut show = |stats: &LogitStats, chunk: &[usize]| {
+                if !job.viewer.wants_preview() {
+                    return;
                 }
-                if job.host.wants_preview() {
-                    self.preview(grids, indices);
+                for (index, (plan, grid)) in plans.iter().zip(grids).enumerate() {
+                    let range = &ranges[index];
+                    if chunk.iter().any(|patch| range.contains(patch)) {
+                        let numbers = unpatched.numbers(options.direction, stats, range.clone());
+                        let values = numbers.iter().map(|(measure, numbers)| numbers.means(*measure));
+                        let mut grid = grid.clone();
+                        grid.panels.push(plan.panel(job, group, values.collect()));
+                        job.viewer.preview(index, &plan.part(grid));
+                    }
                 }
             };
-            sweep.run(work, &mut keep).await?;
+            sweep.run(work, &mut self.stats, first, &mut show).await?;
         }
         Ok(())
     }
 
-    /// Shows the maps that a chunk added to, as far as they have come.
-    fn preview(&self, grids: &[Grid], chunk: &[usize]) {
-        for (index, (plan, grid)) in self.plans.iter().zip(grids).enumerate() {
-            let bounds = self.bounds[index]..self.bounds[index + 1];
-            if chunk.iter().any(|cell| bounds.contains(cell)) {
-                let mut grid = grid.clone();
-                grid.panels.push(self.panel(index, false));
-                self.job.host.preview(index, &plan.part(grid));
-            }
-        }
-    }
-
     /// The group's panel of one map.
-    fn panel(&self, index: usize, finished: bool) -> Panel {
-        let run = self.unpatched.clean.len();
-        let whole = |outcomes: &Vec<Outcome>| (outcomes.len() == run).then(|| outcomes.clone());
-        let cells: Vec<Option<Vec<Outcome>>> =
-            self.outcomes[self.bounds[index]..self.bounds[index + 1]].iter().map(whole).collect();
-        let numbers = self.unpatched.numbers(self.direction, self.probabilities, &cells);
-        let summarise =
-            |(measure, numbers): (usize, crate::summary::Numbers)| numbers.summarise(measure, finished);
-        let cases = &self.group.cases;
-        Panel {
-            name: self.group.name.clone(),
-            group: self.group.group,
-            minus: None,
-            ticks: self.plans[index].needs_one_length().then(|| ticks(self.job, &cases[0].clean)),
-            prompts: cases.iter().map(|case| case.text.clone()).collect(),
-            values: numbers.into_iter().map(summarise).collect(),
+    async fn panel(&self, index: usize, work: &Work<'_>) -> Result<Panel> {
+        let mut values = Vec::new();
+        let range = self.ranges[index].clone();
+        for (measure, numbers) in self.unpatched.numbers(self.options.direction, &self.stats, range) {
+            values.push(numbers.summarise(measure, work).await?);
         }
+        Ok(self.plans[index].panel(self.job, self.group, values))
     }
 }
 
 /// Labels of positions, as the notebook has them: `{token}_{position}`.
 pub(in crate::analyses) fn ticks(job: &Job<'_>, ids: &[u32]) -> Vec<String> {
-    let label = |(position, token): (usize, crate::report::Token)| format!("{}_{position}", token.text);
+    let label = |(position, token): (usize, Token)| format!("{}_{position}", token.text);
     job.tokenizer.tokens(ids).into_iter().enumerate().map(label).collect()
 }

@@ -1,6 +1,6 @@
 //! The cells with the largest numbers, as a table.
 
-use crate::report::{Cell, Column, Grid, Panel, Quantity, Row, Table, Values};
+use crate::figures::{Cell, Column, Grid, Panel, Quantity, Row, Table, Values};
 
 /// A table for each panel: the `k` largest and the `k` smallest numbers in the measure shown first.
 pub(in crate::analyses) fn tables(

@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Quantity, Token};
+use super::Quantity;
+use crate::tokens::Token;
 
 /// Prompts as rows of tokens.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

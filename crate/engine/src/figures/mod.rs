@@ -6,9 +6,9 @@
 
 mod attention;
 mod dots;
-mod engine;
 mod grid;
 mod scatter;
+pub mod summary;
 mod table;
 mod tokens;
 
@@ -16,15 +16,12 @@ use serde::{Deserialize, Serialize};
 
 pub use attention::{Attention, AttentionHead, AttentionPrompt};
 pub use dots::{Dot, DotSeries, Dots};
-pub use engine::{
-    DeviceInfo, DeviceKind, ModelInfo, Opened, Progress, ProgressUnit, StoredModel, WeightBytes,
-};
 pub use grid::{Axis, AxisKind, Grid, Measure, Panel, Values};
 pub use scatter::{Scatter, ScatterAxis, ScatterPanel, ScatterValues};
 pub use table::{Cell, Column, Mark, Row, Table};
 pub use tokens::{Guess, TextLens, TokenRow, TokenRows, TokenValues, ValuedRow};
 
-use crate::experiment::Place;
+use crate::prompts::Problem;
 
 /// The result of one analysis.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -69,16 +66,6 @@ pub enum Part {
     TokenValues(TokenValues),
 }
 
-/// A figure of a report that is still being made.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
-pub struct Preview {
-    /// Which of the report's parts it will be.
-    pub index: usize,
-    /// The part as far as it has come.
-    pub part: Part,
-}
-
 /// What a number or a text stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
@@ -108,52 +95,4 @@ pub enum Quantity {
     Activation,
     /// How far a number is from what it should be.
     Error,
-}
-
-/// A token as shown: its id in the vocabulary and its text.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
-pub struct Token {
-    /// The id.
-    pub id: u32,
-    /// The text, spaces included; bytes that are no UTF-8 on their own appear as U+FFFD.
-    pub text: String,
-}
-
-/// Something the user should change, at the field that has it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
-pub struct Problem {
-    /// Where it stands.
-    pub place: Option<Place>,
-    /// A short stable name of the kind of fault.
-    pub code: String,
-    /// What is wrong and what to change.
-    pub message: String,
-}
-
-/// What the editor shows under each pair: the tokens of its four fields, and where the prompts differ.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
-pub struct PairTokens {
-    /// Tokens of the clean prompt, `<|endoftext|>` included where it is prepended.
-    pub clean: Vec<Token>,
-    /// Tokens of the corrupted prompt, likewise.
-    pub corrupted: Vec<Token>,
-    /// Tokens of the answer; usable only if there is exactly one.
-    pub answer: Vec<Token>,
-    /// Tokens of the distractor; usable only if there is exactly one.
-    pub distractor: Vec<Token>,
-    /// The positions at which clean and corrupted differ.
-    pub differing: Vec<usize>,
-}
-
-/// The tokens and the problems of a whole experiment.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
-pub struct Checked {
-    /// For each group, for each pair, its tokens.
-    pub groups: Vec<Vec<PairTokens>>,
-    /// Everything that keeps a pair from being run.
-    pub problems: Vec<Problem>,
 }

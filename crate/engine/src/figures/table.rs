@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Quantity, Token};
+use super::Quantity;
+use crate::tokens::Token;
 
 /// A table with typed columns.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

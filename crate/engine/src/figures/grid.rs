@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Quantity;
+use crate::metrics::PerPrompt;
 
 /// A number for each row and column, in one panel per group, all on one scale.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -104,7 +105,8 @@ pub struct Values {
     /// The upper ends.
     pub high: Vec<f64>,
     /// For each prompt its number in each cell, row by row.
-    pub prompts: Vec<Vec<f64>>,
+    #[cfg_attr(feature = "typescript", ts(type = "number[][]"))]
+    pub prompts: PerPrompt,
     /// The mean over the unpatched clean prompts, where the measure has one.
     pub clean: Option<f64>,
     /// The mean over the unpatched corrupted prompts, where the measure has one.

@@ -1,0 +1,150 @@
+//! What crosses to JavaScript beside figures, experiments and requests.
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::Result;
+use crate::experiment::Experiment;
+use crate::figures::Part;
+use crate::prompts::{Problem, TokenizedPair, tokenize};
+use crate::session::ModelInfo;
+use crate::tokens::{Token, Tokenizer};
+
+/// The answer to opening a model.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
+pub struct Opened {
+    /// The model.
+    pub model: ModelInfo,
+    /// Where its weights came from.
+    pub bytes: WeightBytes,
+}
+
+/// Bytes of weights, by where they came from.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
+pub struct WeightBytes {
+    /// All that were read.
+    pub total: f64,
+    /// Fetched from the network now.
+    pub network: f64,
+    /// Read from the browser's storage.
+    pub storage: f64,
+    /// Why they are not all kept in the browser's storage, in words; null if they are, or if they are files from disk.
+    pub unkept: Option<String>,
+}
+
+/// A model of which weights are kept in the browser's storage.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
+pub struct StoredModel {
+    /// The address of its folder: what `forget` takes.
+    pub base: String,
+    /// The name under which it was opened.
+    pub name: String,
+    /// Bytes that it takes up.
+    pub bytes: f64,
+    /// Whether all its weights are there, so that it opens without the network.
+    pub complete: bool,
+    /// Whether its weights are kept as fp16, though its host has fp32.
+    pub half: bool,
+}
+
+/// A figure of a report that is still being made.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
+pub struct Preview {
+    /// Which of the report's parts it will be.
+    pub index: usize,
+    /// The part as far as it has come.
+    pub part: Part,
+}
+
+/// What the editor shows under each pair: the tokens of its four fields, and where the prompts differ.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
+pub struct PairTokens {
+    /// Tokens of the clean prompt, `<|endoftext|>` included where it is prepended.
+    pub clean: Vec<Token>,
+    /// Tokens of the corrupted prompt, likewise.
+    pub corrupted: Vec<Token>,
+    /// Tokens of the answer; usable only if there is exactly one.
+    pub answer: Vec<Token>,
+    /// Tokens of the distractor; usable only if there is exactly one.
+    pub distractor: Vec<Token>,
+    /// The positions at which clean and corrupted differ.
+    pub differing: Vec<usize>,
+}
+
+/// The tokens and the problems of a whole experiment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
+pub struct Checked {
+    /// For each group, for each pair, its tokens.
+    pub groups: Vec<Vec<PairTokens>>,
+    /// Everything that keeps a pair from being run.
+    pub problems: Vec<Problem>,
+}
+
+/// How many tokens of an answer are shown: the text may be a whole page, pasted by mistake.
+const LONGEST_ANSWER: usize = 12;
+
+/// How many tokens of a prompt are shown while no model says how long a prompt may be: GPT-2's context.
+const LONGEST_PROMPT: usize = 1024;
+
+/// Tokens and problems of every pair. `n_ctx` is the longest prompt that the model takes, if one is open.
+///
+/// # Errors
+/// [`crate::Error::Tokenizer`] if the tokenizer fails; problems of the experiment are no errors here.
+pub fn check(experiment: &Experiment, tokenizer: &Tokenizer, n_ctx: Option<usize>) -> Result<Checked> {
+    let tokenized = tokenize(experiment, tokenizer, n_ctx)?;
+    // Of a prompt that is too long to run, the beginning: one token more shows that it is.
+    let most = n_ctx.unwrap_or(LONGEST_PROMPT) + 1;
+    let pair = |pair: &TokenizedPair| PairTokens::new(pair, tokenizer, most);
+    let groups = tokenized.groups.iter().map(|pairs| pairs.iter().map(pair).collect()).collect();
+    Ok(Checked { groups, problems: tokenized.problems() })
+}
+
+impl PairTokens {
+    /// At most `most` tokens of each prompt.
+    fn new(pair: &TokenizedPair, tokenizer: &Tokenizer, most: usize) -> Self {
+        let shown = |ids: &[u32], most: usize| tokenizer.tokens(&ids[..ids.len().min(most)]);
+        Self {
+            clean: shown(&pair.clean, most),
+            corrupted: shown(&pair.corrupted, most),
+            answer: shown(&pair.answer, LONGEST_ANSWER),
+            distractor: shown(&pair.distractor, LONGEST_ANSWER),
+            differing: pair.differing().into_iter().filter(|&position| position < most).collect(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_are_shown_without_a_model_too() {
+        let experiment = &crate::presets::presets().expect("built in")[0].experiment;
+        let tokenizer = Tokenizer::gpt2().expect("built in");
+        let checked = check(experiment, &tokenizer, None).expect("plain text");
+        let with_model = check(experiment, &tokenizer, Some(1024)).expect("plain text");
+        assert!(!checked.groups[0][0].clean.is_empty());
+        assert!(!checked.groups[0][0].differing.is_empty());
+        assert_eq!(checked, with_model);
+    }
+
+    #[test]
+    fn of_a_book_only_the_beginning_is_shown() {
+        let experiment = serde_json::json!({ "groups": [{ "name": "", "pairs": [
+            { "clean": "a ".repeat(3000), "corrupted": "b", "answer": "c ".repeat(50), "distractor": " d" },
+        ]}]});
+        let experiment = Experiment::from_json(&experiment.to_string()).expect("an experiment");
+        let tokenizer = Tokenizer::gpt2().expect("built in");
+        for (n_ctx, most) in [(None, 1025), (Some(16), 17)] {
+            let checked = check(&experiment, &tokenizer, n_ctx).expect("plain text");
+            let pair = &checked.groups[0][0];
+            assert_eq!((pair.clean.len(), pair.answer.len()), (most, LONGEST_ANSWER));
+            assert_eq!(pair.differing.last(), Some(&(most - 1)));
+        }
+    }
+}
