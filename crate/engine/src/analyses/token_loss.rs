@@ -1,0 +1,78 @@
+//! What surprises the model? The loss of each token of a text, given the tokens before it (TransformerLens's
+//! `return_type="loss", loss_per_token=True`).
+
+use burn::tensor::Tensor;
+
+use super::shared::choices::{self, PROMPT};
+use super::{Analyse, Findings, Job, settings};
+use crate::error::Result;
+use crate::figures::{Part, Quantity, TokenValues, ValuedRow};
+use crate::host::{ProgressUnit, Work};
+use crate::metrics::{log_sum_exp, mean};
+use crate::model::{Batch, Hooks};
+use crate::readback::Reads;
+
+settings! {
+    prompt: String = PROMPT,
+}
+
+/// Positions whose logits are read back at once: 6 MB of GPT-2's.
+const AT_ONCE: usize = 32;
+
+impl Analyse for Settings {
+    const NAME: &'static str = "token-loss";
+    const TITLE: &'static str = "Loss per token";
+    const DESCRIPTION: &'static str = "How much each token of a text surprises the model: minus the log-probability \
+                                       that the tokens before it give it. Repeated text should turn white.";
+
+    async fn run(&self, job: &Job<'_>) -> Result<Findings> {
+        let (text, ids) = choices::prompt(job, "prompt", &self.prompt)?;
+        if ids.len() < 2 {
+            let message = "the loss of a token needs one before it. Write at least two tokens.".to_owned();
+            return Err(choices::refused("prompt", message));
+        }
+        let mut work = Work::new(job.viewer, "Running the text", ProgressUnit::Points, ids.len() - 1);
+        work.done(0).await?;
+        let normalized = job.model.forward(&Batch::new(std::slice::from_ref(&ids)), &mut Hooks::none())?; // [1, p, d]
+        let [_, _, d] = normalized.dims();
+        let mut losses = Vec::new();
+        for (chunk, targets) in ids[1..].chunks(AT_ONCE).enumerate() {
+            let first = chunk * AT_ONCE;
+            let rows = normalized.clone().slice([0..1, first..first + targets.len(), 0..d]);
+            losses.extend(loss(job, rows.reshape([targets.len(), d]), targets).await?);
+            work.done(targets.len()).await?;
+        }
+        let average = mean(&losses);
+        let figure = TokenValues {
+            title: "Loss per token".to_owned(),
+            note: Some(format!(
+                "In nats; the mean is {average:.4}, a perplexity of {:.2}. The first token is not predicted.",
+                average.exp()
+            )),
+            quantity: Quantity::Activation,
+            range: [0.0, losses.iter().copied().fold(1.0, f64::max)],
+            rows: vec![ValuedRow {
+                label: text,
+                tokens: job.tokenizer.tokens(&ids[1..]),
+                min: losses.iter().copied().fold(f64::INFINITY, f64::min),
+                max: losses.iter().copied().fold(f64::NEG_INFINITY, f64::max),
+                values: losses,
+            }],
+        };
+        Ok(Findings { parts: vec![Part::TokenValues(figure)], problems: Vec::new() })
+    }
+}
+
+/// Minus the log-probability of each target: `normalized [n, d]`, at the positions before the targets.
+async fn loss(job: &Job<'_>, normalized: Tensor<2>, targets: &[u32]) -> Result<Vec<f64>> {
+    let blocks = job.model.unembedding.logits(normalized); // [n, block] each
+    let widths: Vec<usize> = blocks.iter().map(|block| block.dims()[1]).collect();
+    let blocks = blocks.into_iter().fold(Reads::default(), Reads::with).fetch().await?;
+    let of_target = |(row, &target): (usize, &u32)| {
+        let of_block =
+            |(block, &width): (&Vec<f32>, &usize)| block[row * width..(row + 1) * width].to_vec();
+        let logits: Vec<f32> = blocks.iter().zip(&widths).flat_map(of_block).collect();
+        log_sum_exp(&logits) - f64::from(logits[target as usize])
+    };
+    Ok(targets.iter().enumerate().map(of_target).collect())
+}
