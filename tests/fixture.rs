@@ -7,7 +7,7 @@ use patchlab::device::{Adapter, DevicePreference, native_adapter};
 use patchlab::host::{Host, Quiet};
 use patchlab::model::Config;
 use patchlab::model::source::MemorySource;
-use patchlab::report::Report;
+use patchlab::report::{Grid, Part, Report};
 use patchlab::{Error, Experiment, Files, Request, Session, TokenizerFiles};
 use safetensors::SafeTensors;
 use serde_json::Value;
@@ -121,6 +121,14 @@ pub fn open(config: &str, weights: Vec<u8>, wanted: DevicePreference) -> Result<
         };
         Session::open(files, wanted, &adapter, &Quiet).await
     })
+}
+
+/// The heat maps and lines among a report's parts.
+pub fn grids(parts: &[Part]) -> Vec<&Grid> {
+    let grids = parts
+        .iter()
+        .filter_map(|part| if let Part::Heat(grid) | Part::Line(grid) = part { Some(grid) } else { None });
+    grids.collect()
 }
 
 /// Fails unless every number is within `tolerance` of the recorded one.

@@ -6,10 +6,10 @@ use patchlab::analyses::ALL;
 use patchlab::device::DevicePreference;
 use patchlab::experiment::{Experiment, Group, Pair};
 use patchlab::host::{Host, Quiet};
-use patchlab::report::{Grid, Part, Progress, Report};
+use patchlab::report::{Part, Progress, Report};
 use patchlab::summary::difference;
 use patchlab::{Error, Session};
-use patchlab_tests::fixture::{Fixture, assert_close, report, try_report};
+use patchlab_tests::fixture::{Fixture, assert_close, grids, report, try_report};
 use serde_json::{Value, json};
 
 fn session() -> (Fixture, Session) {
@@ -86,13 +86,6 @@ fn what_does_not_exist_is_refused_by_name() {
 }
 
 /// The grids of a report.
-fn grids(parts: &[Part]) -> Vec<&Grid> {
-    let grids = parts
-        .iter()
-        .filter_map(|part| if let Part::Heat(grid) | Part::Line(grid) = part { Some(grid) } else { None });
-    grids.collect()
-}
-
 #[test]
 fn groups_that_cannot_be_mapped_are_left_out_with_a_reason() {
     let (_, session) = session();

@@ -67,7 +67,9 @@ pub(crate) fn bench(paths: &Paths, what: What) -> Result<()> {
 /// Has the tests that count write their numbers down in place of comparing them.
 fn counts(paths: &Paths) -> Result<()> {
     setup::for_testing(paths)?;
-    crate::native::cargo(paths, "test", &["--test", "integration", "cost::"]).env("PATCHLAB_RECORD", "1").run()?;
+    crate::native::cargo(paths, "test", &["--test", "integration", "cost::"])
+        .env("PATCHLAB_RECORD", "1")
+        .run()?;
     build::build(paths, &paths.dist())?;
     let node = paths.npm(["exec", "--", "node", "--test", "counts.test.mjs"]).env("PATCHLAB_RECORD", "1");
     browser::with_inputs(paths, node).run()?;
