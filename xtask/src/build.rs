@@ -86,6 +86,20 @@ fn key(paths: &Paths, compiler: Compiler) -> Result<String> {
     Ok(format!("{:.24x}", hash.finalize()))
 }
 
+/// Runs clippy on the module's own packages as they are for the browser. Trunk's build shows warnings and goes on.
+pub(crate) fn clippy(paths: &Paths) -> Result<()> {
+    let compiler = setup::for_building(paths)?;
+    if compiler == Compiler::Debian {
+        say("clippy belongs to rustup's compiler, and Debian's builds the module here: left out");
+        return Ok(());
+    }
+    cargo_cache::claim_web(paths)?;
+    let package = ["clippy", "--profile", "web", "--target", setup::TARGET, "--package", "patchlab-web"];
+    let command = paths.command("cargo", package.into_iter().chain(["--", "--deny", "warnings"]));
+    compiler.apply(&command.env("CARGO_TARGET_DIR", &paths.target_web)).run()?;
+    Ok(())
+}
+
 /// Has Trunk build the site into `folder`.
 fn trunk(paths: &Paths, compiler: Compiler, folder: &Path) -> Result<()> {
     say("build: the optimised site (10 minutes the first time, half a minute after a change in crate/)");

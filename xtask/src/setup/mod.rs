@@ -13,7 +13,7 @@ use anyhow::{Context, Result};
 
 use crate::paths::Paths;
 use crate::run::{answer, say, succeeds};
-pub(crate) use wasm::Compiler;
+pub(crate) use wasm::{Compiler, TARGET};
 
 /// The last Trunk that Rust 1.95 compiles; 0.22.1 asks for 1.96.1.
 const TRUNK: &str = "0.22.0-beta.1";

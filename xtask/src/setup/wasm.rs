@@ -11,7 +11,8 @@ use super::apt;
 use crate::paths::Paths;
 use crate::run::{answer, run_within, say};
 
-const TARGET: &str = "wasm32-unknown-unknown";
+/// What the module is built for.
+pub(crate) const TARGET: &str = "wasm32-unknown-unknown";
 /// How long rustup may take: behind some firewalls its download hangs.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Debian's compiler for browsers, the standard library's sources, and the linker.
