@@ -12,7 +12,7 @@ use patchlab::prompts::prepare;
 use patchlab::readback::Reads;
 use patchlab::runs::{Readout, Run};
 use patchlab::{Experiment, Session};
-use patchlab_tests::fixture::{DEVICES, Fixture, TINY, assert_close, open, report};
+use patchlab_tests::fixture::{DEVICES, Fixture, TINY, assert_close, grids, open, report};
 use pollster::block_on;
 use serde_json::{Value, json};
 
@@ -20,13 +20,6 @@ use serde_json::{Value, json};
 const TOLERANCE: f64 = 1e-4;
 /// Of a normalised patching map, absolute.
 const NORMALIZED: f64 = 2e-4;
-
-fn grids(parts: &[Part]) -> Vec<&Grid> {
-    let grids = parts
-        .iter()
-        .filter_map(|part| if let Part::Heat(grid) | Part::Line(grid) = part { Some(grid) } else { None });
-    grids.collect()
-}
 
 fn tables(parts: &[Part]) -> Vec<&Table> {
     let tables =

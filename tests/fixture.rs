@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use patchlab::analyses::Viewer;
 use patchlab::device::{Adapter, DevicePreference, native_adapter};
-use patchlab::figures::Report;
+use patchlab::figures::{Grid, Part, Report};
 use patchlab::host::Quiet;
 use patchlab::model::Config;
 use patchlab::model::source::MemorySource;
@@ -122,6 +122,14 @@ pub fn open(config: &str, weights: Vec<u8>, wanted: DevicePreference) -> Result<
         };
         Session::open(files, wanted, &adapter, &Quiet).await
     })
+}
+
+/// The heat maps and lines among a report's parts.
+pub fn grids(parts: &[Part]) -> Vec<&Grid> {
+    let grids = parts
+        .iter()
+        .filter_map(|part| if let Part::Heat(grid) | Part::Line(grid) = part { Some(grid) } else { None });
+    grids.collect()
 }
 
 /// Fails unless every number is within `tolerance` of the recorded one.

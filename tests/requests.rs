@@ -6,11 +6,11 @@ use patchlab::analyses::{ALL, Viewer};
 use patchlab::device::DevicePreference;
 use patchlab::experiment::{Experiment, Group, Pair};
 use patchlab::figures::summary::difference;
-use patchlab::figures::{Grid, Part, Report};
+use patchlab::figures::{Part, Report};
 use patchlab::host::Progress;
 use patchlab::host::{Host, Quiet};
 use patchlab::{Error, Session};
-use patchlab_tests::fixture::{Fixture, assert_close, report, try_report};
+use patchlab_tests::fixture::{Fixture, assert_close, grids, report, try_report};
 use serde_json::{Value, json};
 
 fn session() -> (Fixture, Session) {
@@ -87,13 +87,6 @@ fn what_does_not_exist_is_refused_by_name() {
 }
 
 /// The grids of a report.
-fn grids(parts: &[Part]) -> Vec<&Grid> {
-    let grids = parts
-        .iter()
-        .filter_map(|part| if let Part::Heat(grid) | Part::Line(grid) = part { Some(grid) } else { None });
-    grids.collect()
-}
-
 #[test]
 fn groups_that_cannot_be_mapped_are_left_out_with_a_reason() {
     let (_, session) = session();

@@ -171,7 +171,7 @@ export class Engine {
 }`;
 
 test('a crash of the engine is told, and a new engine takes over', async (t) => {
-  const { page, watched } = await demoPage(t, { replace: { 'patchlab.js': PANICKING }, expected: [/panicked at/, /unreachable/] });
+  const { page, watched } = await demoPage(t, { replace: { 'patchlab-web.js': PANICKING }, expected: [/panicked at/, /unreachable/] });
   await whenFresh(page, 'test-prompt');
   await page.fill('#test-prompt-text', 'panic');
   await page.waitForSelector('#opening[data-state="failed"]');
@@ -184,7 +184,7 @@ test('a crash of the engine is told, and a new engine takes over', async (t) => 
 });
 
 test('an engine that cannot be loaded is told', async (t) => {
-  const { page } = await demoPage(t, { replace: { 'patchlab.js': 'export default async function init() { throw new Error("no WebAssembly here"); }' } });
+  const { page } = await demoPage(t, { replace: { 'patchlab-web.js': 'export default async function init() { throw new Error("no WebAssembly here"); }' } });
   await page.waitForSelector('#opening[data-state="failed"]');
   assert.match(await page.locator('.failure').innerText(), /engine stopped[\s\S]*no WebAssembly here[\s\S]*reload/i);
 });

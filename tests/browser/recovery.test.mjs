@@ -59,7 +59,7 @@ export class Engine {
 
 /** @param {TestContext} t @param {string} [query] */
 async function madeUp(t, query = '') {
-  const site = await serveSite(dist, { replace: { 'patchlab.js': ENGINE } });
+  const site = await serveSite(dist, { replace: { 'patchlab-web.js': ENGINE } });
   t.after(site.close);
   const context = await freshBrowser(t);
   const { page, watched } = await watchedPage(context, { hosts: [site.origin] });

@@ -92,7 +92,7 @@ export class Engine {
   cancel() {}
   pause() {}
 }`;
-  const site = await serveSite(dist, { replace: { 'patchlab.js': ENGINE } });
+  const site = await serveSite(dist, { replace: { 'patchlab-web.js': ENGINE } });
   t.after(site.close);
   const context = await freshBrowser(t);
   const { page, watched } = await watchedPage(context, { hosts: [site.origin] });

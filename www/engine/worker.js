@@ -30,7 +30,7 @@
 /** @type {Promise<{ module: Wasm, engine: WasmEngine }>} */
 const loaded = (async () => {
   /** @type {Wasm} */
-  const module = await import(new URL('../../patchlab.js', import.meta.url).href);
+  const module = await import(new URL('../../patchlab-web.js', import.meta.url).href);
   await module.default();
   return { module, engine: new module.Engine() };
 })();

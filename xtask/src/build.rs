@@ -15,14 +15,13 @@ use sha2::{Digest, Sha256};
 use walkdir::WalkDir;
 
 use crate::cargo_cache;
-use crate::module;
 use crate::paths::Paths;
 use crate::run::say;
 use crate::setup::{self, Compiler};
 use crate::site_files;
 
 /// What the site is made from, besides the compiler.
-const INPUTS: [&str; 12] = [
+const INPUTS: [&str; 11] = [
     "Cargo.toml",
     "Cargo.lock",
     ".cargo/config.toml",
@@ -33,13 +32,12 @@ const INPUTS: [&str; 12] = [
     "xtask/vendor/package.json",
     "xtask/vendor/package-lock.json",
     "xtask/src/build.rs",
-    "xtask/src/module.rs",
     "xtask/src/site_files.rs",
 ];
 /// Packages that the module is not made of.
 const NOT_INPUTS: [&str; 2] = ["crate/cli", "crate/demo"];
-/// The module in the built site.
-const WASM: &str = "patchlab_bg.wasm";
+/// The module in the built site, and the script that loads it. Trunk names both after the package.
+const MODULE: [&str; 2] = ["patchlab-web_bg.wasm", "patchlab-web.js"];
 /// How many built sites stay in the cache.
 const KEPT: usize = 4;
 
@@ -85,8 +83,21 @@ fn key(paths: &Paths, compiler: Compiler) -> Result<String> {
             }
         }
     }
-    let digest = hash.finalize();
-    Ok(digest.iter().take(12).map(|byte| format!("{byte:02x}")).collect())
+    Ok(format!("{:.24x}", hash.finalize()))
+}
+
+/// Runs clippy on the module's own packages as they are for the browser. Trunk's build shows warnings and goes on.
+pub(crate) fn clippy(paths: &Paths) -> Result<()> {
+    let compiler = setup::for_building(paths)?;
+    if compiler == Compiler::Debian {
+        say("clippy belongs to rustup's compiler, and Debian's builds the module here: left out");
+        return Ok(());
+    }
+    cargo_cache::claim_web(paths)?;
+    let package = ["clippy", "--profile", "web", "--target", setup::TARGET, "--package", "patchlab-web"];
+    let command = paths.command("cargo", package.into_iter().chain(["--", "--deny", "warnings"]));
+    compiler.apply(&command.env("CARGO_TARGET_DIR", &paths.target_web)).run()?;
+    Ok(())
 }
 
 /// Has Trunk build the site into `folder`.
@@ -102,8 +113,6 @@ fn trunk(paths: &Paths, compiler: Compiler, folder: &Path) -> Result<()> {
         // Trunk reads NO_COLOR as a boolean and stops at the usual "1".
         .env_remove("NO_COLOR");
     compiler.apply(&command).run().context("Trunk could not build the site; its messages stand above")?;
-    let wasm = folder.join(WASM);
-    fs::write(&wasm, module::without_names(&fs::read(&wasm)?)?)?;
     shrink(paths, &folder.join("www"))?;
     site_files::put_service_worker(folder)
 }
@@ -166,12 +175,12 @@ fn replace(site: &Path, out: &Path) -> Result<()> {
 /// Prints what a visitor has to fetch before the page does anything.
 fn report(out: &Path) -> Result<()> {
     say(format_args!("build: {} is ready for any static host", out.display()));
-    for name in [WASM, "patchlab.js"] {
+    for name in MODULE {
         let content = fs::read(out.join(name)).with_context(|| format!("the site lacks {name}"))?;
         let gzipped = gzipped_size(&content)?;
         let megabytes = |bytes: usize| bytes as f64 / 1e6;
         say(format_args!(
-            "  {name:16} {:6.2} MB, gzipped {:5.2} MB",
+            "  {name:20} {:6.2} MB, gzipped {:5.2} MB",
             megabytes(content.len()),
             megabytes(gzipped)
         ));

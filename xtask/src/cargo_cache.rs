@@ -11,6 +11,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 
 use crate::paths::Paths;
+use crate::setup::TARGET;
 
 /// Makes sure that nothing in the folder of native builds comes from another clone's sources.
 pub(crate) fn claim_native(paths: &Paths) -> Result<()> {
@@ -19,7 +20,7 @@ pub(crate) fn claim_native(paths: &Paths) -> Result<()> {
 
 /// Makes sure that nothing in the folder of the module's builds comes from another clone's sources.
 pub(crate) fn claim_web(paths: &Paths) -> Result<()> {
-    claim(paths, &paths.target_web, &["--profile", "web", "--target", "wasm32-unknown-unknown"])
+    claim(paths, &paths.target_web, &["--profile", "web", "--target", TARGET])
 }
 
 fn claim(paths: &Paths, target: &Path, which: &[&str]) -> Result<()> {

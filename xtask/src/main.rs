@@ -7,7 +7,6 @@ mod bench;
 mod browser;
 mod build;
 mod cargo_cache;
-mod module;
 mod native;
 mod paths;
 mod run;

@@ -38,7 +38,7 @@ fn hashes(site: &Path) -> Result<BTreeMap<String, String>> {
         let entry = entry?;
         let path = entry.path().strip_prefix(site)?.to_string_lossy().replace('\\', "/");
         if entry.file_type().is_file() && is_kept(&path) {
-            files.insert(path, hex(&Sha256::digest(fs::read(entry.path())?)));
+            files.insert(path, format!("{:x}", Sha256::digest(fs::read(entry.path())?)));
         }
     }
     Ok(files)
@@ -58,12 +58,8 @@ fn first_line(files: &BTreeMap<String, String>, script: &str) -> String {
         write!(list, "{comma}{path:?}:\"{hash}\"").ok();
         all.update(format!("{path} {hash}\n"));
     }
-    let version = &hex(&all.finalize())[..16];
-    format!("self.site={{\"version\":\"{version}\",\"files\":{{{list}}}}};\n")
-}
-
-fn hex(digest: &[u8]) -> String {
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    let version = all.finalize();
+    format!("self.site={{\"version\":\"{version:.16x}\",\"files\":{{{list}}}}};\n")
 }
 
 #[cfg(test)]
@@ -74,7 +70,7 @@ mod tests {
 
     #[test]
     fn weights_are_not_kept() {
-        let kept = ["index.html", "www/models/demo/config.json", "patchlab_bg.wasm"];
+        let kept = ["index.html", "www/models/demo/config.json", "patchlab-web_bg.wasm"];
         let left = ["sw.js", "www/models/demo/model.safetensors", "www/models/gpt2/mirror.json"];
         assert!(kept.iter().all(|path| is_kept(path)));
         assert!(!left.iter().any(|path| is_kept(path)));

@@ -38,6 +38,7 @@ fn all(paths: &Paths, full: bool, steps: &mut Steps) -> Result<()> {
         paths.npm(["run", "--silent", "check"]).run()?;
         Ok(())
     })?;
+    steps.run("clippy on the module", || build::clippy(paths))?;
     steps.run("site", || build::build(paths, &paths.dist()))?;
     steps.run("native reports", || native_reports(paths))?;
     steps.run("browser tests", || {

@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use anyhow::{Context as _, Result};
+use clap::ValueEnum;
 use patchlab::host::ProgressUnit;
 use patchlab::host::{Quiet, Work};
 use patchlab::metrics::LogitStats;
@@ -18,7 +19,13 @@ use serde::Serialize;
 use serde_json::json;
 
 /// What can be measured.
-pub(crate) const WHAT: [&str; 4] = ["forward", "experiment1", "neurons", "growth"];
+#[derive(Clone, Copy, ValueEnum)]
+pub(crate) enum Workload {
+    Forward,
+    Experiment1,
+    Neurons,
+    Growth,
+}
 
 /// One figure.
 #[derive(Serialize)]
@@ -44,11 +51,11 @@ impl Row {
 }
 
 /// Measures, and prints each figure when it is there.
-pub(crate) async fn bench(session: &Session, what: &str, repeats: usize) -> Result<Vec<Row>> {
+pub(crate) async fn bench(session: &Session, workload: Workload, repeats: usize) -> Result<Vec<Row>> {
     let mut rows = Vec::new();
-    match what {
-        "forward" => rows.push(forward(session.model(), repeats).await?),
-        "experiment1" => {
+    match workload {
+        Workload::Forward => rows.push(forward(session.model(), repeats).await?),
+        Workload::Experiment1 => {
             let experiment = first_group()?;
             for (analysis, key, value) in [
                 ("residual-patching", "", ""),
@@ -62,7 +69,7 @@ pub(crate) async fn bench(session: &Session, what: &str, repeats: usize) -> Resu
                 rows.push(analysed(session, &experiment, analysis, (key, value), repeats).await?);
             }
         }
-        "neurons" => {
+        Workload::Neurons => {
             let experiment = first_group()?;
             for layer in 0..session.model().config.n_layers {
                 let layer = layer.to_string();
@@ -71,7 +78,7 @@ pub(crate) async fn bench(session: &Session, what: &str, repeats: usize) -> Resu
                 );
             }
         }
-        _ => {
+        Workload::Growth => {
             let all = session.model().config.n_layers * session.model().config.n_heads;
             let context = session.model().config.n_ctx;
             let some = all.min(24);

@@ -8,7 +8,7 @@ use patchlab::model::mirror::{self, Manifest};
 use patchlab::model::source::FileSource;
 use patchlab::{Files, TokenizerFiles};
 
-use crate::mirror::Weights;
+use crate::mirror::{CHECKPOINT, Weights};
 
 /// Finds `config.json`, `model.safetensors` (or a mirror's shards) and the tokenizer's files in `folder`.
 pub(crate) fn files(folder: &Path) -> Result<Files<Weights>> {
@@ -28,7 +28,7 @@ pub(crate) fn files(folder: &Path) -> Result<Files<Weights>> {
     let config = read("config.json")?;
     let weights = match mirror::manifest_of(&config) {
         Some(name) => Weights::Mirror(folder.to_owned(), Manifest::from_json(&name, &read(&name)?)?),
-        None => Weights::File(FileSource::open(&folder.join("model.safetensors"))?),
+        None => Weights::File(FileSource::open(&folder.join(CHECKPOINT))?),
     };
     Ok(Files {
         name: name.unwrap_or_else(|| folder.display().to_string()),

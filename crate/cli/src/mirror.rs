@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::ErrorKind;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
+use clap::ValueEnum;
 use half::f16;
 use patchlab::error::Error;
 use patchlab::model::checkpoint::Checkpoint;
@@ -18,11 +20,13 @@ use sha2::{Digest as _, Sha256};
 
 /// Bytes in a shard: below every host's limit on files, few enough to fetch again after a cut connection.
 const SHARD_BYTES: usize = 8 << 20;
+/// The file that holds a checkpoint's weights.
+pub(crate) const CHECKPOINT: &str = "model.safetensors";
 /// Small files of a model that a mirror has, too, if the folder has them.
 const SMALL_FILES: [&str; 4] = ["tokenizer.json", "vocab.json", "merges.txt", "reference.json"];
 
 /// The number format of a mirror.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Dtype {
     F32,
     F16,
@@ -49,13 +53,13 @@ pub(crate) fn write(folder: &Path, out: &Path, dtype: Dtype) -> Result<()> {
     let path = folder.join("config.json");
     let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
     let config = Config::from_json(&text)?;
-    let mut checkpoint = block_on(Checkpoint::open(FileSource::open(&folder.join("model.safetensors"))?))?;
+    let mut checkpoint = block_on(Checkpoint::open(FileSource::open(&folder.join(CHECKPOINT))?))?;
     let mut wanted = config.tensors();
     checkpoint.plan(&wanted)?;
     // The order of the file is the order in which it is read again.
     wanted.sort_by_key(|(name, _)| checkpoint.place(name));
 
-    empty(out)?;
+    prepare(out)?;
     let mut shards = Shards::new(out);
     shards.write(&header(&wanted, dtype))?;
     for (name, shape) in &wanted {
@@ -100,16 +104,30 @@ pub(crate) fn write(folder: &Path, out: &Path, dtype: Dtype) -> Result<()> {
     Ok(())
 }
 
-/// Makes the folder, or removes the mirror that is in it.
-fn empty(out: &Path) -> Result<()> {
-    if out.exists() {
-        let is_mirror = out.join(MANIFEST).exists();
-        if !is_mirror && fs::read_dir(out)?.next().is_some() {
-            bail!("{} is not empty and no mirror. Choose another folder.", out.display());
-        }
-        fs::remove_dir_all(out)?;
+/// Makes the folder. Of a mirror that is in it already, it removes what such a mirror consists of, and nothing else.
+fn prepare(out: &Path) -> Result<()> {
+    fs::create_dir_all(out).with_context(|| out.display().to_string())?;
+    if out.join(CHECKPOINT).exists() {
+        bail!("{} holds a checkpoint. Choose another folder for the mirror.", out.display());
     }
-    fs::create_dir_all(out).with_context(|| out.display().to_string())
+    let path = out.join(MANIFEST);
+    if !path.exists() {
+        if fs::read_dir(out)?.next().is_some() {
+            bail!("{} is not empty and holds no mirror. Choose another folder.", out.display());
+        }
+        return Ok(());
+    }
+    let old = Manifest::from_json(&path.display().to_string(), &fs::read_to_string(&path)?)?;
+    let shards = old.shards.iter().map(|shard| shard.file.as_str());
+    for name in shards.chain(SMALL_FILES).chain(["config.json", MANIFEST]) {
+        match fs::remove_file(out.join(name)) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                return Err(error).with_context(|| out.join(name).display().to_string());
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// The beginning of a safetensors file with these tensors, one after the other.
@@ -159,8 +177,7 @@ impl<'a> Shards<'a> {
     fn end_shard(&mut self) -> Result<()> {
         let file = format!("shard-{:03}.bin", self.done.len());
         fs::write(self.out.join(&file), &self.pending)?;
-        let digest = Sha256::digest(&self.pending);
-        let sha256 = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        let sha256 = format!("{:x}", Sha256::digest(&self.pending));
         self.done.push(Shard { file, bytes: self.pending.len() as u64, sha256 });
         self.pending.clear();
         Ok(())
@@ -219,19 +236,12 @@ impl Source for Weights {
 
 #[cfg(test)]
 mod tests {
+    use tempfile::tempdir;
+
     use super::*;
 
-    /// A folder that is removed in the end.
-    struct Scratch(PathBuf);
-
-    impl Drop for Scratch {
-        fn drop(&mut self) {
-            fs::remove_dir_all(&self.0).ok();
-        }
-    }
-
-    fn scratch(name: &str) -> Scratch {
-        Scratch(std::env::temp_dir().join(format!("patchlab-{name}-{}", std::process::id())))
+    fn demo() -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../www/models/demo")
     }
 
     fn numbers(weights: Weights, config: &Config) -> Vec<(String, Vec<f32>)> {
@@ -247,39 +257,65 @@ mod tests {
 
     #[test]
     fn a_mirror_holds_the_same_numbers_in_checked_shards() {
-        let demo = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../www/models/demo");
+        let demo = demo();
         let config = Config::from_json(&fs::read_to_string(demo.join("config.json")).expect("it is there"))
             .expect("good");
-        let file = FileSource::open(&demo.join("model.safetensors")).expect("it is there");
+        let file = FileSource::open(&demo.join(CHECKPOINT)).expect("it is there");
         let original = numbers(Weights::File(file), &config);
         // The demo model is stored as F16, so both formats hold it exactly.
         for dtype in [Dtype::F32, Dtype::F16] {
-            let out = scratch(dtype.name());
-            write(&demo, &out.0, dtype).expect("written");
-            write(&demo, &out.0, dtype).expect("written again in its own place");
-            let read = |name: &str| fs::read_to_string(out.0.join(name)).expect("it is there");
+            let out = tempdir().expect("a folder");
+            write(&demo, out.path(), dtype).expect("written");
+            write(&demo, out.path(), dtype).expect("written again in its own place");
+            let read = |name: &str| fs::read_to_string(out.path().join(name)).expect("it is there");
             let mirrored = read("config.json");
             assert_eq!(patchlab::model::mirror::manifest_of(&mirrored).as_deref(), Some(MANIFEST));
             let manifest = Manifest::from_json(MANIFEST, &read(MANIFEST)).expect("a good manifest");
             for shard in &manifest.shards {
-                let bytes = fs::read(out.0.join(&shard.file)).expect("it is there");
-                let digest: String =
-                    Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+                let bytes = fs::read(out.path().join(&shard.file)).expect("it is there");
+                let digest = format!("{:x}", Sha256::digest(&bytes));
                 assert_eq!((bytes.len() as u64, digest), (shard.bytes, shard.sha256.clone()));
             }
             assert!(manifest.tensors.values().all(|tensor| tensor.dtype == dtype.name()));
             assert_eq!(manifest.tensors.len(), config.tensors().len());
-            assert_eq!(numbers(Weights::Mirror(out.0.clone(), manifest), &config), original);
+            assert_eq!(numbers(Weights::Mirror(out.path().to_owned(), manifest), &config), original);
         }
     }
 
     #[test]
-    fn nothing_but_a_mirror_is_overwritten() {
-        let out = scratch("no-mirror");
-        fs::create_dir_all(&out.0).expect("made");
-        fs::write(out.0.join("thesis.tex"), "precious").expect("written");
-        let demo = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../www/models/demo");
-        assert!(write(&demo, &out.0, Dtype::F32).is_err());
-        assert!(out.0.join("thesis.tex").exists());
+    fn only_an_empty_folder_or_a_mirror_is_written_to() {
+        let out = tempdir().expect("a folder");
+        fs::write(out.path().join("thesis.tex"), "precious").expect("written");
+        assert!(write(&demo(), out.path(), Dtype::F32).is_err());
+        assert!(out.path().join("thesis.tex").exists());
+    }
+
+    #[test]
+    fn a_new_mirror_replaces_the_old_ones_files_and_no_others() {
+        let out = tempdir().expect("a folder");
+        let file = |name: &str| out.path().join(name);
+        write(&demo(), out.path(), Dtype::F32).expect("written");
+        let longest =
+            Manifest::from_json(MANIFEST, &fs::read_to_string(file(MANIFEST)).expect("it is there"));
+        let last = longest.expect("good").shards.pop().expect("a shard").file;
+        fs::write(file("thesis.tex"), "precious").expect("written");
+        fs::write(file("tokenizer.json"), "another model's").expect("written");
+        write(&demo(), out.path(), Dtype::F16).expect("written over the old one");
+        assert!(file("thesis.tex").exists());
+        assert!(!file(&last).exists(), "F16 needs fewer shards, so {last} is of the old mirror");
+        assert!(!file("tokenizer.json").exists(), "the demo model has none, so it is of the old mirror");
+    }
+
+    #[test]
+    fn a_folder_with_a_checkpoint_is_left_alone() {
+        let folder = tempdir().expect("a folder");
+        let file = |name: &str| folder.path().join(name);
+        write(&demo(), folder.path(), Dtype::F32).expect("written");
+        fs::copy(demo().join(CHECKPOINT), file(CHECKPOINT)).expect("copied");
+        fs::copy(demo().join("config.json"), file("config.json")).expect("copied");
+        let refused = write(folder.path(), folder.path(), Dtype::F16);
+        assert!(refused.expect_err("it would overwrite what it reads").to_string().contains("checkpoint"));
+        let same = |name: &str| fs::read(file(name)).ok() == fs::read(demo().join(name)).ok();
+        assert!(same(CHECKPOINT) && same("config.json") && file(MANIFEST).exists());
     }
 }

@@ -1,6 +1,6 @@
 //! `cargo xtask bench`: figures for docs/speed.md. Results are left in target/results/bench, as JSON.
 
-mod rounds;
+mod native;
 
 use std::fs;
 use std::path::PathBuf;
@@ -10,7 +10,7 @@ use clap::Subcommand;
 
 use crate::paths::Paths;
 use crate::run::say;
-use crate::{browser, build, native, setup};
+use crate::{browser, build, setup};
 
 /// What can be measured.
 #[derive(Subcommand)]
@@ -37,7 +37,7 @@ pub(crate) enum What {
         repeats: usize,
     },
     /// The engine natively, beside PyTorch and TransformerLens if a Python that has them is named
-    Native(rounds::Options),
+    Native(native::Options),
 }
 
 /// Measures.
@@ -60,14 +60,16 @@ pub(crate) fn bench(paths: &Paths, what: What) -> Result<()> {
                 node.env("PATCHLAB_REPEATS", repeats.to_string()).env("PATCHLAB_ONNX", onnx)
             })
         }
-        What::Native(options) => rounds::measure(paths, &folder, &options),
+        What::Native(options) => native::measure(paths, &folder, &options),
     }
 }
 
 /// Has the tests that count write their numbers down in place of comparing them.
 fn counts(paths: &Paths) -> Result<()> {
     setup::for_testing(paths)?;
-    native::cargo(paths, "test", &["--test", "cost"]).env("PATCHLAB_RECORD", "1").run()?;
+    crate::native::cargo(paths, "test", &["--test", "integration", "cost::"])
+        .env("PATCHLAB_RECORD", "1")
+        .run()?;
     build::build(paths, &paths.dist())?;
     let node = paths.npm(["exec", "--", "node", "--test", "counts.test.mjs"]).env("PATCHLAB_RECORD", "1");
     browser::with_inputs(paths, node).run()?;

@@ -13,7 +13,7 @@ use anyhow::{Context, Result};
 
 use crate::paths::Paths;
 use crate::run::{answer, say, succeeds};
-pub(crate) use wasm::Compiler;
+pub(crate) use wasm::{Compiler, TARGET};
 
 /// The last Trunk that Rust 1.95 compiles; 0.22.1 asks for 1.96.1.
 const TRUNK: &str = "0.22.0-beta.1";
@@ -37,13 +37,6 @@ pub(crate) fn for_node(paths: &Paths) -> Result<()> {
 
 /// What the tests need beyond the site: a browser and a Vulkan driver.
 pub(crate) fn for_testing(paths: &Paths) -> Result<()> {
-    for component in ["fmt", "clippy"] {
-        if !succeeds(&paths.cargo([component, "--version"])) {
-            let name = if component == "fmt" { "rustfmt" } else { component };
-            say(format_args!("setup: {name} (a few seconds)"));
-            paths.command("rustup", ["component", "add", name]).run()?;
-        }
-    }
     for_node(paths)?;
     if browser(paths).is_none() {
         apt::install(paths, "Chromium", &["chromium", "fonts-dejavu-core"], 1).context(
@@ -116,24 +109,7 @@ fn tool(paths: &Paths, program: &str) -> String {
 
 /// The version of a package in Cargo.lock.
 fn locked_version(paths: &Paths, package: &str) -> Result<String> {
-    let lock = fs::read_to_string(paths.root.join("Cargo.lock")).context("Cargo.lock cannot be read")?;
-    version_in(&lock, package).with_context(|| format!("Cargo.lock has no package {package}"))
-}
-
-fn version_in(lock: &str, package: &str) -> Option<String> {
-    let (_, rest) = lock.split_once(&format!("name = \"{package}\"\nversion = \""))?;
-    Some(rest.split('"').next()?.to_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::version_in;
-
-    #[test]
-    fn a_version_is_found_by_the_whole_name() {
-        let lock = "[[package]]\nname = \"wasm-bindgen-macro\"\nversion = \"1.0.0\"\n\n\
-                    [[package]]\nname = \"wasm-bindgen\"\nversion = \"0.2.130\"\n";
-        assert_eq!(version_in(lock, "wasm-bindgen").as_deref(), Some("0.2.130"));
-        assert_eq!(version_in(lock, "wasm"), None);
-    }
+    let id = answer(&paths.command("cargo", ["pkgid", package]));
+    let version = id.as_deref().and_then(|id| Some(id.rsplit_once('@')?.1.to_owned()));
+    version.with_context(|| format!("Cargo.lock has no package {package}"))
 }

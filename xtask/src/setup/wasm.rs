@@ -1,8 +1,8 @@
 //! The compiler of the page's module: rustup's, or Debian's where rustup cannot fetch its wasm32 target.
 
+use std::env;
 use std::path::Path;
 use std::time::Duration;
-use std::{env, fs};
 
 use anyhow::{Context, Result, bail};
 use duct::Expression;
@@ -11,8 +11,9 @@ use super::apt;
 use crate::paths::Paths;
 use crate::run::{answer, run_within, say};
 
-const TARGET: &str = "wasm32-unknown-unknown";
-/// How long rustup may take. Behind some firewalls its download hangs for ever.
+/// What the module is built for.
+pub(crate) const TARGET: &str = "wasm32-unknown-unknown";
+/// How long rustup may take: behind some firewalls its download hangs.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Debian's compiler for browsers, the standard library's sources, and the linker.
 const DEBIAN: [&str; 3] = ["rustc-web", "rust-web-src", "lld-19"];
@@ -52,34 +53,37 @@ impl Compiler {
 
 /// Finds the compiler, installing what it lacks.
 ///
-/// rustup's target is used whenever it is there. Where it could not be fetched, that is remembered in the cache, so
-/// that later runs do not wait for it again: `rustup target add` by hand, or PATCHLAB_WASM_COMPILER, overrides it.
+/// rust-toolchain.toml names the target, but rustup fetches it only if it may install things by itself
+/// (RUSTUP_AUTO_INSTALL), so it is asked for here too. PATCHLAB_WASM_COMPILER=debian tries the fallback.
 pub(super) fn compiler(paths: &Paths) -> Result<Compiler> {
-    let remembered = paths.cache.join("wasm-compiler");
-    let choice = env::var("PATCHLAB_WASM_COMPILER").ok();
-    match choice.as_deref() {
+    let wanted = env::var("PATCHLAB_WASM_COMPILER").ok();
+    match wanted.as_deref() {
+        None => {}
         Some("debian") => return debian(paths),
-        Some("rustup") | None => {}
-        Some(other) => bail!("PATCHLAB_WASM_COMPILER is {other:?}, but must be \"rustup\" or \"debian\""),
+        Some(other) => bail!("PATCHLAB_WASM_COMPILER is {other:?}; the only value it takes is \"debian\""),
     }
     if has_target(paths) {
         return Ok(Compiler::Rustup);
     }
-    if choice.is_none() && fs::read_to_string(&remembered).is_ok_and(|text| text == "debian") {
-        return debian(paths);
+    let by_hand = format!("rustup target add {TARGET}");
+    // Debian's packages are only there if rustup failed before: do not wait for it again.
+    if apt::installed(paths, &DEBIAN) {
+        say(format_args!(
+            "setup: Rust has no {TARGET} target, so Debian's compiler is used. To change that: {by_hand}"
+        ));
+        return Ok(Compiler::Debian);
     }
     say(format_args!("setup: Rust's {TARGET} target, by rustup (half a minute)"));
-    let Err(error) = run_within(&paths.command("rustup", ["target", "add", TARGET]), PATIENCE) else {
-        return Ok(Compiler::Rustup);
-    };
-    say(format_args!("rustup cannot fetch the target: {error:#}"));
-    let by_hand = format!("The page's module needs a compiler for wasm32. Type: rustup target add {TARGET}");
-    if choice.is_some() {
-        bail!(by_hand);
+    match run_within(&paths.command("rustup", ["target", "add", TARGET]), PATIENCE) {
+        Ok(()) => Ok(Compiler::Rustup),
+        Err(error) => {
+            say(format_args!(
+                "rustup cannot fetch the target ({error:#}), so Debian's compiler is used instead"
+            ));
+            debian(paths)
+                .with_context(|| format!("The page's module needs a compiler for wasm32. Type: {by_hand}"))
+        }
     }
-    let compiler = debian(paths).context(by_hand)?;
-    fs::write(remembered, "debian")?;
-    Ok(compiler)
 }
 
 /// Whether the compiler in use has a standard library for wasm32.

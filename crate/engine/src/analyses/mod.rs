@@ -46,6 +46,7 @@ catalogue! {
     neuron_attribution,
     neuron_patching,
     neuron_on_text,
+    token_loss,
     patched_run,
     activations,
     checks,

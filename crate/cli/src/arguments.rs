@@ -1,0 +1,136 @@
+//! What can be typed.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use patchlab::device::DevicePreference;
+
+use crate::bench::Workload;
+use crate::catalogue::{self, Selection};
+use crate::mirror::Dtype;
+
+/// GPT-2 under the microscope: the page's analyses, natively
+#[derive(Parser)]
+#[command(name = "patchlab", version)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Run one analysis of an experiment, or all of them
+    #[command(
+        after_help = "`patchlab run --help` lists the analyses and their settings.",
+        after_long_help = catalogue::help()
+    )]
+    Run(RunArguments),
+    /// Print a Jupyter notebook that repeats analyses with TransformerLens
+    Notebook(NotebookArguments),
+    /// Write a checkpoint as shards that any static host can serve beside the page
+    Mirror(MirrorArguments),
+    /// Measure what the engine's work takes; prints JSON (docs/speed.md)
+    Bench(BenchArguments),
+    /// Print the experiments that come with Patchlab, as JSON
+    Presets,
+    /// Print the TypeScript declarations of everything the page receives
+    Types,
+}
+
+#[derive(Args)]
+pub(crate) struct RunArguments {
+    #[command(flatten)]
+    pub(crate) experiment: ExperimentArgument,
+    /// The analysis, or all of them with their defaults; they are listed below
+    #[arg(
+        long, value_name = "NAME|all", value_parser = catalogue::selection(), hide_possible_values = true
+    )]
+    pub(crate) analysis: Selection,
+    /// A setting of the analysis; may be repeated. With `all`, of every analysis that has it
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub(crate) settings: Vec<String>,
+    #[command(flatten)]
+    pub(crate) model: ModelArguments,
+    /// Write the report as JSON to this file, with `all` a list of reports; `-` for standard output instead of the
+    /// text
+    #[arg(long, value_name = "OUT")]
+    pub(crate) json: Option<PathBuf>,
+    /// Do not prepend <|endoftext|>
+    #[arg(long)]
+    pub(crate) no_bos: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct NotebookArguments {
+    #[command(flatten)]
+    pub(crate) experiment: ExperimentArgument,
+    /// An analysis, may be repeated; or all of them, with their defaults
+    #[arg(long = "analysis", value_name = "NAME|all", default_value = "all")]
+    pub(crate) analyses: Vec<String>,
+    /// The checkpoint, on the Hugging Face hub or a folder
+    #[arg(long, value_name = "NAME", default_value = "openai-community/gpt2")]
+    pub(crate) model: String,
+    /// Its tokenizer, likewise
+    #[arg(long, value_name = "NAME", default_value = "openai-community/gpt2")]
+    pub(crate) tokenizer: String,
+}
+
+#[derive(Args)]
+pub(crate) struct MirrorArguments {
+    /// A folder with config.json and model.safetensors
+    #[arg(value_name = "DIR")]
+    pub(crate) model: PathBuf,
+    /// The folder to write to
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+    /// The number format; f16 needs half the room and rounds
+    #[arg(long, value_name = "dtype", default_value = "f32")]
+    pub(crate) dtype: Dtype,
+}
+
+#[derive(Args)]
+pub(crate) struct BenchArguments {
+    /// What to measure
+    #[arg(value_name = "what")]
+    pub(crate) workload: Workload,
+    #[command(flatten)]
+    pub(crate) model: ModelArguments,
+    /// How often; with 1 there is no warming up
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    pub(crate) repeats: usize,
+}
+
+#[derive(Args)]
+pub(crate) struct ExperimentArgument {
+    /// The experiment document (docs/experiment.md); the first preset if it is left out
+    #[arg(value_name = "EXPERIMENT.json")]
+    pub(crate) experiment: Option<PathBuf>,
+}
+
+#[derive(Args)]
+pub(crate) struct ModelArguments {
+    /// A folder with config.json and model.safetensors, and tokenizer.json if it is not GPT-2's; or a mirror
+    #[arg(long = "model", value_name = "DIR")]
+    pub(crate) folder: PathBuf,
+    /// Where to run: Burn's Flex on the processor, or wgpu
+    #[arg(long, value_name = "device", default_value = "auto")]
+    pub(crate) device: Device,
+}
+
+/// [`DevicePreference`] as it is typed.
+#[derive(Clone, Copy, ValueEnum)]
+pub(crate) enum Device {
+    Auto,
+    Cpu,
+    Wgpu,
+}
+
+impl From<Device> for DevicePreference {
+    fn from(device: Device) -> Self {
+        match device {
+            Device::Auto => DevicePreference::Auto,
+            Device::Cpu => DevicePreference::Cpu,
+            Device::Wgpu => DevicePreference::Wgpu,
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! The integration tests, one module for each subject: `cargo test --test integration parity::` runs one of them.
+
+mod analyses;
+mod checkpoints;
+mod cost;
+mod demo;
+mod hostile;
+mod parity;
+mod patching;
+mod requests;
+mod tidy;
