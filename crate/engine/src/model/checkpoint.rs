@@ -6,7 +6,7 @@ use std::ops::Range;
 use safetensors::Dtype;
 
 use crate::error::{Error, Result};
-use crate::model::half::{append_bf16, append_f16, append_f32};
+use crate::model::half::{Append, append_bf16, append_f16, append_f32};
 use crate::model::header::{self, TensorEntry};
 use crate::model::plan::{PIECE, ReadPlan};
 use crate::model::source::{Source, ends_early};
@@ -135,7 +135,7 @@ impl<S: Source> Checkpoint<S> {
     /// As [`Source::read`]; [`Error::TensorMissing`]; [`Error::TensorNotFinite`].
     pub async fn read(&self, name: &str, first: usize, count: usize) -> Result<Vec<f32>> {
         let (stored, entry) = self.entry(name)?;
-        let (width, append): (u64, fn(&[u8], &mut Vec<f32>)) = match entry.dtype {
+        let (width, append): (u64, Append) = match entry.dtype {
             Dtype::F16 => (2, append_f16),
             Dtype::BF16 => (2, append_bf16),
             _ => (4, append_f32),

@@ -24,6 +24,9 @@ pub fn widen(halves: &[u8]) -> Vec<u8> {
     numbers.into_iter().flat_map(f32::to_le_bytes).collect()
 }
 
+/// Appends numbers of one format, given as bytes.
+pub(crate) type Append = fn(&[u8], &mut Vec<f32>);
+
 /// Appends little-endian f32.
 pub(crate) fn append_f32(bytes: &[u8], numbers: &mut Vec<f32>) {
     let (fours, _) = bytes.as_chunks();
