@@ -12,7 +12,6 @@ use patchlab::error::Result;
 use patchlab::model::source::{Source, ends_early};
 use patchlab::session::{Files, TokenizerFiles};
 
-/// Files that the user chose.
 pub(crate) struct Chosen {
     pub(crate) name: String,
     pub(crate) files: Vec<File>,
@@ -56,14 +55,12 @@ impl Chosen {
     }
 }
 
-/// A file from disk.
 pub(crate) struct DiskFile {
     name: String,
     file: File,
 }
 
 impl DiskFile {
-    /// Its length in bytes.
     pub(crate) fn size(&self) -> f64 {
         self.file.size()
     }

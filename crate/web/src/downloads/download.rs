@@ -16,7 +16,7 @@ use patchlab::model::source::{Source, ends_early};
 
 use crate::downloads::context::Context;
 use crate::downloads::parts::{Part, Parts, ShardAddress};
-use crate::downloads::record::{Contents, Record, forget_weights};
+use crate::downloads::record::{Contents, Record};
 use crate::downloads::remote::RemoteFile;
 use crate::downloads::retry::FetchError;
 use crate::downloads::storage::{Stored, shard_key, with_query};
@@ -52,21 +52,14 @@ enum Slot {
 }
 
 impl Download {
-    /// The file that `record` describes.
+    /// The file that `record` describes. Where a record of it is stored, the version in that is used as long as the host
+    /// does not say that it has another one.
     pub(crate) async fn file(record: Record, context: Rc<Context>, half: bool) -> Self {
         let known = Record::find(&context.storage, &record.weights).await;
-        let version = known.and_then(|known| known.version);
-        let mut file = RemoteFile::new(record.weights.clone(), version.clone());
-        let outdated = match &version {
-            // Without a record nobody knows which version the pieces are of that may be there.
-            None => true,
-            Some(_) => {
-                let checked = file.revalidate(&context).await;
-                matches!(checked, Err(FetchError::Fatal(Error::SourceChanged(_))))
-            }
-        };
-        if outdated {
-            forget_weights(&context.storage, &record.weights).await;
+        let mut file = RemoteFile::new(record.weights.clone(), known.and_then(|known| known.version));
+        if file.version().is_some()
+            && let Err(FetchError::Fatal(Error::SourceChanged(_))) = file.revalidate(&context).await
+        {
             file = RemoteFile::new(record.weights.clone(), None);
         }
         Self::new(Parts::new(context, Some(file), record, half), Layout::Plan(ReadPlan::default()), None)

@@ -94,7 +94,7 @@ impl Record {
 }
 
 /// Deletes the weights at an address, and their record.
-pub(crate) async fn forget_weights(storage: &Storage, weights: &str) {
+async fn forget_weights(storage: &Storage, weights: &str) {
     for entry in storage.list(&with_query(weights)).await {
         storage.delete(&entry.key).await;
     }
