@@ -4,16 +4,14 @@ use std::cell::RefCell;
 use std::ops::Range;
 use std::rc::Rc;
 
-use burn::tensor::Device;
-use patchlab::device::DevicePreference;
+use patchlab::device::{Adapter, DevicePreference};
 use patchlab::figures::{Cell, Mark, Part, Row};
-use patchlab::host::Quiet;
-use patchlab::model::checkpoint::Checkpoint;
+use patchlab::host::{Host, Progress, Quiet};
+use patchlab::model::Config;
 use patchlab::model::source::{MemorySource, Source};
-use patchlab::model::{Config, Model};
 use patchlab::prompts::prepare;
 use patchlab::runs::Runs;
-use patchlab::{Error, Request, Session};
+use patchlab::{Error, Files, Request, Session, TokenizerFiles};
 use patchlab_tests::fixture::{DEVICES, Fixture, assert_close, folder, open, report};
 use patchlab_tests::weights::{Tensors, checkpoint};
 use pollster::block_on;
@@ -236,32 +234,49 @@ impl Source for Counting {
     }
 }
 
+/// A host that remembers the last progress.
+#[derive(Default)]
+struct Listening {
+    last: RefCell<Option<Progress>>,
+}
+
+impl Host for Listening {
+    fn progress(&self, progress: Progress) {
+        *self.last.borrow_mut() = Some(progress);
+    }
+
+    fn cancelled(&self) -> bool {
+        false
+    }
+}
+
 #[test]
 fn no_byte_is_read_twice_and_none_that_is_not_needed() {
     // Eleven layers: sorted by name, h.10 stands before h.2. The mask is larger than any gap that is bridged.
-    let config = Fixture::read("tiny-a").config.replace("\"n_layer\": 3", "\"n_layer\": 11");
-    let config = Config::from_json(&config).expect("a good config");
+    let config_text = Fixture::read("tiny-a").config.replace("\"n_layer\": 3", "\"n_layer\": 11");
+    let config = Config::from_json(&config_text).expect("a good config");
     let mut tensors = Tensors::generate("many layers", &config);
     tensors.insert("h.0.attn.bias", vec![256, 256], vec![1.0; 256 * 256]);
     let bytes = tensors.safetensors(Dtype::F32, "");
     let len = bytes.len() as u64;
     let asked = Rc::new(RefCell::new(Vec::new()));
     let source = Counting { inner: MemorySource::new("model.safetensors", bytes), asked: asked.clone() };
-    let (mut told, mut total) = (0, 0);
-    block_on(async {
-        let mut checkpoint = Checkpoint::open(source).await?;
-        let mut arrived = |done, all| {
-            (told, total) = (done, all);
-            Ok(())
-        };
-        Model::load(config, &mut checkpoint, &Device::flex(), &mut arrived).await
-    })
-    .expect("a good model");
+    let files = Files {
+        name: "generated".to_owned(),
+        config: config_text,
+        tokenizer: TokenizerFiles::Gpt2,
+        reference: None,
+        weights: source,
+    };
+    let host = Listening::default();
+    let none = Adapter::None(String::new());
+    block_on(Session::open(files, DevicePreference::Cpu, &none, &host)).expect("a good model");
 
     let mut ranges = asked.borrow().clone();
     ranges.sort_by_key(|range| range.start);
     assert!(ranges.windows(2).all(|two| two[0].end <= two[1].start), "some bytes were read twice");
     let read: u64 = ranges.iter().map(|range| range.end - range.start).sum();
     assert!(read <= len - 256 * 256 * 4, "{read} of {len} bytes: the mask was read, too");
-    assert_eq!(told, total, "progress ends at its total");
+    let last = host.last.borrow().clone().expect("progress");
+    assert_eq!(last.done, last.total, "progress ends at its total");
 }

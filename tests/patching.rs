@@ -238,8 +238,8 @@ impl Draw {
             let info =
                 device::decide(DevicePreference::Cpu, &Adapter::None(String::new())).expect("the processor");
             let device = device::open(&info).await.expect("the processor");
-            let mut file = Checkpoint::open(source).await.expect("a checkpoint");
-            Model::load(config, &mut file, &device, &mut |_, _| Ok(())).await.expect("a model")
+            let file = Checkpoint::open(source).await.expect("a checkpoint");
+            Model::load(config, &file, &device).await.expect("a model")
         })
     }
 

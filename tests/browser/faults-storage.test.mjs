@@ -243,7 +243,7 @@ for (const [name, fault, ready] of /** @type {[string, Misbehave, (hub: FaultSer
   });
 }
 
-test('without the note of which state of a file is kept, nothing of it is trusted', async (t) => {
+test('without the record of which version is kept, an old version is not taken for the new one', async (t) => {
   const { hub, address, pages: [{ page, watched }] } = await tabs(t, { fault: () => null });
   hub.files = outdated;
   await page.goto(address);

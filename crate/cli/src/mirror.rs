@@ -53,7 +53,7 @@ pub(crate) fn write(folder: &Path, out: &Path, dtype: Dtype) -> Result<()> {
     let path = folder.join("config.json");
     let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
     let config = Config::from_json(&text)?;
-    let mut checkpoint = block_on(Checkpoint::open(FileSource::open(&folder.join(CHECKPOINT))?))?;
+    let checkpoint = block_on(Checkpoint::open(FileSource::open(&folder.join(CHECKPOINT))?))?;
     let mut wanted = config.tensors();
     checkpoint.plan(&wanted)?;
     // The order of the file is the order in which it is read again.
@@ -63,7 +63,7 @@ pub(crate) fn write(folder: &Path, out: &Path, dtype: Dtype) -> Result<()> {
     let mut shards = Shards::new(out);
     shards.write(&header(&wanted, dtype))?;
     for (name, shape) in &wanted {
-        let numbers = block_on(checkpoint.read(name, 0, shape.iter().product(), &mut |_| Ok(())))?;
+        let numbers = block_on(checkpoint.read(name, 0, shape.iter().product()))?;
         let bytes: Vec<u8> = match dtype {
             Dtype::F32 => numbers.iter().flat_map(|number| number.to_le_bytes()).collect(),
             Dtype::F16 => {
@@ -245,14 +245,14 @@ mod tests {
     }
 
     fn numbers(weights: Weights, config: &Config) -> Vec<(String, Vec<f32>)> {
-        let mut checkpoint = block_on(Checkpoint::open(weights)).expect("a good checkpoint");
+        let checkpoint = block_on(Checkpoint::open(weights)).expect("a good checkpoint");
         checkpoint.plan(&config.tensors()).expect("whole");
-        let mut read = |(name, shape): (String, Vec<usize>)| {
+        let read = |(name, shape): (String, Vec<usize>)| {
             let count = shape.iter().product();
-            let numbers = block_on(checkpoint.read(&name, 0, count, &mut |_| Ok(()))).expect("its numbers");
+            let numbers = block_on(checkpoint.read(&name, 0, count)).expect("its numbers");
             (name, numbers)
         };
-        config.tensors().into_iter().map(&mut read).collect()
+        config.tensors().into_iter().map(read).collect()
     }
 
     #[test]

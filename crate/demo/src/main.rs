@@ -182,9 +182,8 @@ fn main() -> Result<()> {
     // Everything reported is measured on the file, read back as the page reads it.
     let source = MemorySource::new("model.safetensors", file.clone());
     let model = pollster::block_on(async {
-        let mut checkpoint = Checkpoint::open(source).await?;
-        Model::load(Config::from_json(&config_text)?, &mut checkpoint, &Device::flex(), &mut |_, _| Ok(()))
-            .await
+        let checkpoint = Checkpoint::open(source).await?;
+        Model::load(Config::from_json(&config_text)?, &checkpoint, &Device::flex()).await
     })
     .context("reading back the checkpoint")?;
     let results = results(&model, &held_out, &used, &notebook, &tokenizer)?;

@@ -1,5 +1,8 @@
 //! An open model and what can be asked of it. The session keeps the model and nothing else between calls.
 
+use std::cell::Cell;
+use std::ops::Range;
+
 use serde::{Deserialize, Serialize};
 
 use crate::analyses::{Analysis, Job, Viewer};
@@ -9,6 +12,7 @@ use crate::experiment::Experiment;
 use crate::figures::Report;
 use crate::host::{Host, Progress, ProgressUnit};
 use crate::model::checkpoint::Checkpoint;
+use crate::model::plan::ReadPlan;
 use crate::model::source::Source;
 use crate::model::{Config, Model};
 use crate::reference::Reference;
@@ -101,7 +105,8 @@ pub struct Session {
 }
 
 impl Session {
-    /// Opens a model on the device that `wanted` and `adapter` lead to.
+    /// Opens a model on the device that `wanted` and `adapter` lead to. `host` is told how many bytes of the weights
+    /// were read; a source that reports its own progress is opened with [`crate::host::Quiet`].
     ///
     /// # Errors
     /// Everything that can be wrong with the files or the device, and [`Error::Cancelled`].
@@ -122,21 +127,10 @@ impl Session {
                 tokenizer.len()
             )));
         }
-        let mut checkpoint = Checkpoint::open(files.weights).await?;
+        let checkpoint = Checkpoint::open(Reporting::new(files.weights, host)).await?;
         let chosen = device::decide(wanted, adapter)?;
         let device = device::open(&chosen).await?;
-
-        let mut arrived = |done: u64, total: u64| {
-            host.progress(Progress {
-                stage: "Loading weights".to_owned(),
-                done: done as f64,
-                total: total as f64,
-                unit: ProgressUnit::Bytes,
-                note: None,
-            });
-            if host.cancelled() { Err(Error::Cancelled) } else { Ok(()) }
-        };
-        let model = Model::load(config, &mut checkpoint, &device, &mut arrived).await?;
+        let model = Model::load(config, &checkpoint, &device).await?;
 
         let c = &model.config;
         let info = ModelInfo {
@@ -192,5 +186,54 @@ impl Session {
             parts: findings.parts,
             problems: findings.problems,
         })
+    }
+}
+
+/// A source that reports to a host how much of the plan was read, and stops reading when the host cancels.
+struct Reporting<'a, S> {
+    source: S,
+    host: &'a dyn Host,
+    done: Cell<u64>,
+    /// 0 until there is a plan: the header is not reported.
+    total: Cell<u64>,
+}
+
+impl<'a, S> Reporting<'a, S> {
+    fn new(source: S, host: &'a dyn Host) -> Self {
+        Self { source, host, done: Cell::new(0), total: Cell::new(0) }
+    }
+}
+
+impl<S: Source> Source for Reporting<'_, S> {
+    fn name(&self) -> &str {
+        self.source.name()
+    }
+
+    fn len(&self) -> Option<u64> {
+        self.source.len()
+    }
+
+    async fn read(&self, range: Range<u64>) -> Result<Vec<u8>> {
+        self.host.pause().await;
+        if self.host.cancelled() {
+            return Err(Error::Cancelled);
+        }
+        let bytes = self.source.read(range).await?;
+        if self.total.get() > 0 {
+            self.done.set(self.done.get() + bytes.len() as u64);
+            self.host.progress(Progress {
+                stage: "Loading weights".to_owned(),
+                done: self.done.get() as f64,
+                total: self.total.get() as f64,
+                unit: ProgressUnit::Bytes,
+                note: None,
+            });
+        }
+        Ok(bytes)
+    }
+
+    fn prefetch(&self, plan: &ReadPlan) {
+        self.total.set(plan.wanted());
+        self.source.prefetch(plan);
     }
 }

@@ -7,24 +7,29 @@ use js_sys::Function;
 use patchlab::device::{Adapter, DevicePreference};
 use patchlab::error::{Error, Result};
 use patchlab::experiment::Experiment;
+use patchlab::host::{Progress, Quiet};
 use patchlab::protocol::{Opened, WeightBytes, check};
 use patchlab::session::{Request, Session};
 use patchlab::tokens::Tokenizer;
 use wasm_bindgen::prelude::*;
 
-use crate::choice::{Address, Choice};
+use crate::browser::store::BrowserStore;
+use crate::choice::Choice;
+use crate::downloads::address::Address;
+use crate::downloads::cancel::CancelToken;
+use crate::downloads::context::Context;
+use crate::downloads::record;
+use crate::downloads::storage::Storage;
 use crate::page::Page;
-use crate::store::Store;
-use crate::transfer::{Flow, Transfer};
-use crate::{adapter, js, logger, record};
+use crate::{adapter, browser, js, logger};
 
 /// The worker's engine: at most one open model.
 #[wasm_bindgen]
 #[derive(Default)]
 pub struct Engine {
     session: RefCell<Option<Rc<Session>>>,
-    /// Of the call that is running.
-    flow: RefCell<Rc<Flow>>,
+    /// The token of the call that is running. Each call has its own, so a late end of an old call stays cancelled.
+    cancel: RefCell<Rc<CancelToken>>,
 }
 
 #[wasm_bindgen]
@@ -65,7 +70,7 @@ impl Engine {
         js::give(&checked.map_err(js::thrown)?)
     }
 
-    /// Runs a `Request`; answers a `Report`. `preview` hears of figures that are not complete yet, as `Preview`s.
+    /// Runs a `Request`; answers a `Report`. `preview` receives figures that are not complete yet, as `Preview`s.
     ///
     /// # Errors
     /// As [`crate::catalogue`]; code `no-model` if none is open.
@@ -86,12 +91,12 @@ impl Engine {
 
     /// Stops the call that is running; it then ends with code `cancelled`.
     pub fn cancel(&self) {
-        self.flow.borrow().stop();
+        self.cancel.borrow().cancel();
     }
 
-    /// Lets the running call's download ask for nothing more, or lets it go on.
+    /// Pauses the running call's download, which then sends no further request, or resumes it.
     pub fn pause(&self, paused: bool) {
-        self.flow.borrow().pause(paused);
+        self.cancel.borrow().pause(paused);
     }
 
     /// The models of which weights are kept in this browser: `StoredModel[]`.
@@ -99,21 +104,21 @@ impl Engine {
     /// # Errors
     /// As [`crate::catalogue`].
     pub async fn stored(&self) -> Result<JsValue, JsValue> {
-        js::give(&record::stored(&Store::open().await).await)
+        js::give(&record::stored(&storage().await).await)
     }
 
     /// Deletes what is kept of the model whose folder has the address `base`.
     pub async fn forget(&self, base: String) {
-        record::forget(&Store::open().await, &base).await;
+        record::forget(&storage().await, &base).await;
     }
 }
 
 impl Engine {
     /// The host of a new call.
     fn host(&self, progress: Function, preview: Option<Function>) -> Page {
-        let flow = Rc::new(Flow::default());
-        *self.flow.borrow_mut() = flow.clone();
-        Page::new(progress, preview, flow)
+        let cancel = Rc::new(CancelToken::default());
+        *self.cancel.borrow_mut() = cancel.clone();
+        Page::new(progress, preview, cancel)
     }
 
     async fn open_choice(&self, choice: &JsValue, wanted: DevicePreference, host: &Page) -> Result<Opened> {
@@ -123,7 +128,7 @@ impl Engine {
         };
         let (session, bytes) = match Choice::from_js(choice)? {
             Choice::Address(address) => match open_address(&address, wanted, &adapter, host).await {
-                // What had come was of an old file and is gone; once more for the new one.
+                // Once more, for the new version of the file.
                 Err(Error::SourceChanged(_)) => open_address(&address, wanted, &adapter, host).await?,
                 opened => opened?,
             },
@@ -147,10 +152,15 @@ async fn open_address(
     adapter: &Adapter,
     host: &Page,
 ) -> Result<(Session, WeightBytes)> {
-    let transfer = Rc::new(Transfer::new(&host.flow, host.progress.clone()));
-    *host.transfer.borrow_mut() = Some(transfer.clone());
-    let files = address.files(Rc::new(Store::open().await), transfer.clone()).await?;
-    let session = Session::open(files, wanted, adapter, host).await;
-    *host.transfer.borrow_mut() = None;
-    Ok((session?, transfer.bytes()))
+    let progress = host.progress.clone();
+    let report = move |done: &Progress| js::tell(&progress, done);
+    let context = Rc::new(Context::new(browser::platform().await, host.cancel.clone(), report));
+    let files = address.files(context.clone()).await?;
+    // The download reports to the page itself, and stops when the call is cancelled.
+    let session = Session::open(files, wanted, adapter, &Quiet).await?;
+    Ok((session, context.progress.bytes()))
+}
+
+async fn storage() -> Storage {
+    Storage::new(Rc::new(BrowserStore::open().await))
 }

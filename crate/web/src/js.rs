@@ -83,7 +83,9 @@ pub(super) fn online() -> bool {
     scope.map_or(true, |scope| scope.navigator().on_line())
 }
 
-/// The time in milliseconds, for intervals of it.
+/// Milliseconds since some moment. Unlike `Date.now`, it is never set back.
 pub(super) fn now() -> f64 {
-    js_sys::Date::now()
+    let scope = js_sys::global().dyn_into::<WorkerGlobalScope>();
+    let performance = scope.ok().and_then(|scope| scope.performance());
+    performance.map_or_else(js_sys::Date::now, |performance| performance.now())
 }

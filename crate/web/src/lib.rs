@@ -4,24 +4,14 @@
 //! `www/engine/worker.js` calls what is exported here; `docs/protocol.md` is the contract.
 
 mod adapter;
-mod body;
+mod browser;
 mod choice;
 mod constructors;
-mod digest;
-mod disk;
-mod download;
+mod downloads;
 mod engine;
-mod fetcher;
-mod http;
 mod js;
-mod locks;
 mod logger;
 mod page;
-mod patience;
-mod record;
-mod small;
-mod store;
-mod transfer;
 
 use patchlab::figures::Grid;
 use patchlab::figures::summary;

@@ -1,6 +1,6 @@
-//! The page as the host of a call: it hears of progress and previews, and may cancel.
+//! The page as the host of a call: it receives progress and previews, and may cancel.
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -13,56 +13,50 @@ use patchlab::host::Host;
 use patchlab::host::Progress;
 use patchlab::protocol::Preview;
 
+use crate::downloads::cancel::CancelToken;
 use crate::js;
-use crate::transfer::{Flow, Transfer};
 
-/// A picture that fills in need not do so more often.
+/// Shortest time between two previews.
 const PREVIEW_MS: f64 = 400.0;
 
-/// How long the engine computes between looks at the worker's messages. A timer of 0 ms takes 4 ms when it comes again and
-/// again, so that a look at every step would take longer than small models do.
-const LOOK_MS: f64 = 25.0;
+/// How long the engine computes before the worker's messages are handled. Repeated timers of 0 ms take 4 ms each, which at
+/// every step would be longer than small models take.
+const YIELD_MS: f64 = 25.0;
 
 /// The page as the host of a call.
 pub(super) struct Page {
     pub(super) progress: Function,
     preview: Option<Function>,
-    /// When the last preview was made, in milliseconds.
-    last: Cell<f64>,
-    /// When messages were looked at last, in milliseconds.
-    looked: Cell<f64>,
-    pub(super) flow: Rc<Flow>,
-    /// The download that is running, which knows better how far it has come than its reader does.
-    pub(super) transfer: RefCell<Option<Rc<Transfer>>>,
+    /// Time of the last preview.
+    previewed: Cell<f64>,
+    /// When messages could be handled last.
+    yielded: Cell<f64>,
+    pub(super) cancel: Rc<CancelToken>,
 }
 
 impl Page {
     /// The host of a call that begins now.
-    pub(super) fn new(progress: Function, preview: Option<Function>, flow: Rc<Flow>) -> Self {
+    pub(super) fn new(progress: Function, preview: Option<Function>, cancel: Rc<CancelToken>) -> Self {
         let now = js::now();
-        let (last, looked) = (Cell::new(now), Cell::new(now));
-        Self { progress, preview, last, looked, flow, transfer: RefCell::default() }
+        Self { progress, preview, previewed: Cell::new(now), yielded: Cell::new(now), cancel }
     }
 }
 
 impl Host for Page {
     fn progress(&self, progress: Progress) {
-        match self.transfer.borrow().as_ref() {
-            Some(transfer) => transfer.tell_now(),
-            None => js::tell(&self.progress, &progress),
-        }
+        js::tell(&self.progress, &progress);
     }
 
     fn cancelled(&self) -> bool {
-        self.flow.stopped()
+        self.cancel.is_cancelled()
     }
 
     fn pause(&self) -> Pin<Box<dyn Future<Output = ()> + '_>> {
         Box::pin(async {
-            if js::now() - self.looked.get() >= LOOK_MS {
-                // A macrotask: only between macrotasks can the worker hear a message.
+            if js::now() - self.yielded.get() >= YIELD_MS {
+                // A macrotask: the worker handles messages only between macrotasks.
                 TimeoutFuture::new(0).await;
-                self.looked.set(js::now());
+                self.yielded.set(js::now());
             }
         })
     }
@@ -70,13 +64,13 @@ impl Host for Page {
 
 impl Viewer for Page {
     fn wants_preview(&self) -> bool {
-        self.preview.is_some() && js::now() - self.last.get() > PREVIEW_MS
+        self.preview.is_some() && js::now() - self.previewed.get() > PREVIEW_MS
     }
 
     fn preview(&self, index: usize, part: &Part) {
         if let Some(preview) = &self.preview {
             js::tell(preview, &Preview { index, part: part.clone() });
-            self.last.set(js::now());
+            self.previewed.set(js::now());
         }
     }
 }

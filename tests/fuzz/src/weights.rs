@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::in_words;
 
 /// Name and shape of a tensor that is asked for.
-type DevicePreference = (String, Vec<usize>);
+type WantedTensor = (String, Vec<usize>);
 
 /// More is never asked for at once: the longest header, the largest piece.
 const MOST_AT_ONCE: u64 = 16 << 20;
@@ -52,7 +52,7 @@ pub fn header(bytes: &[u8]) {
 }
 
 /// What the header itself names, by the names under which GPT-2's tensors are asked for.
-fn named(bytes: &[u8]) -> Vec<DevicePreference> {
+fn named(bytes: &[u8]) -> Vec<WantedTensor> {
     let header = bytes.split_at_checked(8).and_then(|(length, rest)| {
         let length = usize::try_from(u64::from_le_bytes(length.try_into().ok()?)).ok()?;
         serde_json::from_slice(rest.get(..length)?).ok()
@@ -71,13 +71,14 @@ fn named(bytes: &[u8]) -> Vec<DevicePreference> {
         }
     }
     // No size of a model is 0, so a tensor without numbers is never asked for.
-    wanted.retain(|(_, shape): &DevicePreference| !shape.contains(&0));
+    wanted.retain(|(_, shape): &WantedTensor| !shape.contains(&0));
     wanted
 }
 
-async fn read(source: Hosted<'_>, wanted: &[DevicePreference]) -> Result<(), Error> {
-    let honest = source.len == Some(source.bytes.len() as u64);
-    let mut checkpoint = Checkpoint::open(source).await?;
+async fn read(source: Hosted<'_>, wanted: &[WantedTensor]) -> Result<(), Error> {
+    let bytes = source.bytes.len() as u64;
+    let honest = source.len == Some(bytes);
+    let checkpoint = Checkpoint::open(source).await?;
     let mut wanted = wanted.to_vec();
     let planned = loop {
         match checkpoint.plan(&wanted) {
@@ -90,14 +91,10 @@ async fn read(source: Hosted<'_>, wanted: &[DevicePreference]) -> Result<(), Err
     };
     // In the order of the file, as a model is loaded.
     wanted.sort_by_key(|(name, _)| checkpoint.place(name));
-    let (mut came, mut refused) = (0, None);
+    let mut refused = None;
     for (name, shape) in &wanted {
         let count = shape.iter().product();
-        let mut arrived = |bytes| {
-            came += bytes;
-            Ok(())
-        };
-        match checkpoint.read(name, 0, count, &mut arrived).await {
+        match checkpoint.read(name, 0, count).await {
             Ok(numbers) => assert_eq!(numbers.len(), count, "{name}"),
             Err(Error::TensorNotFinite(_)) => {}
             Err(error) => refused = Some(error),
@@ -105,19 +102,19 @@ async fn read(source: Hosted<'_>, wanted: &[DevicePreference]) -> Result<(), Err
     }
     if honest {
         assert!(refused.is_none(), "its header was accepted, and then {refused:?}");
-        assert_eq!(came, planned, "every byte comes once");
+        assert!(planned <= bytes, "more is planned than there is");
     }
     for (name, shape) in &wanted {
         // A part of a tensor, as the vocabulary's rows are read.
         let count: usize = shape.iter().product();
-        let part = checkpoint.read(name, count / 2, count - count / 2, &mut |_| Ok(())).await;
+        let part = checkpoint.read(name, count / 2, count - count / 2).await;
         assert!(!honest || matches!(part, Ok(_) | Err(Error::TensorNotFinite(_))), "{name}: {part:?}");
     }
     refused.map_or(Ok(()), Err)
 }
 
 /// A host that claims a file with all of these tensors and has nothing but its header.
-pub fn claimed(tensors: &[DevicePreference]) {
+pub fn claimed(tensors: &[WantedTensor]) {
     let mut end = 0usize;
     let entries = tensors.iter().map(|(name, shape)| {
         let start = end;
@@ -129,12 +126,11 @@ pub fn claimed(tensors: &[DevicePreference]) {
     bytes.extend_from_slice(header.as_bytes());
     for len in [None, Some(u64::MAX)] {
         block_on(async {
-            let mut checkpoint =
-                Checkpoint::open(Hosted { bytes: &bytes, len }).await.expect("a good header");
+            let checkpoint = Checkpoint::open(Hosted { bytes: &bytes, len }).await.expect("a good header");
             let planned = checkpoint.plan(tensors).expect("its own shapes");
             assert_eq!(planned, end as u64);
             for (name, shape) in tensors {
-                let read = checkpoint.read(name, 0, shape.iter().product(), &mut |_| Ok(())).await;
+                let read = checkpoint.read(name, 0, shape.iter().product()).await;
                 assert!(matches!(read, Err(Error::Checkpoint { .. })), "there is nothing to read");
             }
         });

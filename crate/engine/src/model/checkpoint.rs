@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use half::{bf16, f16};
 use safetensors::Dtype;
-use safetensors::tensor::{Metadata, TensorInfo};
 
 use crate::error::{Error, Result};
-use crate::model::plan::Plan;
+use crate::model::half::{Append, append_bf16, append_f16, append_f32};
+use crate::model::header::{self, TensorEntry};
+use crate::model::plan::{PIECE, ReadPlan};
 use crate::model::source::{Source, ends_early};
 
 /// The longest header that is read. The largest model of this family has half a megabyte of it; safetensors allows
@@ -22,15 +22,11 @@ const ROOM: usize = (32 << 20) / 4;
 #[derive(Debug)]
 pub struct Checkpoint<S> {
     source: S,
-    tensors: HashMap<String, TensorInfo>,
+    tensors: HashMap<String, TensorEntry>,
     /// Where in the file the tensors' bytes begin.
     data: u64,
     /// `transformer.` if the file's names carry it, else nothing.
     prefix: &'static str,
-    /// What will be fetched.
-    plan: Plan,
-    /// The piece fetched last: neighbouring tensors share pieces.
-    last: Option<(Range<u64>, Vec<u8>)>,
 }
 
 impl<S: Source> Checkpoint<S> {
@@ -59,14 +55,10 @@ impl<S: Source> Checkpoint<S> {
             return Err(ends_early(source.name(), 8 + length));
         }
         let header = source.read(8..8 + length).await?;
-        // Reading it also checks it: offsets without gaps or overlaps, shapes that fit them.
-        let metadata: Metadata = serde_json::from_slice(&header)
-            .map_err(|error| refuse(format!("{foreign}: {:.300}", error.to_string())))?;
+        let tensors = header::parse(&header).map_err(|reason| refuse(format!("{foreign}: {reason}")))?;
 
         let data = 8 + length;
-        let tensors: HashMap<String, TensorInfo> =
-            metadata.tensors().into_iter().map(|(name, info)| (name, info.clone())).collect();
-        let end = tensors.values().map(|info| info.data_offsets.1 as u64).max().unwrap_or(0);
+        let end = tensors.values().map(|entry| entry.data_offsets.1).max().unwrap_or(0);
         let whole = data
             .checked_add(end)
             .ok_or_else(|| refuse(format!("{foreign}: its tensors would end at byte {end}")))?;
@@ -74,7 +66,7 @@ impl<S: Source> Checkpoint<S> {
             return Err(ends_early(source.name(), whole));
         }
         let prefix = if tensors.contains_key("transformer.wte.weight") { "transformer." } else { "" };
-        Ok(Self { source, tensors, data, prefix, plan: Plan::default(), last: None })
+        Ok(Self { source, tensors, data, prefix })
     }
 
     /// The name in the file of GPT-2's tensor `name`.
@@ -83,116 +75,90 @@ impl<S: Source> Checkpoint<S> {
         if name == "lm_head.weight" { name.to_owned() } else { format!("{}{name}", self.prefix) }
     }
 
-    fn info(&self, name: &str) -> Result<(String, &TensorInfo)> {
+    fn entry(&self, name: &str) -> Result<(String, &TensorEntry)> {
         let stored = self.stored_name(name);
         match self.tensors.get(&stored) {
-            Some(info) => Ok((stored, info)),
+            Some(entry) => Ok((stored, entry)),
             None => Err(Error::TensorMissing(stored)),
         }
     }
 
-    /// Checks that every wanted tensor is there, with its shape and in a format that can be read, and plans
-    /// what to fetch: neighbours together, at most [`super::plan::PIECE`] bytes at once, and nothing that is not wanted
-    /// (GPT-2's files hold 50 MB of causal masks). Returns the bytes to be fetched.
+    /// Checks that every wanted tensor is there, with its shape and in a format that can be read, and hints to the
+    /// source what will be read: nothing that is not wanted (GPT-2's files hold 50 MB of causal masks).
+    /// Returns the bytes that a source which fetches ahead will fetch.
     ///
     /// # Errors
     /// [`Error::TensorMissing`], [`Error::TensorShape`], [`Error::TensorDtype`].
-    pub fn plan(&mut self, wanted: &[(String, Vec<usize>)]) -> Result<u64> {
+    pub fn plan(&self, wanted: &[(String, Vec<usize>)]) -> Result<u64> {
         let mut ranges = Vec::new();
         for (name, shape) in wanted {
-            let (stored, info) = self.info(name)?;
-            if info.shape != *shape {
+            let (stored, entry) = self.entry(name)?;
+            if !entry.shape.iter().copied().eq(shape.iter().map(|&size| size as u64)) {
                 return Err(Error::TensorShape {
                     name: stored,
                     expected: shape.clone(),
                     // A made-up shape may have any number of axes; the message shows a few.
-                    found: info.shape.iter().take(8).copied().collect(),
+                    found: entry
+                        .shape
+                        .iter()
+                        .take(8)
+                        .map(|&size| size.try_into().unwrap_or(usize::MAX))
+                        .collect(),
                 });
             }
-            if !matches!(info.dtype, Dtype::F32 | Dtype::F16 | Dtype::BF16) {
-                return Err(Error::TensorDtype { name: stored, dtype: format!("{:?}", info.dtype) });
+            if !matches!(entry.dtype, Dtype::F32 | Dtype::F16 | Dtype::BF16) {
+                return Err(Error::TensorDtype { name: stored, dtype: format!("{:?}", entry.dtype) });
             }
-            ranges.push(self.range(info));
+            ranges.push(self.range(entry));
         }
-        let all_f32 = self.tensors.values().all(|info| info.dtype == Dtype::F32);
-        self.plan = Plan::new(ranges, all_f32);
-        self.source.plan(&self.plan);
-        Ok(self.plan.bytes())
+        let mut dtypes = self.tensors.values().map(|entry| entry.dtype);
+        let dtype = dtypes.next().filter(|first| dtypes.all(|other| other == *first));
+        let plan = ReadPlan::new(ranges, dtype);
+        self.source.prefetch(&plan);
+        Ok(plan.bytes())
     }
 
     /// Where in the file a tensor stands.
-    fn range(&self, info: &TensorInfo) -> Range<u64> {
-        let (start, end) = info.data_offsets;
-        self.data + start as u64..self.data + end as u64
+    fn range(&self, entry: &TensorEntry) -> Range<u64> {
+        let (start, end) = entry.data_offsets;
+        self.data + start..self.data + end
     }
 
-    /// The order in which tensors stand in the file: reading in this order fetches each piece once.
+    /// The order in which tensors stand in the file: reading in this order lets a source fetch each byte once.
     pub fn place(&self, name: &str) -> u64 {
-        self.info(name).map_or(0, |(_, info)| self.range(info).start)
+        self.entry(name).map_or(0, |(_, entry)| self.range(entry).start)
     }
 
     /// Reads `count` numbers of tensor `name`, from number `first` on, as f32.
-    /// `arrived` is told of each fetched piece's bytes and may end the reading with an error.
     ///
     /// # Errors
-    /// As [`Source::read`]; [`Error::TensorMissing`] if the tensor was not planned;
-    /// [`Error::TensorNotFinite`]; what `arrived` returns.
-    pub async fn read(
-        &mut self,
-        name: &str,
-        first: usize,
-        count: usize,
-        arrived: &mut dyn FnMut(u64) -> Result<()>,
-    ) -> Result<Vec<f32>> {
-        let (stored, info) = self.info(name)?;
-        let dtype = info.dtype;
-        let width = if dtype == Dtype::F32 { 4 } else { 2 };
-        let start = self.range(info).start + (first * width) as u64;
-        let end = start + (count * width) as u64;
+    /// As [`Source::read`]; [`Error::TensorMissing`]; [`Error::TensorNotFinite`].
+    pub async fn read(&self, name: &str, first: usize, count: usize) -> Result<Vec<f32>> {
+        let (stored, entry) = self.entry(name)?;
+        let (width, append): (u64, Append) = match entry.dtype {
+            Dtype::F16 => (2, append_f16),
+            Dtype::BF16 => (2, append_bf16),
+            _ => (4, append_f32),
+        };
+        let mut at = self.range(entry).start + first as u64 * width;
+        let end = at + count as u64 * width;
 
         // Room is made for what has come, and not for all that the header claims: the file may end at any byte.
         let mut numbers: Vec<f32> = Vec::with_capacity(count.min(ROOM));
-        let mut bytes = Vec::new();
-        let mut at = start;
         while at < end {
-            let piece = self.plan.piece(at).ok_or_else(|| Error::TensorMissing(stored.clone()))?;
-            if self.last.as_ref().is_none_or(|(last, _)| *last != piece) {
-                self.last = None; // the old piece goes before the new one comes
-                let fetched = self.source.read(piece.clone()).await?;
-                arrived(piece.end - piece.start)?;
-                self.last = Some((piece.clone(), fetched));
-            }
-            let next = end.min(piece.end);
-            if let Some((_, fetched)) = &self.last {
-                let within = (at - piece.start) as usize..(next - piece.start) as usize;
-                bytes.extend_from_slice(&fetched[within]);
-            }
-            // A number may lie across the end of a piece: its first bytes wait for the next one.
-            let ready = bytes.len() / width;
+            let next = end.min(at.saturating_add(PIECE));
+            let bytes = self.source.read(at..next).await?;
+            let ready = bytes.len() / width as usize;
             if numbers.capacity() - numbers.len() < ready {
                 numbers.reserve_exact((count - numbers.len()).min(numbers.len().max(ready)));
             }
-            widen(&bytes[..ready * width], dtype, &mut numbers);
-            bytes.drain(..ready * width);
+            append(&bytes, &mut numbers);
             at = next;
         }
         if numbers.iter().all(|number| number.is_finite()) {
             Ok(numbers)
         } else {
             Err(Error::TensorNotFinite(stored))
-        }
-    }
-}
-
-/// Appends the little-endian numbers of format `dtype` in `bytes` to `numbers`, as f32.
-fn widen(bytes: &[u8], dtype: Dtype, numbers: &mut Vec<f32>) {
-    let pairs = bytes.chunks_exact(2).map(|pair| [pair[0], pair[1]]);
-    match dtype {
-        Dtype::F16 => numbers.extend(pairs.map(|pair| f16::from_le_bytes(pair).to_f32())),
-        Dtype::BF16 => numbers.extend(pairs.map(|pair| bf16::from_le_bytes(pair).to_f32())),
-        _ => {
-            let fours = bytes.chunks_exact(4).map(|four| [four[0], four[1], four[2], four[3]]);
-            numbers.extend(fours.map(f32::from_le_bytes));
         }
     }
 }

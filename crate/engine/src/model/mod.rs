@@ -9,6 +9,7 @@ pub mod flops;
 pub mod forward;
 pub mod fused;
 pub mod half;
+pub(crate) mod header;
 pub mod hooks;
 pub(crate) mod matmul;
 pub mod mirror;

@@ -2,25 +2,28 @@
 
 use std::ops::Range;
 
-/// Bytes asked for at once: large enough for a fast network, small enough for a moving progress bar.
+pub use safetensors::Dtype;
+
+/// Bytes requested at once: large enough for a fast network, small enough for a moving progress bar.
 pub const PIECE: u64 = 4 << 20;
 
-/// Unwanted bytes between two wanted tensors that are cheaper to fetch than to ask twice.
+/// Unwanted bytes between two wanted tensors that are cheaper to fetch than a second request.
 const GAP: u64 = 64 << 10;
 
-/// The parts of a file that will be read, in order, in pieces of [`PIECE`] bytes. The pieces are no list: a header
-/// may claim any number of them.
+/// The parts of a file that will be read, in order, in pieces of [`PIECE`] bytes. The pieces are computed and not
+/// listed, because a header may claim any number of them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Plan {
+pub struct ReadPlan {
     runs: Vec<Range<u64>>,
-    /// Whether everything in it is f32.
-    pub all_f32: bool,
+    wanted: u64,
+    dtype: Option<Dtype>,
 }
 
-impl Plan {
-    /// The plan for these ranges, in any order: neighbours together, and nothing that is not wanted.
-    pub fn new(mut ranges: Vec<Range<u64>>, all_f32: bool) -> Self {
+impl ReadPlan {
+    /// Merges `ranges`, given in any order. `dtype` is the number format of the whole file, if it has only one.
+    pub fn new(mut ranges: Vec<Range<u64>>, dtype: Option<Dtype>) -> Self {
         ranges.sort_unstable_by_key(|range| range.start);
+        let wanted = ranges.iter().map(|range| range.end - range.start).sum();
         let mut runs: Vec<Range<u64>> = Vec::new();
         for range in ranges {
             match runs.last_mut() {
@@ -28,17 +31,27 @@ impl Plan {
                 _ => runs.push(range),
             }
         }
-        Self { runs, all_f32 }
+        Self { runs, wanted, dtype }
     }
 
-    /// All bytes in it.
+    /// The number format of the whole file, if it has only one.
+    pub fn dtype(&self) -> Option<Dtype> {
+        self.dtype
+    }
+
+    /// The contiguous ranges that it consists of.
+    pub fn runs(&self) -> &[Range<u64>] {
+        &self.runs
+    }
+
+    /// Bytes that will be read.
+    pub fn wanted(&self) -> u64 {
+        self.wanted
+    }
+
+    /// Bytes in all runs: those that will be read, and small gaps between them.
     pub fn bytes(&self) -> u64 {
         self.runs.iter().map(|run| run.end - run.start).sum()
-    }
-
-    /// All pieces in it.
-    pub fn pieces(&self) -> u64 {
-        self.runs.iter().map(|run| (run.end - run.start).div_ceil(PIECE)).sum()
     }
 
     /// The piece that holds byte `at`, if there is one.
@@ -62,14 +75,14 @@ mod tests {
     #[test]
     fn pieces_follow_one_another_through_all_runs_and_hold_every_wanted_byte() {
         let far = 3 * PIECE + GAP;
-        let plan = Plan::new(vec![far..far + 9, 8..PIECE, PIECE + 100..2 * PIECE], true);
-        assert_eq!(plan.bytes(), 2 * PIECE - 8 + 9);
+        let plan = ReadPlan::new(vec![far..far + 9, 8..PIECE, PIECE + 100..2 * PIECE], Some(Dtype::F32));
+        assert_eq!((plan.wanted(), plan.bytes()), (2 * PIECE - 108 + 9, 2 * PIECE - 8 + 9));
         let mut pieces = vec![plan.piece(8).expect("the first")];
         while let Some(next) = plan.piece_after(pieces[pieces.len() - 1].end) {
             pieces.push(next);
         }
         assert_eq!(pieces, [8..PIECE + 8, PIECE + 8..2 * PIECE, far..far + 9]);
-        assert_eq!(plan.pieces(), 3);
+        assert_eq!(plan.runs(), [8..2 * PIECE, far..far + 9]);
         assert_eq!(plan.piece(PIECE + 50), Some(PIECE + 8..2 * PIECE), "a small gap is fetched along");
         assert_eq!(plan.piece(2 * PIECE), None);
     }

@@ -6,7 +6,7 @@
 use std::ops::Range;
 
 use crate::error::{Error, Result};
-use crate::model::plan::Plan;
+use crate::model::plan::ReadPlan;
 
 /// A file that can be read by ranges.
 ///
@@ -30,8 +30,8 @@ pub trait Source {
     /// [`Error::Source`] if the bytes cannot be had; [`Error::Checkpoint`] if the file ends before the range.
     async fn read(&self, range: Range<u64>) -> Result<Vec<u8>>;
 
-    /// Hears of what will be read. A source that takes long may begin with it.
-    fn plan(&self, _plan: &Plan) {}
+    /// A hint: what will be read next, mostly in this order. A slow source may fetch ahead.
+    fn prefetch(&self, _plan: &ReadPlan) {}
 }
 
 /// A file in memory.

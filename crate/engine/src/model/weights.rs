@@ -60,15 +60,12 @@ impl Linear {
     }
 }
 
-/// Bytes of weights read so far, and in all.
-pub type Arrived<'a> = &'a mut dyn FnMut(u64, u64) -> Result<()>;
-
 /// A tensor that the configuration calls for: name and shape in the checkpoint.
-type DevicePreference = (String, Vec<usize>);
+type WantedTensor = (String, Vec<usize>);
 
 impl Config {
     /// Every tensor of the checkpoint that is used. The causal masks (`h.N.attn.bias`) are not.
-    pub fn tensors(&self) -> Vec<DevicePreference> {
+    pub fn tensors(&self) -> Vec<WantedTensor> {
         let d = self.d_model;
         let mut wanted = vec![
             ("wte.weight".to_owned(), vec![self.d_vocab, d]),
@@ -151,22 +148,15 @@ fn block_name(layer: usize, part: &str) -> String {
 
 impl Model {
     /// Loads a checkpoint. Names and shapes are all checked before the first weight is read.
-    /// `arrived` is told of every piece and may end the loading with an error.
     ///
     /// # Errors
-    /// Everything that [`Checkpoint`] refuses, and what `arrived` returns.
+    /// Everything that [`Checkpoint`] refuses.
     pub async fn load<S: Source>(
         config: Config,
-        checkpoint: &mut Checkpoint<S>,
+        checkpoint: &Checkpoint<S>,
         device: &Device,
-        arrived: Arrived<'_>,
     ) -> Result<Self> {
-        let total = checkpoint.plan(&config.tensors())?;
-        let mut done = 0;
-        let mut piece = |bytes: u64| {
-            done += bytes;
-            arrived(done, total)
-        };
+        checkpoint.plan(&config.tensors())?;
         let d = config.d_model;
 
         // In the order of the file, so that no piece of it is fetched twice: layer 10 may stand before layer 2.
@@ -179,16 +169,16 @@ impl Model {
             let name = part.first_tensor();
             match part {
                 Part::Block(layer) => {
-                    blocks.insert(layer, load_block(checkpoint, layer, &config, device, &mut piece).await?);
+                    blocks.insert(layer, load_block(checkpoint, layer, &config, device).await?);
                 }
                 Part::Embedding | Part::Head => {
-                    rows.insert(part, load_rows(checkpoint, &name, &config, device, &mut piece).await?);
+                    rows.insert(part, load_rows(checkpoint, &name, &config, device).await?);
                 }
                 Part::Positions => {
-                    read.insert(part, checkpoint.read(&name, 0, config.n_ctx * d, &mut piece).await?);
+                    read.insert(part, checkpoint.read(&name, 0, config.n_ctx * d).await?);
                 }
                 Part::FinalGain | Part::FinalBias => {
-                    read.insert(part, checkpoint.read(&name, 0, d, &mut piece).await?);
+                    read.insert(part, checkpoint.read(&name, 0, d).await?);
                 }
             }
         }
@@ -219,11 +209,10 @@ impl Model {
 
 /// Loads a `[d_vocab, d_model]` matrix block by block; also returns its mean row.
 async fn load_rows<S: Source>(
-    checkpoint: &mut Checkpoint<S>,
+    checkpoint: &Checkpoint<S>,
     name: &str,
     config: &Config,
     device: &Device,
-    piece: &mut dyn FnMut(u64) -> Result<()>,
 ) -> Result<(VocabBlocks, Vec<f32>)> {
     let d = config.d_model;
     let mut sum = vec![0.0f64; d];
@@ -231,7 +220,7 @@ async fn load_rows<S: Source>(
     let mut row = 0;
     while row < config.d_vocab {
         let rows = VocabBlocks::rows_per_block(d).min(config.d_vocab - row);
-        let numbers = checkpoint.read(name, row * d, rows * d, piece).await?;
+        let numbers = checkpoint.read(name, row * d, rows * d).await?;
         for (index, &number) in numbers.iter().enumerate() {
             sum[index % d] += f64::from(number);
         }
@@ -244,18 +233,17 @@ async fn load_rows<S: Source>(
 
 /// Loads and processes one layer.
 async fn load_block<S: Source>(
-    checkpoint: &mut Checkpoint<S>,
+    checkpoint: &Checkpoint<S>,
     layer: usize,
     config: &Config,
     device: &Device,
-    piece: &mut dyn FnMut(u64) -> Result<()>,
 ) -> Result<Block> {
     let mut parts = config.block_tensors();
     parts.sort_by_key(|(part, _)| checkpoint.place(&block_name(layer, part)));
     let mut read = HashMap::new();
     for (part, shape) in parts {
         let count = shape.iter().product();
-        let numbers = checkpoint.read(&block_name(layer, part), 0, count, piece).await?;
+        let numbers = checkpoint.read(&block_name(layer, part), 0, count).await?;
         read.insert(part, numbers);
     }
     let mut take = |part: &str| read.remove(part).unwrap_or_default();

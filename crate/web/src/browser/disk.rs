@@ -7,21 +7,19 @@ use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{Blob, File};
 
-use crate::js::say;
-use crate::js::unreadable;
+use crate::js::{say, unreadable};
 use patchlab::error::Result;
 use patchlab::model::source::{Source, ends_early};
 use patchlab::session::{Files, TokenizerFiles};
 
-/// Files that the user chose.
-pub(super) struct Chosen {
-    pub(super) name: String,
-    pub(super) files: Vec<File>,
+pub(crate) struct Chosen {
+    pub(crate) name: String,
+    pub(crate) files: Vec<File>,
 }
 
 impl Chosen {
     /// The model's files; the weights are read when they are needed.
-    pub(super) async fn files(self) -> Result<Files<DiskFile>> {
+    pub(crate) async fn files(self) -> Result<Files<DiskFile>> {
         let find = |name: &str| self.files.iter().find(|file| file.name() == name);
         let need = |name: &str| {
             find(name).ok_or_else(|| {
@@ -57,15 +55,13 @@ impl Chosen {
     }
 }
 
-/// A file from disk.
-pub(super) struct DiskFile {
+pub(crate) struct DiskFile {
     name: String,
     file: File,
 }
 
 impl DiskFile {
-    /// Its length in bytes.
-    pub(super) fn size(&self) -> f64 {
+    pub(crate) fn size(&self) -> f64 {
         self.file.size()
     }
 }
