@@ -1,5 +1,4 @@
-// The style sheet of the exported report: one light page, as narrow as text wants to be and as wide as figures need,
-// and the same on paper.
+// The style sheet of the exported report: one light page with narrow text and wide figures, on screen and on paper.
 
 export const STYLE = `
 :root { color-scheme: light; --ink: #191c20; --soft: #565d68; --line: #e0e3e7; --strong: #c3c8cf; --accent: #0f6f66;

@@ -1,4 +1,4 @@
-// The menu of weights that this browser keeps: what they take up, how to be rid of them, and how they are kept.
+// The menu of stored weights: their size, how to delete them, and the fp16 option.
 
 import { h } from '../dom.js';
 import { say } from '../messages.js';
@@ -8,7 +8,7 @@ import { keepHalf, keepsHalf } from './half.js';
 /** @import { Engine } from '../engine/client.js' */
 /** @import { StoredModel } from '../types/engine.js' */
 
-/** What keeping weights as fp16 changes: measured on made-up weights of GPT-2 small's shape (docs/hosting.md). */
+/** The effect of fp16, measured on random weights of GPT-2 small's shape (docs/hosting.md). */
 const HALF_EFFECT = 'changes logit differences and log-probabilities by up to 0.01';
 
 /** @param {HTMLElement} menu @param {Engine} engine */
@@ -81,7 +81,7 @@ function halfChoice() {
     h('p', { class: 'hint', id: 'keep-half-hint' }, `For weights that are fetched from now on; the download is no smaller. Rounding ${HALF_EFFECT}.`));
 }
 
-/** How much this browser keeps for the page, and whether it may clear it away. */
+/** How much this browser stores for the page, and whether it may evict it. */
 async function roomInWords() {
   try {
     const [{ usage, quota }, lasts] = await Promise.all([navigator.storage.estimate(), navigator.storage.persisted?.() ?? false]);
