@@ -76,7 +76,7 @@ export class Editor {
       h('div', { class: 'adds' },
         h('button', { type: 'button', class: 'add add-group', on: { click: () => this.#addGroup() } }, icon('plus'), 'Add a group'),
         h('button', { type: 'button', class: 'add', id: 'paste-group', on: { click: () => this.#paste(null) } }, icon('copy'), 'Paste a group')),
-      h('p', { class: 'hint' }, 'Rows of a spreadsheet (clean, corrupted, answer, distractor) can be pasted into any field. Enter runs at once; Shift+Enter makes a line end.'),
+      h('p', { class: 'hint' }, 'Rows of a spreadsheet (clean, corrupted, answer, distractor) can be pasted into any field. Enter runs at once; Shift+Enter starts a new line.'),
     );
     this.#root.scrollTop = scroll;
     if (this.#checked) this.showCheck(this.#checked);

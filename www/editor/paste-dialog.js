@@ -41,7 +41,7 @@ export function openPasteDialog({ where, like, check, onAdd }) {
     add.textContent = good.length > 0 ? `Add ${plural(good.length, 'pair')}` : 'Add';
     let place = -1;
     preview.replaceChildren(...(lines.length === 0 ? [] : [h('table', { class: 'paste-table' },
-      h('caption', { class: 'visually-hidden' }, 'What becomes of each line'),
+      h('caption', { class: 'visually-hidden' }, 'How each line is read'),
       h('thead', {}, h('tr', {}, ...['line', 'clean', 'corrupted', 'answer', 'distractor'].map((name) => h('th', { scope: 'col' }, name)))),
       h('tbody', {}, ...lines.flatMap(({ line, pair, message }) => {
         if (pair) place += 1;

@@ -42,7 +42,7 @@ export function presetMenu({ onReplace, onAdd }) {
           h('button', { type: 'button', class: 'menu-main', data: { preset: preset.name }, on: { click: choose(() => onReplace(preset.name, experiment)) } },
             h('span', { class: 'menu-name' }, preset.name, h('span', { class: 'menu-count' }, plural(experiment.groups.length, 'group'))),
             h('span', { class: 'menu-note' }, preset.note),
-            index > 0 && h('span', { class: 'menu-caution', hidden: !isDemo }, 'Means nothing on the demo model, which has not learned it: open GPT-2 small.')),
+            index > 0 && h('span', { class: 'menu-caution', hidden: !isDemo }, 'Not meaningful on the demo model, which has not learned this task: open GPT-2 small.')),
           h('button', { type: 'button', class: 'link', 'aria-label': `Add the groups of ${preset.name} to the experiment`, on: { click: choose(() => onAdd(preset.name, experiment)) } }, 'Add'));
       }));
     },

@@ -30,7 +30,7 @@ export function studyMenu(source, engine) {
 
   /** @param {string} format @param {(work: Work) => Promise<string>} save resolves to the final message */
   const run = async (format, save) => {
-    if (busy) return toast('Another export is still being made.');
+    if (busy) return toast('Another export is still running.');
     busy = true;
     const work = new Work(place, CHOICES.find((choice) => choice.format === format)?.name ?? '');
     try {
@@ -81,8 +81,8 @@ export function studyMenu(source, engine) {
 /** The figures that were not exported, in one sentence. @param {Study} study */
 function missing({ missing: titles }) {
   if (titles.length === 0) return '';
-  if (titles.length > 3) return `${titles.length} figures are not computed, and so not in it.`;
-  return `Not computed, and so not in it: ${titles.join(', ')}.`;
+  if (titles.length > 3) return `${titles.length} figures have not been computed and are not included.`;
+  return `Not included, because not computed: ${titles.join(', ')}.`;
 }
 
 /** An export in progress: its progress bar and its cancel button. */

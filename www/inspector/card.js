@@ -65,7 +65,7 @@ export class Card {
       { class: 'card', 'aria-label': `${kind.what} ${name}`, data: { item: name, kind: item.kind, state: 'waiting' } },
       h('header', { class: 'card-head' },
         h('div', { class: 'card-name' }, h('p', { class: 'card-kind' }, kind.what), this.#title),
-        h('button', { type: 'button', class: 'quiet card-pin', 'aria-pressed': String(pinned), tip: pinned ? 'Let it go' : 'Keep it beside what is clicked next', on: { click: onPin } }, pinned ? 'Pinned' : 'Pin'),
+        h('button', { type: 'button', class: 'quiet card-pin', 'aria-pressed': String(pinned), tip: pinned ? 'Unpin' : 'Keep this card beside the next one', on: { click: onPin } }, pinned ? 'Pinned' : 'Pin'),
         iconButton('cross', `Close ${name}`, onClose)),
       this.#where,
       this.#fields,

@@ -38,7 +38,7 @@ export class Inspector {
           this.#wide,
           iconButton('cross', 'Close the inspector', () => this.close(), { id: 'inspector-close' })),
         this.#cards,
-        h('p', { class: 'hint inspector-hint' }, 'Click a head, a neuron or a patched cell in any picture: everything that is known of it comes here. Pin it to compare it with the next.')));
+        h('p', { class: 'hint inspector-hint' }, 'Click a head, a neuron or a patched cell in any figure to see everything known about it here. Pin it to compare it with the next one.')));
     document.addEventListener('keydown', (event) => {
       if (event.key !== 'Escape' || this.#items.length === 0 || document.querySelector('dialog[open], [popover]:popover-open, .rail.sheet-opened')) return;
       if (this.#root.contains(document.activeElement) || document.activeElement === document.body || this.#opener === document.activeElement) this.close();

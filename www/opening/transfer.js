@@ -8,7 +8,7 @@ import { Rate } from './rate.js';
 
 /** Below this many bytes per second, the user is told that the connection is slow. */
 const SLOW = 150_000;
-const SLOW_NOTE = 'The connection or the host is slow. What has come is kept: you can pause, or come back another time.';
+const SLOW_NOTE = 'The connection or the host is slow. What has been downloaded is kept: you can pause, or come back another time.';
 const TICK_MS = 1000;
 
 export class Transfer {

@@ -46,7 +46,7 @@ export function scaleSwitch(grid, view, changed) {
   const [low, high] = ranged.range.map((end) => tickText(end, 0.1).replace(/\.0$/, ''));
   const element = segmented('Colour scale', [
     { value: false, text: `${low} to ${high}`, tip: 'A fixed scale: the same colour is the same number in every figure' },
-    { value: true, text: 'fit', tip: 'A scale as wide as the numbers' },
+    { value: true, text: 'fit', tip: 'A scale fitted to the numbers' },
   ], view.fit, (fit) => {
     view.fit = fit;
     changed();

@@ -194,7 +194,7 @@ export function describeCell(grid, panel, view, row, column) {
   const isPrompt = values?.prompts[view.prompt] !== undefined;
   const lines = [
     `${cellName(grid, panel, row, column)}${grid.panels.length > 1 ? `   ${panel.name}` : ''}`,
-    `${measure.label}: ${number === null || number === undefined ? (values ? 'not computed yet' : 'has no meaning here') : full(number)}`,
+    `${measure.label}: ${number === null || number === undefined ? (values ? 'not computed yet' : 'not defined here') : full(number)}`,
   ];
   if (isPrompt) lines.push(`prompt ${view.prompt + 1}: ${visible(panel.prompts[view.prompt] ?? '')}`, `mean over ${values.prompts.length} prompts: ${values.mean[cell] === null ? 'not computed yet' : full(values.mean[cell])}`);
   if (values?.low.length) lines.push(`95 % interval of the mean: ${full(values.low[cell])} to ${full(values.high[cell])}`);

@@ -36,7 +36,7 @@ export class PanelHead {
 
 /** @param {Panel} panel @param {number} count @param {string | null} prompt @param {boolean} hasMeaning */
 function whose(panel, count, prompt, hasMeaning) {
-  if (!hasMeaning) return 'this measure has no meaning here';
+  if (!hasMeaning) return 'this measure is not defined here';
   if (prompt !== null) return visible(prompt);
   if (panel.minus !== null) return 'difference of means';
   return count > 0 ? `mean over ${plural(count, 'prompt')}` : '';

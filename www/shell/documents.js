@@ -20,7 +20,7 @@ export async function readDocument(file, engine) {
   try {
     document = JSON.parse(await file.text());
   } catch {
-    throw new Error(`${file.name} is not JSON. Experiments and studies are what "Export" writes.`);
+    throw new Error(`${file.name} is not JSON. "Import" opens the experiments and studies that "Export" writes.`);
   }
   const kind = isStudy(document) ? 'a study' : 'an experiment';
   try {

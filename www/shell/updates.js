@@ -54,7 +54,7 @@ function notice(text, onReload) {
   const box = h('div', { class: 'update', id: 'update' }, h('span', {}, text), button,
     h('button', { type: 'button', class: 'link update-later', on: { click: () => box.remove() } }, 'Later'));
   document.body.append(box);
-  say(`${text} What is typed stays.`);
+  say(`${text} What you have typed is kept.`);
 }
 
 function remember() {

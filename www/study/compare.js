@@ -15,7 +15,7 @@ import { drawPart } from '../reports/index.js';
 
 /** @typedef {{ analysis: string, part: Extract<Part, { kind: 'heat' | 'line' }> }} Source a figure that has both groups */
 
-const READ = 'Each picture that has both is shown for the first, for the second, and as the first minus the second, on one scale; in the scatter, heads on the dashed line do the same for both.';
+const READ = 'Each figure that has both groups is shown for the first, for the second, and as the first minus the second, on one scale. In the scatter, heads on the dashed line do the same for both.';
 
 export class Compare {
   /** How to read it. */

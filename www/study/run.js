@@ -128,7 +128,7 @@ export class Run {
   }
 
   #invite() {
-    this.figure.wait(this.#options.onDemand ? 'Computed when asked for.' : 'Computed when it comes into view.', true);
+    this.figure.wait(this.#options.onDemand ? 'Computed on request.' : 'Computed when it comes into view.', true);
     this.#enter('idle');
   }
 

@@ -60,11 +60,11 @@ export const FIGURES = [
   },
   {
     analysis: 'head-attribution', section: 'heads', controls: [],
-    read: ['What each head adds to the logit difference. Blue heads write the answer, red ones the distractor. Click a head to see everything that is known of it.'],
+    read: ['What each head adds to the logit difference. Blue heads write the answer, red ones the distractor. Click a head to see everything known about it.'],
   },
   {
     analysis: 'attention', section: 'heads', controls: ['heads', 'prompt', 'what'],
-    read: ['What the heads with the largest attributions look at. Point at a word to see where it looks from there; click to hold it.'],
+    read: ['What the heads with the largest attributions look at. Point at a word to see what it attends to; click to hold it.'],
   },
   {
     analysis: 'residual-patching', section: 'patching', controls: ['site'],
@@ -88,11 +88,11 @@ export const FIGURES = [
   },
   {
     analysis: 'neuron-on-text', section: 'neurons', controls: ['neuron', 'text', 'full'], follows: { setting: 'neuron', from: 'neuron-attribution' }, tables: 'beside',
-    read: ['On which words one neuron fires, and which tokens its output makes likelier and less likely. It starts with the neuron that writes most; type another, or any text.'],
+    read: ['On which words one neuron fires, and which tokens its output makes likelier and less likely. It starts with the neuron with the largest attribution; type another, or any text.'],
   },
   {
     analysis: 'checks', section: 'trust', controls: [],
-    read: ['Patching nothing must change nothing, patching everything must give the other run, the parts must sum to the whole, attention rows to 1, and the fast way of patching must agree with the plain one. Where the model brings reference values along, the numbers here must be those.'],
+    read: ['Patching nothing must change nothing, patching everything must give the other run, the parts must sum to the whole, attention rows to 1, and the fast way of patching must agree with the plain one. If the model comes with reference values, the numbers here must match them.'],
   },
   {
     analysis: 'notebook-figures', section: 'trust', controls: [], alone: true, tables: 'folded',

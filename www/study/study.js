@@ -100,7 +100,7 @@ export class Study {
     const model = this.#options.model();
     for (const { entry, run } of this.#placed) {
       if (!entry.onDemand || run.state !== 'idle' || !run.ask || !model) continue;
-      run.figure.estimate(`Computed when asked for: takes about ${formatSeconds(this.timing.guess(run.ask, model))}.`);
+      run.figure.estimate(`Computed on request: takes about ${formatSeconds(this.timing.guess(run.ask, model))}.`);
     }
   }
 

@@ -57,7 +57,7 @@ export function drawHeat(part, { actions, name }) {
         panels[index].heat.paint(numbersOf(panel, measure, view), colour);
       }),
       ...grid.panels.map((panel, index) => () => {
-        const missing = valuesOf(panel, measure) ? 'not computed yet' : 'no meaning for this group';
+        const missing = valuesOf(panel, measure) ? 'not computed yet' : 'not defined for this group';
         const numbers = numbersOf(panel, measure, view);
         const columns = columnCount(grid, panel);
         panels[index].heat.name((cell) => {
