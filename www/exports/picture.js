@@ -115,11 +115,11 @@ function boxOf(element, style, { x, y }) {
   if (box.width === 0 || box.height === 0) return [];
   const [left, top] = [box.left - x, box.top - y];
   const radius = Math.min(parseFloat(style.borderTopLeftRadius) || 0, box.height / 2);
-  const ground = opaque(style.backgroundColor);
+  const background = opaque(style.backgroundColor);
   /** @type {SVGElement[]} */
   const elements = [];
-  if (ground.opacity > 0) {
-    elements.push(s('rect', { x: left, y: top, width: box.width, height: box.height, rx: radius || null, fill: ground.colour, 'fill-opacity': ground.opacity < 1 ? ground.opacity : null }));
+  if (background.opacity > 0) {
+    elements.push(s('rect', { x: left, y: top, width: box.width, height: box.height, rx: radius || null, fill: background.colour, 'fill-opacity': background.opacity < 1 ? background.opacity : null }));
   }
   const sides = /** @type {const} */ (['Top', 'Right', 'Bottom', 'Left']).map((side) => {
     const width = style[`border${side}Style`] === 'none' ? 0 : parseFloat(style[`border${side}Width`]) || 0;

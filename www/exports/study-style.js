@@ -35,7 +35,7 @@ nav .number { display: inline-block; width: 1.4em; color: var(--soft); }
 .pictures figure { margin: 10px 0 0; max-width: 100%; }
 figcaption { width: 0; min-width: 100%; margin-bottom: 4px; font-size: 13.5px; line-height: 1.45; }
 figcaption b, .caption b { margin-right: 0.5em; }
-/* The pictures have margins of their own. */
+/* Charts have their own margins. */
 .pictures svg { display: block; max-width: calc(100% + 24px); height: auto; margin: 0 -12px; }
 .caption { margin-top: 18px; font-size: 13.5px; }
 .tables { display: flex; flex-wrap: wrap; gap: 0 36px; }

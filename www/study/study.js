@@ -37,7 +37,7 @@ const ASSUMED = { n_layers: 4, n_heads: 4 };
  * @property {() => number} serial changes whenever another model has been opened
  * @property {(place: Place) => string} describe
  * @property {(place: Place) => void} goTo
- * @property {Actions} actions what clicks on pictures do
+ * @property {Actions} actions what clicks on figures do
  * @property {(error: EngineError) => void} onCrash
  * @property {(error: EngineError) => Promise<void> | null} onLost
  */
