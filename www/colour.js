@@ -1,5 +1,5 @@
-// The colours of pictures. Cells are the same in both themes: a figure means the same wherever it is shown. Lines and
-// points, which stand on the page's own ground, are lighter on a dark one.
+// Colours for figures. Cell colours are the same in both themes, so that a figure reads the same everywhere. Lines and
+// points are drawn on the page's background, so they are lighter in the dark theme.
 
 /** @typedef {number[]} Rgb red, green and blue from 0 to 255 */
 
@@ -10,7 +10,7 @@ const RDBU = [
 ];
 /** ColorBrewer's Blues, from white. @type {Rgb[]} */
 const BLUES = [[255, 255, 255], [222, 235, 247], [198, 219, 239], [158, 202, 225], [107, 174, 214], [66, 146, 198], [33, 113, 181], [8, 81, 156], [8, 48, 107]];
-/** White to red, as Neuroscope has it. @type {Rgb[]} */
+/** White to red, as in Neuroscope. @type {Rgb[]} */
 const REDS = [[255, 255, 255], [254, 224, 210], [252, 187, 161], [252, 146, 114], [251, 106, 74], [239, 59, 44], [203, 24, 29]];
 
 /** Matplotlib's viridis. @type {Rgb[]} */
@@ -19,7 +19,7 @@ const VIRIDIS = [
   [122, 209, 81], [189, 223, 38], [253, 231, 37],
 ];
 
-/** Okabe and Ito's colours, told apart by the colour-blind, without yellow, which white paper swallows. On light, on dark. */
+/** Okabe and Ito's colour-blind-safe colours, as [light theme, dark theme]; without yellow, which is invisible on white. */
 const CATEGORIES = [
   ['#0072b2', '#3f9fdc'], ['#d55e00', '#e8752a'], ['#009e73', '#1fb98c'], ['#cc79a7', '#d892b9'],
   ['#56b4e9', '#8accf2'], ['#e69f00', '#efb73d'], ['#7f4f24', '#b5855a'], ['#6b6b6b', '#a3a3a3'],
@@ -38,8 +38,7 @@ function css(rgb) {
 }
 
 /**
- * The diverging RdBu scale of the notebooks people come from: the colour of `value` on a scale from `-limit` to `limit`,
- * blue positive.
+ * The diverging RdBu scale that TransformerLens notebooks use, from `-limit` to `limit`; blue is positive.
  *
  * @param {number} value
  * @param {number} limit
@@ -59,25 +58,25 @@ export function reds(place) {
   return css(between(REDS, place));
 }
 
-/** Colours in an order, for layers: viridis without the end that the ground swallows. @param {number} place from 0 to 1 */
+/** Sequential colours, for layers: viridis without the end that vanishes into the background. @param {number} place from 0 to 1 */
 export function ordered(place) {
   return `light-dark(${css(between(VIRIDIS, 0.92 * place))}, ${css(between(VIRIDIS, 0.22 + 0.78 * place))})`;
 }
 
-/** Colours without an order, for groups. @param {number} index */
+/** Categorical colours, for groups. @param {number} index */
 export function category(index) {
   const [light, dark] = CATEGORIES[index % CATEGORIES.length];
   return `light-dark(${light}, ${dark})`;
 }
 
-/** Black or white, whichever can be read better on a colour written as `rgb(r g b)`. @param {string} colour */
+/** Black or white, whichever is more readable on `rgb(r g b)`. @param {string} colour */
 export function textOn(colour) {
   const [r, g, b] = (colour.match(/\d+/g) ?? []).map((part) => (Number(part) / 255 > 0.04 ? ((Number(part) / 255 + 0.055) / 1.055) ** 2.4 : 0));
   return 0.2126 * r + 0.7152 * g + 0.0722 * b > 0.179 ? '#000000' : '#ffffff';
 }
 
 /**
- * Shades of a scale, made once: thousands of cells are then coloured by looking up.
+ * A colour scale as a lookup table, because it is applied to thousands of cells.
  *
  * @param {{ low: number, high: number, middle: number | null }} domain
  * @returns {(value: number) => string}

@@ -1,5 +1,5 @@
-// Making elements. Styles are set through the CSSOM, which the page's Content-Security-Policy allows where it forbids
-// style attributes.
+// Creating elements. Styles are set through the CSSOM, because the page's Content-Security-Policy forbids style
+// attributes.
 
 /** @typedef {Node | string | number | false | null | undefined} Child */
 
@@ -9,12 +9,12 @@
  * @property {Record<string, string | number | boolean | null | undefined>} [data] `data-*` attributes
  * @property {Record<string, string>} [style] custom properties and styles
  * @property {{ [K in keyof HTMLElementEventMap]?: (event: HTMLElementEventMap[K]) => void }} [on] event listeners
- * @property {string} [tip] what the tooltip says
+ * @property {string} [tip] tooltip text
  */
 
 /**
- * Makes an element. Properties that are not named in `Properties` are attributes; `false`, `null` and `undefined` leave
- * one out, `true` sets it empty.
+ * Creates an element. Properties other than those in `Properties` become attributes: `false`, `null` and `undefined`
+ * omit the attribute, `true` sets it to the empty string.
  *
  * @template {keyof HTMLElementTagNameMap} K
  * @param {K} tag
@@ -59,7 +59,7 @@ function asNode(child) {
 }
 
 /**
- * The element with this id; the page's skeleton has it or is broken.
+ * The element with this id, which index.html must contain.
  *
  * @template {HTMLElement} T
  * @param {string} id
@@ -74,7 +74,7 @@ export function byId(id, type) {
 
 const SVG = 'http://www.w3.org/2000/svg';
 
-/** Line icons on a 16 x 16 grid, drawn in the text's colour. */
+/** Line icons on a 16 x 16 grid, in the text colour. */
 const ICONS = {
   chevron: 'M6 4l4 4-4 4',
   plus: 'M8 3v10M3 8h10',
@@ -101,7 +101,7 @@ export function icon(name) {
 }
 
 /**
- * A button that shows only an icon; its label is read out and shown on hover.
+ * An icon-only button; `label` is its accessible name and its tooltip.
  *
  * @param {keyof typeof ICONS} name
  * @param {string} label

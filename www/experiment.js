@@ -1,10 +1,9 @@
-// What the page knows about the experiment document: its shape, its defaults, and the prompts that it lists.
-// Whether a pair can be run is the engine's to say.
+// The experiment document: its shape, its defaults and its prompts. Whether a pair can be run is decided by the engine.
 
 /** @import { Experiment, Group, Pair, Field } from './types/engine.js' */
 
 /**
- * An experiment with its defaults written out.
+ * An experiment with its defaults filled in.
  * @typedef {Group & { symmetric: boolean }} FullGroup
  * @typedef {{ groups: FullGroup[], prepend_bos: boolean }} FullExperiment
  */
@@ -27,7 +26,7 @@ export function emptyGroup(experiment) {
   return { name: freeName(experiment, 'New group'), symmetric: true, pairs: [emptyPair()] };
 }
 
-/** A name that no group has yet. @param {FullExperiment} experiment @param {string} wish */
+/** `wish`, or `wish 2`, `wish 3`, ... if that name is taken. @param {FullExperiment} experiment @param {string} wish */
 export function freeName(experiment, wish) {
   const taken = new Set(experiment.groups.map((group) => group.name));
   let name = wish;
@@ -52,7 +51,7 @@ export function withDefaults(experiment) {
  *
  * @param {unknown} value
  * @returns {FullExperiment}
- * @throws {Error} in words, if it is no experiment
+ * @throws {Error} with a message for the user, if it is not an experiment
  */
 export function readExperiment(value) {
   const document = record(value, 'the document', ['groups', 'prepend_bos']);
@@ -74,7 +73,7 @@ export function readExperiment(value) {
 }
 
 /**
- * An object without fields that nobody knows: a misspelt one must not be silently ignored.
+ * Checks that `value` is an object with known fields only: a misspelt field must not be silently ignored.
  *
  * @param {unknown} value
  * @param {string} what
@@ -89,12 +88,12 @@ function record(value, what, known) {
 }
 
 /**
- * A prompt of the experiment: one of a pair's two, as the clean one.
+ * One prompt to run: one side of a pair, taken as the clean prompt.
  * @typedef {{ group: number, pair: number, swapped: boolean, prompt: string, answer: string }} Case
  */
 
 /**
- * The prompts that are run, in the engine's order: with symmetric pairs each pair yields two.
+ * The prompts that are run, in the engine's order. A symmetric pair yields two.
  *
  * @param {FullExperiment} experiment
  * @returns {Case[]}
@@ -109,12 +108,12 @@ export function casesOf(experiment) {
 }
 
 /**
- * Pairs from pasted text: one a line, the fields separated by tabs, in the order clean, corrupted, answer, distractor.
- * Spaces are kept. Answer and distractor, when left out, are those of `like`.
+ * Parses pasted text: one pair per line, tab-separated, in the order clean, corrupted, answer, distractor. Spaces are
+ * kept. A missing answer or distractor is taken from `like`.
  *
  * @param {string} text
  * @param {Pair} like
- * @returns {Pair[] | null} null if the text is no such list
+ * @returns {Pair[] | null} null if the text is not tab-separated
  */
 export function pairsFromText(text, like) {
   if (!text.includes('\t')) return null;

@@ -1,5 +1,5 @@
-// The link in the address bar: `#e=` and the experiment, the prompt under test and how the study is looked at, as
-// deflated JSON in base64url.
+// The link in the address bar: `#e=`, then the experiment, the prompt under test and the view as deflated JSON in
+// base64url.
 // The model and the device are in the query (`?model=`, `?device=`), see opening/choices.js.
 
 import { readExperiment } from './experiment.js';
@@ -10,12 +10,12 @@ import { readSetup } from './study/setup.js';
 /** @import { TestPrompt } from './state.js' */
 /** @import { Saved } from './study/setup.js' */
 
-/** Characters of a fragment: what browsers take as an address, and more than a person's experiment needs. */
+/** Longest fragment, in characters: browsers accept it, and no hand-written experiment needs more. */
 export const LONGEST_LINK = 1 << 20;
-/** Bytes of the document. Deflated, a few kilobytes can become gigabytes, and a link may come from anyone. */
+/** Longest document, in bytes. A few kilobytes can inflate to gigabytes, and a link may come from anyone. */
 export const LONGEST_DOCUMENT = 4 << 20;
 
-/** Groups and pairs: a kilobyte of link can hold so many that the page is busy for minutes, on every visit from then on. */
+/** Most groups and pairs. A link of a kilobyte can hold enough to keep the page busy for minutes, now and, through the draft, on later visits. */
 export const MOST_PARTS = 1000;
 
 /** @param {FullExperiment} experiment */
@@ -27,7 +27,7 @@ function isTooLarge({ groups }) {
  * @param {FullExperiment} experiment
  * @param {TestPrompt} test
  * @param {Saved} study
- * @returns {Promise<string>} the fragment, with its `#`; empty if there is too much for a link
+ * @returns {Promise<string>} the fragment, including `#`; empty if the experiment is too large for a link
  */
 export async function writeLink(experiment, test, study) {
   if (isTooLarge(experiment)) return '';
@@ -43,7 +43,7 @@ export async function writeLink(experiment, test, study) {
 /**
  * @param {string} fragment `location.hash`
  * @returns {Promise<{ experiment: FullExperiment, test: TestPrompt | null, study: Partial<Saved> } | null>} null if it holds no experiment
- * @throws {Error} in words, if it holds a damaged one
+ * @throws {Error} with a message for the user, if the link is damaged
  */
 export async function readLink(fragment) {
   if (!fragment.startsWith('#e=')) return null;
@@ -62,7 +62,7 @@ export async function readLink(fragment) {
   return { experiment, test: readTest(document?.test), study: readSetup(document?.study) };
 }
 
-/** Half a character, which JSON can name and the engine cannot take, becomes the sign for one. @param {string} _ @param {unknown} value */
+/** Replaces lone surrogates, which JSON can encode but the engine cannot accept, with U+FFFD. @param {string} _ @param {unknown} value */
 function wellFormed(_, value) {
   return typeof value === 'string' ? value.replace(/\p{Surrogate}/gu, '\ufffd') : value;
 }
@@ -72,7 +72,7 @@ class TooLong extends Error {}
 /**
  * @param {Uint8Array<ArrayBuffer>} bytes
  * @param {CompressionStream | DecompressionStream} stream
- * @param {number} limit bytes that may come out; the stream is stopped at the chunk that exceeds it
+ * @param {number} limit most bytes of output; reading stops at the chunk that exceeds it
  */
 async function pipe(bytes, stream, limit) {
   /** @type {ReadableStream<Uint8Array>} */
@@ -80,7 +80,7 @@ async function pipe(bytes, stream, limit) {
   /** @type {Uint8Array<ArrayBuffer>[]} */
   const chunks = [];
   let length = 0;
-  // A reader instead of `for await`, which not every browser has for streams.
+  // Not `for await`: some browsers do not support it on streams.
   const reader = out.getReader();
   for (let read = await reader.read(); !read.done; read = await reader.read()) {
     length += read.value.length;

@@ -1,4 +1,4 @@
-// The page's wiring: state, editor, engine, study and inspector, and what each does when another changes.
+// Wires the page together: state, editor, engine, study and inspector, and how each reacts when another changes.
 
 import { byId } from './dom.js';
 import { casesOf, emptyGroup, withDefaults } from './experiment.js';
@@ -29,7 +29,7 @@ import { Study } from './study/study.js';
 
 const CHECK_PAUSE_MS = 120;
 const LINK_PAUSE_MS = 400;
-/** A first opening that takes longer is a download, and the page's own files need not wait for its end. */
+/** If the first model takes longer than this, it is being downloaded, and the service worker no longer waits for it. */
 const OPENING_MS = 20_000;
 
 const engine = new Engine();
@@ -58,7 +58,7 @@ const editor = new Editor(state, {
     try {
       return await engine.call('check', { experiment });
     } catch {
-      // The editor's own check tells of a broken engine.
+      // A broken engine is reported by check() below.
       return null;
     }
   },
@@ -90,7 +90,7 @@ const study = new Study(engine, state, setup, {
     onHead: ({ layer, head, group }) => inspector.open({ kind: 'head', layer, head, group }),
     onNeuron: ({ layer, neuron, group }) => inspector.open({ kind: 'neuron', layer, neuron, group }),
     onPatch: ({ site, layer, head, neuron, position, group }) => {
-      // A whole head, or a neuron, is more than the one patch.
+      // A patch of a whole head or neuron opens the card of that head or neuron, which links to the patched run.
       if (position === undefined && head !== undefined) inspector.open({ kind: 'head', layer, head, group });
       else if (neuron !== undefined) inspector.open({ kind: 'neuron', layer, neuron, group });
       else inspector.open({ kind: 'patch', site, layer, head, position, group });
@@ -135,29 +135,29 @@ function goToSection(id) {
   sectionElement(id)?.querySelector('h2')?.focus({ preventScroll: true });
 }
 
-/** A model is open: with the first one the page is whole. */
+/** A model has been opened. The first one completes the page. */
 async function onOpened() {
   check();
   await loadCatalogue();
   presets.showCautions(/^demo model/.test(opener.open?.model.name ?? ''));
   study.modelChanged();
   inspector.refresh();
-  // The model's size decides how tall figures are, so the section that the link opens is sought again.
+  // Figure heights depend on the model's size, so scroll to the linked section again.
   sectionElement(linkedSection)?.scrollIntoView({ block: 'start' });
   linkedSection = '';
 }
 
-/** The same model is open again, perhaps on another device. */
+/** The same model has been opened again, possibly on another device. */
 function onReopened() {
   study.timing.clear();
   check();
 }
 
-/** The section that the link opens, until it has been shown or the reader has gone elsewhere. */
+/** The section that the link points to; cleared once it has been shown or the user moves elsewhere. */
 let linkedSection = '';
 for (const event of ['wheel', 'touchstart', 'pointerdown', 'keydown']) addEventListener(event, () => { linkedSection = ''; }, { passive: true });
 
-/** Makes the sections, and the presets' menu. */
+/** Builds the sections and fills the presets menu. */
 async function loadCatalogue() {
   const loading = loadPresets();
   if (!study.isBuilt) {
@@ -174,7 +174,7 @@ async function loadCatalogue() {
 /** @type {ReturnType<typeof setTimeout> | undefined} */
 let checkTimer;
 let checks = 0;
-/** Asks the engine for the tokens and problems of the experiment; only the latest answer counts. */
+/** Requests the tokens and problems of the experiment; only the latest response is used. */
 async function check() {
   if (!state.isStarted) return;
   const mine = (checks += 1);
@@ -184,7 +184,7 @@ async function check() {
   } catch (error) {
     if (!(error instanceof EngineError)) throw error;
     if (error.code === 'engine') onCrash(error);
-    // With a new device comes a new check.
+    // The experiment is checked again once a new device is ready.
     else if (error.code !== 'compute') toast(error.message);
   }
 }
@@ -196,7 +196,7 @@ function writeAddressSoon() {
   linkTimer = setTimeout(writeAddress, LINK_PAUSE_MS);
 }
 
-/** Writes the draft and the address bar without waiting for a pause. */
+/** Writes the draft and the address bar immediately. */
 function saveNow() {
   clearTimeout(linkTimer);
   return writeAddress();
@@ -224,7 +224,7 @@ setup.onChange(() => {
   study.refresh();
 });
 
-/** Puts an experiment that came from outside in place of the present one. @param {FullExperiment} experiment @param {string} what */
+/** Replaces the experiment with an imported or linked one. @param {FullExperiment} experiment @param {string} what */
 function replaceBy(experiment, what) {
   state.edit((own) => Object.assign(own, experiment));
   toast(what, { label: 'Undo', click: () => state.undo() });
@@ -285,7 +285,7 @@ byId('share', HTMLElement).addEventListener('click', async () => {
   }
 });
 
-/** The first experiment: the link's, else what was typed last time, else the first preset. */
+/** Starts with the linked experiment, else the draft of the last visit, else the first preset. */
 async function start() {
   const query = new URLSearchParams(location.search);
   const opening = opener.start(choiceFromQuery(query), deviceFromQuery(query));
@@ -298,7 +298,7 @@ async function start() {
   } catch (error) {
     toast(`The link\u2019s experiment cannot be read: ${error instanceof Error ? error.message : error}.`);
   }
-  // A draft saved under this very link is what the link became by typing on.
+  // A draft saved under this link is a later edit of the linked experiment, so it takes precedence.
   const isOwn = draft?.links.includes(location.hash) ?? false;
   const first = isOwn ? draft : (linked ?? draft);
   if (linked) setup.set(linked.study);
@@ -309,7 +309,7 @@ async function start() {
 }
 
 let presetsLoaded = false;
-/** Fills the menu, and the editor if there is nothing in it yet. */
+/** Fills the presets menu, and the editor if it is still empty. */
 async function loadPresets() {
   if (presetsLoaded) return;
   try {

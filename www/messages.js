@@ -1,4 +1,4 @@
-// Short messages: a toast for what the eye should notice, the live region for what a screen reader should say.
+// Short messages: a toast on the screen, and the live region for screen readers.
 
 import { byId, h } from './dom.js';
 

@@ -1,11 +1,11 @@
-// Numbers as text. Every figure writes its numbers through here, so that one quantity looks the same everywhere.
+// Number formatting. Every figure formats its numbers here, so that a quantity looks the same everywhere.
 
 /** @import { Quantity } from './types/engine.js' */
 
 const MINUS = '\u2212';
 
 /**
- * A number in the digits of its quantity: four decimals for logits, per cent with two for probabilities.
+ * Formats a number by its quantity: four decimals for logits, a percentage with two decimals for probabilities.
  *
  * @param {number} value
  * @param {Quantity} quantity
@@ -15,7 +15,7 @@ export function formatQuantity(value, quantity) {
   if (!Number.isFinite(value)) return String(value).replace('-', MINUS);
   switch (quantity) {
     case 'probability':
-      // "0.00%" would say that it cannot happen.
+      // "0.00%" would read as impossible.
       if (value > 0 && value < 0.00005) return '<0.01%';
       return `${(100 * value).toFixed(2)}%`;
     case 'logit-difference':
@@ -29,10 +29,10 @@ export function formatQuantity(value, quantity) {
     case 'attention':
       return fixed(value, 3);
     case 'error':
-      // An error is told by its magnitude: "0.0000" would say that there is none.
+      // "0.0000" would read as no error at all.
       return value === 0 ? '0' : value.toExponential(1).replaceAll('-', MINUS);
     default:
-      // A mean of ranks is no whole number.
+      // A mean of ranks may be fractional.
       return fixed(value, Number.isInteger(value) ? 0 : 2);
   }
 }
@@ -49,12 +49,12 @@ export function signed(value, digits) {
   return value > 0 && Number(text) !== 0 ? `+${text}` : text;
 }
 
-/** Every digit the engine gave, for the tooltip. @param {number} value */
+/** All digits, for tooltips. @param {number} value */
 export function full(value) {
   return String(value).replace('-', MINUS);
 }
 
-/** A number as short as an axis allows, for ticks a certain step apart. @param {number} value @param {number} step */
+/** A tick label, with just enough decimals for ticks `step` apart. @param {number} value @param {number} step */
 export function tickText(value, step) {
   if (value === 0 || Math.abs(value) < step / 1e6) return '0';
   if (step < 1e-4 || Math.abs(value) >= 1e6) return value.toExponential(1).replaceAll('-', MINUS);
@@ -75,14 +75,14 @@ export function formatCount(count) {
   return `${(count / 1e6).toFixed(count < 1e7 ? 2 : 1)} M`;
 }
 
-/** A stretch of time, rounded to what one needs to know while waiting. @param {number} seconds */
+/** A remaining time, rounded to what matters while waiting. @param {number} seconds */
 export function formatSeconds(seconds) {
   if (seconds < 60) return `${Math.max(1, Math.ceil(seconds))} s`;
   const minutes = Math.round(seconds / 60);
   return minutes < 60 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 
-/** How long something took. @param {number} milliseconds */
+/** A measured duration. @param {number} milliseconds */
 export function formatDuration(milliseconds) {
   return milliseconds < 999.5 ? `${Math.max(1, Math.round(milliseconds))} ms` : `${(milliseconds / 1000).toFixed(milliseconds < 9950 ? 2 : 1)} s`;
 }

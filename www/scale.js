@@ -1,4 +1,4 @@
-// A linear scale: from numbers to pixels, with ticks where people expect them.
+// A linear scale from numbers to pixels, with ticks at round numbers.
 
 import { ticks } from './vendor/dist/d3.js';
 
@@ -9,7 +9,7 @@ import { ticks } from './vendor/dist/d3.js';
 export function linear([low, high], [from, to]) {
   const factor = high === low ? 0 : (to - from) / (high - low);
   const place = (/** @type {number} */ value) => from + (value - low) * factor;
-  /** About so many round numbers within the domain. @param {number} count @returns {number[]} */
+  /** About `count` round numbers within the domain. @param {number} count @returns {number[]} */
   place.ticks = (count) => ticks(low, high, count);
   return place;
 }

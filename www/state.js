@@ -1,22 +1,22 @@
-// What the page holds of its own: the experiment and the prompt under test, with undo, kept in the browser's storage
-// at every change so that nothing typed is lost.
+// The page's own state: the experiment and the prompt under test, with undo. It is saved to localStorage on every
+// change, so that nothing typed is lost.
 
 import { readExperiment } from './experiment.js';
 
 /** @import { FullExperiment } from './experiment.js' */
 
 /**
- * The prompt under test: one of the experiment's, followed as it is edited, or one typed freely.
+ * The prompt under test: a reference to one of the experiment's prompts, which follows edits, or free text.
  * @typedef {{ group: number, pair: number, swapped: boolean } | { prompt: string, answer: string }} TestPrompt
  */
 
 /**
  * @typedef {object} Change
- * @property {'field' | 'structure'} kind whether only a text field changed, or groups and pairs themselves
+ * @property {'field' | 'structure'} kind whether only the text of a field changed, or groups or pairs were added, removed or replaced
  */
 
 const KEY = 'patchlab.draft';
-/** Typing in one field within this time is undone as one step. */
+/** Edits of one field that are less than this apart are undone as one step. */
 const COALESCE_MS = 1500;
 const UNDO_STEPS = 200;
 
@@ -26,7 +26,7 @@ export class State {
   /** @type {TestPrompt} */
   test = { group: 0, pair: 0, swapped: false };
 
-  /** Whether there is an experiment yet: the link's, the draft's or a preset's. */
+  /** Whether an experiment has been loaded yet, from a link, the draft or a preset. */
   isStarted = false;
 
   /** @type {FullExperiment[]} */
@@ -38,8 +38,8 @@ export class State {
   /** @type {((change: Change) => void)[]} */
   #listeners = [];
   /**
-   * The fragments of the address bar that the stored draft was written under: the last, and the one before, which a
-   * reload in the moment of a change may still see.
+   * The address-bar fragments that the stored draft belongs to: the latest, and the one before, which a reload in the
+   * middle of a change may still see.
    * @type {string[]}
    */
   #links = [];
@@ -50,7 +50,7 @@ export class State {
   }
 
   /**
-   * Puts the first experiment in place. `before`, if given, is one undo step away.
+   * Sets the first experiment. Undo goes back to `before`, if given.
    *
    * @param {FullExperiment} experiment
    * @param {TestPrompt | null} test
@@ -65,7 +65,7 @@ export class State {
   }
 
   /**
-   * Changes the experiment. Steps with the same `key` that follow each other quickly are one undo step.
+   * Edits the experiment. Edits with the same `key` in quick succession are one undo step.
    *
    * @param {(experiment: FullExperiment) => void} edit works on a copy
    * @param {{ kind?: 'field' | 'structure', key?: string }} [options]
@@ -120,7 +120,7 @@ export class State {
     this.#announce('field');
   }
 
-  /** Whether there is a prompt under test: one that is typed, or a pair that exists. */
+  /** Whether there is a prompt under test: free text, or a pair that exists. */
   get hasTest() {
     return 'prompt' in this.test || this.experiment.groups[this.test.group]?.pairs[this.test.pair] !== undefined;
   }
@@ -137,7 +137,7 @@ export class State {
 
   /** @param {Change['kind']} kind */
   #announce(kind) {
-    // The pair under test may have been removed; its text must not be lost with a dangling reference.
+    // The pair under test may have been removed: do not keep a dangling reference.
     if (!('prompt' in this.test) && !this.experiment.groups[this.test.group]?.pairs[this.test.pair]) {
       this.test = { group: 0, pair: 0, swapped: false };
     }
@@ -145,7 +145,7 @@ export class State {
     for (const listener of this.#listeners) listener({ kind });
   }
 
-  /** Remembers under which link the draft is to be found again. @param {string} link */
+  /** Records the link that the draft belongs to. @param {string} link */
   savedAs(link) {
     if (link !== this.#links[0]) this.#links = [link, ...this.#links].slice(0, 2);
     this.save();
@@ -156,13 +156,13 @@ export class State {
     try {
       localStorage.setItem(KEY, JSON.stringify({ experiment: this.experiment, test: this.test, links: this.#links }));
     } catch {
-      // Storage is full or switched off: the address bar still holds the experiment.
+      // Storage is full or disabled: the address bar still holds the experiment, unless it is too large for a link.
     }
   }
 }
 
 /**
- * What was typed on an earlier visit, and the links it was saved under.
+ * The draft of the last visit, and the links it belongs to.
  *
  * @returns {{ experiment: FullExperiment, test: TestPrompt | null, links: string[] } | null}
  */

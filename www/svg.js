@@ -1,14 +1,14 @@
-// Making SVG elements. Everything is said in attributes, colours as `var(--ink)` and the like, so that a picture looks
-// the same when it is saved as a file: exports/ replaces the variables by their light values.
+// Creating SVG elements. All styling is in attributes, with colours such as `var(--ink)`, so that a saved file looks the
+// same: exports/ replaces the variables with their light-theme values.
 
 const SVG = 'http://www.w3.org/2000/svg';
 
-/** The text of pictures. */
+/** Text in figures. */
 export const FONT = { 'font-family': 'var(--sans)', 'font-size': 11 };
 
 let ids = 0;
 
-/** An id that nothing else on the page has. @param {string} what */
+/** An id that is unique on the page. @param {string} what */
 export function newId(what) {
   return `${what}-${(ids += 1)}`;
 }
@@ -16,7 +16,7 @@ export function newId(what) {
 /**
  * @template {keyof SVGElementTagNameMap} K
  * @param {K} tag
- * @param {Record<string, string | number | boolean | null | undefined>} [attributes] `false`, `null` and `undefined` leave one out
+ * @param {Record<string, string | number | boolean | null | undefined>} [attributes] `false`, `null` and `undefined` omit the attribute
  * @param {...(Node | string | false | null | undefined)} children
  * @returns {SVGElementTagNameMap[K]}
  */
@@ -34,7 +34,7 @@ export function label(text, x, y, attributes = {}) {
   return s('text', { x, y, fill: 'var(--ink-soft)', ...FONT, ...attributes }, text);
 }
 
-/** Pixels with one decimal: more digits make long paths and no other picture. @param {number} value */
+/** Rounds to a tenth of a pixel: more digits only make paths longer. @param {number} value */
 export function px(value) {
   return Math.round(value * 10) / 10;
 }

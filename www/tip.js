@@ -1,5 +1,5 @@
-// One tooltip for the whole page: whatever has `data-tip` shows it on hover and on focus. Pictures that hold more than
-// elements could say show theirs with `showTip`.
+// One tooltip for the whole page. Elements with `data-tip` show it on hover and focus; figures, whose tooltips depend on
+// the cell, call `showTip`.
 
 import { h } from './dom.js';
 
@@ -7,12 +7,12 @@ const tip = h('div', { class: 'tip', id: 'tip', role: 'tooltip', hidden: true })
 /** @type {HTMLElement | null} */
 let shown = null;
 
-/** @typedef {{ getBoundingClientRect: () => DOMRect }} Anchor what a tooltip is about: an element, or a place in a picture */
+/** @typedef {{ getBoundingClientRect: () => DOMRect }} Anchor what the tooltip points at: an element, or a point in a figure */
 
 /** @type {Anchor | null} */
 let anchor = null;
 let shownAt = 0;
-/** A scroll this soon after is the browser's own, bringing what got the focus into view. */
+/** A scroll this soon after showing is the browser bringing the focused element into view. */
 const SAME_MOVE_MS = 250;
 
 export function startTooltips() {
@@ -31,7 +31,7 @@ export function startTooltips() {
   document.addEventListener('focusin', (event) => {
     if (event.target instanceof Element && event.target.matches(':focus-visible')) show(event.target);
   });
-  // A button that was pressed needs no explanation any more; a dot or a number still does.
+  // Clicking a button hides its tooltip; dots keep theirs.
   document.addEventListener('click', (event) => {
     if (event.target instanceof Element && event.target.closest('button:not(.dot)')) show(null);
   });
@@ -60,7 +60,7 @@ export function hideTip() {
   tip.hidden = true;
 }
 
-/** Above its owner, or below where there is no room. @param {DOMRect} owner */
+/** Above the owner, or below it if there is no room. @param {DOMRect} owner */
 function place(owner) {
   const gap = 8;
   const box = tip.getBoundingClientRect();

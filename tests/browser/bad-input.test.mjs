@@ -1,4 +1,4 @@
-// Bad input: each kind has its message where it belongs, and the page goes on working.
+// Bad input: each kind gets its message in the right place, and the page keeps working.
 
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
@@ -148,7 +148,7 @@ test('damaged and foreign checkpoints from disk are refused in words', async (t)
   assertClean(watched);
 });
 
-/** An engine that panics when a prompt asks for it, as wasm-bindgen's modules do: a message, then no answer. */
+/** An engine that panics on request of the prompt, as wasm-bindgen modules do: a console message, then no response. */
 const PANICKING = `
 export default async function init() {}
 export function catalogue() { return [{ name: 'test-prompt', title: '', description: '', settings: [] }]; }

@@ -1,9 +1,9 @@
-// Two builds of the native command on the same work: every analysis of the demo model and of both recorded reference
-// models. For changes that are meant to leave results as they are.
+// Compares two builds of the native command on the same work: every analysis of the demo model and of both recorded
+// reference models. For changes that should not affect results.
 //
 //     node tests/browser/compare-reports.mjs OLD_PATCHLAB NEW_PATCHLAB
 //
-// Reports must agree in everything, numbers within TOLERANCE. Exits with 1 and lists the places if they do not.
+// Reports must agree in everything, numbers within TOLERANCE. Otherwise it lists the differences and exits with 1.
 
 import { execFileSync } from 'node:child_process';
 import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -13,14 +13,14 @@ import { readFixture, writeCheckpoint } from './harness/fixtures.mjs';
 
 /** Ten times the rounding of a logit of these models, in f32. */
 const TOLERANCE = 1e-6;
-/** How many differing places are listed for each report. */
+/** How many differences are listed per report. */
 const LISTED = 20;
 
 const root = new URL('../../', import.meta.url).pathname;
 
 /** @typedef {{ path: string, old: unknown, new: unknown }} Difference */
 
-/** The places at which two JSON values differ. @param {unknown} before @param {unknown} after @param {string} path @returns {Difference[]} */
+/** The paths at which two JSON values differ. @param {unknown} before @param {unknown} after @param {string} path @returns {Difference[]} */
 function differences(before, after, path = '') {
   const differ = [{ path, old: before, new: after }];
   if (typeof before === 'number' && typeof after === 'number') {
@@ -44,7 +44,7 @@ function reports(program, model, experiment, out) {
   return Object.fromEntries(all.map((report) => [report.analysis, report]));
 }
 
-/** A recorded reference model as files. @param {string} name @param {string} folder */
+/** Writes a recorded reference model as files. @param {string} name @param {string} folder */
 function writeFixture(name, folder) {
   const { config, expected, parsed } = readFixture(name);
   writeFileSync(join(folder, 'config.json'), config);

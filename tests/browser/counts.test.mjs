@@ -1,6 +1,6 @@
-// What does not depend on a clock: kernel launches, bytes uploaded and read back, memory, bytes served. counts.json has
-// what they were; a change that raises one by more than a twentieth fails here, and one that lowers it asks for the new
-// number to be written down: `cargo xtask bench counts`.
+// Costs that do not depend on a clock: kernel launches, bytes uploaded and read back, memory, bytes served. counts.json has
+// the recorded values. A change of more than 5 % fails here, a decrease too: record the new values with
+// `cargo xtask bench counts`.
 
 import assert from 'node:assert/strict';
 import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
@@ -14,7 +14,7 @@ import { firstGroup, runAll } from './harness/study.mjs';
 
 const MOST = 1.05;
 const LONG_MS = 300_000;
-/** What a visitor fetches before the demo model, compressed. */
+/** Most bytes that a visitor downloads before the demo model, compressed. */
 const MOST_SERVED = 3.5e6;
 
 const file = new URL('counts.json', import.meta.url);
@@ -23,7 +23,7 @@ const recorded = JSON.parse(readFileSync(file, 'utf8'));
 /** @type {Record<string, number>} */
 const counted = {};
 
-/** In the worker, before the engine: counts what goes to the GPU and comes back. */
+/** Runs in the worker before the engine: counts GPU work and transfers. */
 const COUNT = `{
   const counts = { launches: 0, submissions: 0, uploaded: 0, readBack: 0 };
   self.patchlabCounts = counts;
@@ -39,7 +39,7 @@ const COUNT = `{
   watch(GPUBuffer, 'mapAsync', function (mode, offset, size) { if (mode === GPUMapMode.READ) counts.readBack += size ?? this.size; });
 }\n`;
 
-/** Notes a number and compares it with the recorded one. @param {string} name @param {number} number */
+/** Compares a number with the recorded one, or records it. @param {string} name @param {number} number */
 function compare(name, number) {
   counted[name] = number;
   if (process.env.PATCHLAB_RECORD) return;
@@ -55,7 +55,7 @@ test('launches, uploads and read-backs of the demo model\u2019s analyses on WebG
   const site = await siteFor(t, { prefix: COUNT });
   const page = await browser().newPage();
   t.after(() => page.close());
-  // Some file of the site's, for its origin: the engine without the page around it.
+  // Any file of the site, for its origin: the engine runs without the page.
   await page.goto(`${site.url}www/models/demo/config.json`);
   await page.evaluate(async ({ root, experiment }) => {
     const { Engine } = await import(`${root}www/engine/client.js`);

@@ -1,4 +1,4 @@
-// The demo page on the CPU: its numbers are the native command's, and they are there within seconds.
+// The demo model on the CPU: the page shows the native command's numbers, within seconds.
 
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
@@ -29,7 +29,7 @@ test('the eight groups are there within five seconds of opening', async (t) => {
   t.after(site.close);
   /** @type {number[]} */
   const times = [];
-  // Other work on the machine can spoil one measurement; three spoilt ones are the page's own fault.
+  // Other load on the machine may spoil a measurement, but not three in a row.
   while (times.length < 3 && !times.some((time) => time < LIMIT_MS)) {
     const context = await freshBrowser(t);
     const { page, watched } = await watchedPage(context, { hosts: [site.origin] });
@@ -206,7 +206,7 @@ test('a reload keeps what was typed', async (t) => {
   const { site, page, watched } = await demoPage(t);
   await whenFresh(page, 'logit-diff');
   await openGroup(page, 2);
-  // At once, before the link is written.
+  // Immediately, before the link has been written.
   await page.fill(fieldId(2, 1, 'clean'), "They're eating supper together while he");
   await page.reload();
   await whenOpen(page);

@@ -1,5 +1,5 @@
 // The engine in the browser against the values recorded with TransformerLens, one quantity of each kind, on the CPU and
-// on WebGPU: what crosses from the worker is compared, without the page's pictures.
+// on WebGPU. The reports from the worker are compared, without the page's figures.
 
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -14,12 +14,12 @@ import { serveSite } from './harness/server.mjs';
 /** @import { TestContext } from 'node:test' */
 /** @import { Attention, Grid, Part, Report, TextLens, TokenValues, Table } from '../../www/types/engine.js' */
 
-/** Attributions and attention, of the largest magnitude; normalised maps, absolute. tests/analyses.rs says why. */
+/** Relative to the largest magnitude for attributions and attention, absolute for normalised maps. tests/analyses.rs says why. */
 const TOLERANCE = 1e-4;
 const NORMALIZED = 2e-4;
 
 /**
- * An engine of its own in a page, with a recorded model open in it.
+ * A separate engine in a page, with a recorded model open.
  *
  * @param {TestContext} t
  * @param {string} model
@@ -64,7 +64,7 @@ function gridsOf(report) {
   return report.parts.filter((part) => part.kind === 'heat' || part.kind === 'line');
 }
 
-/** The prompts' numbers of a panel, cell by cell, as the fixtures have them. @param {Grid} grid @param {number} panel @param {number} [measure] */
+/** A panel's per-prompt values, by cell, as in the fixtures. @param {Grid} grid @param {number} panel @param {number} [measure] */
 function byCell(grid, panel, measure = 0) {
   const { prompts } = grid.panels[panel].values[measure];
   return prompts[0].flatMap((_, cell) => prompts.map((prompt) => prompt[cell]));
@@ -135,7 +135,7 @@ async function compareText({ run, recorded, expected }, model) {
   const { layer, neuron } = expected.neuron_examples[1];
   const parts = (await run('neuron-on-text', { neuron: `L${layer}N${neuron}` })).parts;
   const [values, ...tables] = /** @type {[Part & TokenValues, ...(Part & Table)[]]} */ (parts);
-  // The long text begins like the first prompt, and attention looks back only.
+  // The long text starts with the first prompt, and attention is causal.
   const { tokens } = values.rows[0];
   const differ = tokens.findIndex(({ id }, position) => id !== expected.long_tokens[position]);
   const common = differ < 0 ? tokens.length : differ;
@@ -177,7 +177,7 @@ for (const model of ['tiny-a', 'tiny-b']) {
     await compareAttributions(opened, model, groups);
     await compareAttention(opened, model);
     await compareText(opened, model);
-    // Without the whole vocabulary, over which a GPU in software takes minutes.
+    // Without logits over the whole vocabulary, which take minutes on a software GPU.
     await compareMaps(opened, model, 'residual-patching', { probabilities: false }, ['resid_pre'], groups);
     await compareMaps(opened, model, 'head-patching', { probabilities: false }, ['z', 'v', 'pattern', 'q', 'k'], groups);
     await compareMaps(opened, model, 'neuron-patching', {}, ['mlp_post'], groups);

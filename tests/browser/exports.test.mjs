@@ -1,4 +1,4 @@
-// What is saved of a picture, and how much a visitor fetches for all of them.
+// Saved figures, and how much a visitor downloads in all.
 
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
@@ -63,7 +63,7 @@ test('every kind of figure is saved as a picture that stands alone, light even f
 test('scripts and styles of the page are small', async (t) => {
   const site = await serveSite(dist, { path: '/' });
   t.after(site.close);
-  // The service worker fetches everything there is, later and without anybody waiting for it.
+  // The service worker downloads everything in the background, which does not count here.
   const context = await freshBrowser(t, { serviceWorkers: 'block' });
   const page = await context.newPage();
   await page.goto(`${site.url}?device=cpu`);

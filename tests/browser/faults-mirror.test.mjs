@@ -1,4 +1,4 @@
-// A mirror, whose shards are fetched whole and checked against the manifest: from any host, and from beside the page.
+// Mirrors, whose shards are downloaded whole and checked against the manifest: on another host, and beside the page.
 
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
@@ -16,7 +16,7 @@ import { config, damage, demo, keysOf, listenedPage, openAgain, opensWell, share
 const SHARD = 2_000_000;
 const browser = sharedBrowser();
 
-/** A checkpoint as a mirror. @param {Buffer} file @returns {Record<string, Buffer>} */
+/** Converts a checkpoint to a mirror. @param {Buffer} file @returns {Record<string, Buffer>} */
 function mirrorOf(file) {
   const shards = Array.from({ length: Math.ceil(file.length / SHARD) }, (_, i) => file.subarray(SHARD * i, SHARD * (i + 1)));
   const names = shards.map((_, i) => `shard-${String(i).padStart(3, '0')}.bin`);
@@ -54,7 +54,7 @@ function digestsOf(files) {
   return JSON.parse(String(files['mirror.json'])).shards.map((/** @type {{ sha256: string }} */ { sha256 }) => sha256).sort();
 }
 
-/** Digests of the shards that are kept. @param {string[]} keys */
+/** Digests of the stored shards. @param {string[]} keys */
 function keptShards(keys) {
   return keys.flatMap((key) => /patchlab-shard[-=]([0-9a-f]{64})$/.exec(key)?.[1] ?? []).sort();
 }
@@ -62,7 +62,7 @@ function keptShards(keys) {
 /** @type {Row[]} */
 const rows = [
   {
-    // As plain a host as there is.
+    // The most basic kind of host.
     name: 'a mirror on a host that knows no ranges and no states of files',
     files: mirror,
     host: { ranges: false, etag: null, lengths: false, exposes: '' },
@@ -189,6 +189,6 @@ test('a mirror beside the page is all that is needed', async (t) => {
   const second = await opensWell(page);
   assert.deepEqual([second.network, second.storage], [0, bytes]);
   assert.deepEqual(requested(), []);
-  // Requests to any other host are among them.
+  // This includes requests to other hosts.
   assertClean(watched);
 });

@@ -1,5 +1,4 @@
-// What is kept of a download, and what becomes of it: the second visit, changed files, damage, no room, two tabs, and
-// downloads that were left in the middle.
+// Stored downloads: second visits, changed files, damage, full storage, two tabs, and interrupted downloads.
 
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
@@ -15,16 +14,16 @@ import {
 /** @import { Done, Row } from './harness/opening.mjs' */
 
 const length = wide['model.safetensors'].length;
-/** More than the file's header takes up. */
+/** An upper bound for the size of the file's header. */
 const HEADER = 10_000;
 const browser = sharedBrowser();
 
-/** What was fetched of the weights, besides the question if they are still the same. @param {FaultServer} hub */
+/** Ranges of the weights that were downloaded, without the revalidation request. @param {FaultServer} hub */
 function fetched(hub) {
   return carried(hub.of().filter(({ start, end }) => end - start > 8 || start > 0));
 }
 
-/** That a second visit needs nothing but to ask. @param {Done} done */
+/** Checks that a second visit only revalidates. @param {Done} done */
 async function keptForGood({ page, hub, end }) {
   const again = await openAgain(page, hub);
   assert.deepEqual(fetched(hub), []);
@@ -33,11 +32,11 @@ async function keptForGood({ page, hub, end }) {
   assert.equal(again.storage, end.network);
 }
 
-/** That no weights are kept, and that they open anew. @param {RegExp} why @returns {Row['check']} */
+/** Checks that no weights are stored, and that they can be opened again. @param {RegExp} why @returns {Row['check']} */
 function notKept(why) {
   return async ({ page, hub, end }) => {
     assert.match(end.unkept ?? '', why);
-    // The header is read before it can be known how much room the rest needs.
+    // The header is read and stored before the size of the rest is known.
     assert.ok(sum(await keptOf(page, hub.url)) < HEADER);
     const again = await openAgain(page, hub);
     assert.ok(again.storage < HEADER);
@@ -71,7 +70,7 @@ const rows = [
     host: { ranges: false },
     async check({ page, hub, end }) {
       const again = await openAgain(page, hub);
-      // It answers the question with the file, of which nothing is wanted.
+      // It answers the revalidation with the whole file, which is not used.
       assert.equal(hub.of().length, 1);
       assert.equal(again.network, 0);
       assert.equal(again.storage, end.network);
@@ -139,7 +138,7 @@ const rows = [
     check: notKept(/room for 5 MB/),
   },
   {
-    // Chromium's estimate does not know of this limit.
+    // Chromium's storage estimate does not include this limit.
     name: 'room that was promised runs out',
     first: (page, site) => limit(page, site, 10e6),
     async check({ page, hub, end }) {
@@ -151,7 +150,7 @@ const rows = [
     },
   },
   {
-    // As where the page comes from an address that is not secure.
+    // As in an insecure context.
     name: 'a browser without storage, locks and digests',
     prefix: `{
       Object.defineProperty(self, 'caches', { value: undefined });
@@ -187,7 +186,7 @@ testRows(rows, browser);
 
 /** @param {Asked} asked */
 const isLarge = ({ size }) => size >= LARGE;
-/** Two parts come, the others do not. @type {Misbehave} */
+/** Two pieces arrive, the others stall. @type {Misbehave} */
 const halfway = (asked) => (isLarge(asked) && asked.large >= 2 ? { stall: { after: 100_000, ms: 60_000 } } : null);
 
 /** @param {() => boolean | Promise<boolean>} condition @param {string} what @param {number} [ms] */
@@ -198,7 +197,7 @@ async function until(condition, what, ms = 20_000) {
   }
 }
 
-/** Waits until two parts are kept and the others are on their way. @param {Page} page @param {FaultServer} hub */
+/** Waits until two pieces are stored and the others are in flight. @param {Page} page @param {FaultServer} hub */
 async function whenHalfway(page, hub) {
   await until(() => hub.of().filter(({ outcome, sent }) => outcome === 'begun' && sent >= 100_000).length >= 2, 'the other parts are on their way');
   await until(async () => (await keptOf(page, hub.url)).filter(({ start, end }) => end - start >= LARGE).length === 2, 'two parts are kept');

@@ -1,5 +1,5 @@
-// What a network can do to a download, each once: the model opens all the same with the right numbers, or the page says
-// in words why it does not.
+// Network faults during a download, one at a time: the model still opens with the right numbers, or the page says why it
+// does not.
 
 import assert from 'node:assert/strict';
 import { LARGE, carried, repeated, sum, union } from './harness/faults.mjs';
@@ -10,30 +10,30 @@ import { config, demo, elsewhere, keptOf, opensWell, outdated, sharedBrowser, te
 
 const PIECE = 4 << 20;
 const AT_ONCE = 4;
-/** A range is given up after so many failures in a row. */
+/** Failures in a row after which a range is given up. */
 const TRIES = 6;
-/** What a browser holds of an answer and has not given to the page when the connection ends. */
+/** Bytes of a response that the browser may have received but not delivered to the page when the connection ends. */
 const IN_PIPE = 256 << 10;
 
 const length = wide['model.safetensors'].length;
 
-/** Requests for large parts, by the end of the part: the attempts at each. @param {FaultServer} hub @returns {Answer[][]} */
+/** Attempts at each large piece, keyed by the end of its range. @param {FaultServer} hub @returns {Answer[][]} */
 function attempts(hub) {
   const ends = new Set(hub.of().filter(({ start, end }) => end - start >= LARGE).map(({ end }) => end));
   return [...ends].map((end) => hub.of().filter((answer) => answer.end === end));
 }
 
-/** The largest number of answers that were under way together. @param {Answer[]} answers */
+/** The largest number of responses that were in flight at the same time. @param {Answer[]} answers */
 function mostAtOnce(answers) {
   return Math.max(...answers.map(({ at }) => answers.filter((other) => other.at <= at && other.ended > at).length));
 }
 
-/** Cuts a part after three quarters, slowly enough for the page to read what comes. @param {number} size @returns {Fault} */
+/** Cuts a piece after three quarters, slowly enough for the page to read what arrives. @param {number} size @returns {Fault} */
 function cutWithin(size) {
   return { perSecond: size, cutAfter: Math.floor(0.75 * size) };
 }
 
-/** That every part was asked for so often. @param {number} times @returns {Row['check']} */
+/** Checks that every piece was requested this many times. @param {number} times @returns {Row['check']} */
 function eachTried(times) {
   return ({ hub }) => {
     assert.ok(attempts(hub).length >= 3);
@@ -41,7 +41,7 @@ function eachTried(times) {
   };
 }
 
-/** That each part went on where it was cut. @param {{ hub: FaultServer }} done */
+/** Checks that each piece was resumed where it was cut. @param {{ hub: FaultServer }} done */
 function wentOn({ hub }) {
   const cut = hub.of().filter(({ outcome }) => outcome === 'cut' || outcome === 'left');
   assert.ok(cut.length > 0);
@@ -52,7 +52,7 @@ function wentOn({ hub }) {
   assert.ok(repeated(hub.of()) <= cut.length * IN_PIPE, `${repeated(hub.of())} bytes came twice`);
 }
 
-/** That nothing came twice. @param {{ hub: FaultServer }} done */
+/** Checks that nothing was downloaded twice. @param {{ hub: FaultServer }} done */
 function nothingTwice({ hub }) {
   assert.equal(repeated(hub.of()), 0);
   assert.ok(sum(carried(hub.of())) > 0.99 * length);
@@ -85,7 +85,7 @@ const rows = [
     check: wentOn,
   },
   {
-    // Each time a little further: that is no failure in a row.
+    // Each attempt makes progress, so these do not count as failures in a row.
     name: 'a part is cut more often than it may fail in a row',
     hurry: 4,
     fault: ({ large, size, tries, end }, hub) => ((large === 0 && size >= LARGE) || (end === firstLarge(hub) && tries <= TRIES + 2) ? { perSecond: 800_000, cutAfter: 400_000 } : null),
@@ -111,7 +111,7 @@ const rows = [
     note: /cannot be reached[\s\S]*Trying again/,
   },
   {
-    // Longer than the attempts would last.
+    // Longer than all attempts take.
     name: 'this machine is offline for a while',
     hurry: 10,
     prefix: `{
@@ -136,7 +136,7 @@ const rows = [
     check: eachTried(3),
   },
   {
-    // Chromium itself asks once more.
+    // Chromium itself retries once.
     name: 'HTTP 408',
     hurry: 4,
     fault: ({ tries, size }) => (size >= LARGE && tries < 3 ? { status: 408 } : null),
@@ -360,7 +360,7 @@ const rows = [
   },
 ];
 
-/** The end of the large part that was asked for first. @param {FaultServer} hub */
+/** The end of the large piece that was requested first. @param {FaultServer} hub */
 function firstLarge(hub) {
   return hub.of().find(({ start, end }) => end - start >= LARGE)?.end;
 }
@@ -370,7 +370,7 @@ function large(hub) {
   return hub.of().filter(({ start, end }) => end - start >= LARGE);
 }
 
-/** Milliseconds from an answer of that status to the next request for the same. @param {FaultServer} hub @param {number} status */
+/** Milliseconds from a response with this status to the next request for the same range. @param {FaultServer} hub @param {number} status */
 function pauseAfter(hub, status) {
   const refused = hub.of().find((answer) => answer.status === status);
   const next = hub.of().find(({ at, end }) => refused && at > refused.ended && end === refused.end);

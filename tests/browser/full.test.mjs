@@ -1,5 +1,5 @@
-// A checkpoint of GPT-2 small's full shape, 498 MB, from a server to the CPU, over a connection that breaks and a browser
-// that is closed in the middle. It takes minutes, so it runs only where PATCHLAB_FULL asks for it: "cargo xtask test --full".
+// A checkpoint of GPT-2 small's full shape, 498 MB, from a server to the CPU, over a connection that breaks, with a
+// browser that is closed halfway. It takes minutes, so it runs only if PATCHLAB_FULL is set: "cargo xtask test --full".
 
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
@@ -17,7 +17,7 @@ import { serveSite } from './harness/server.mjs';
 /** @import { FaultServer } from './harness/faults.mjs' */
 
 const SLOW = 600_000;
-/** What may be on its way when a connection breaks: four parts of 4 MiB. */
+/** What may be in flight when a connection breaks: four pieces of 4 MiB. */
 const IN_FLIGHT = 4 * (4 << 20);
 
 /** @param {import('node:test').TestContext} t @param {string} name */
@@ -27,12 +27,12 @@ function folderFor(t, name) {
   return folder;
 }
 
-/** What was fetched of the weights, besides the question if they are still the same. @param {FaultServer} hub */
+/** Ranges of the weights that were downloaded, without the revalidation request. @param {FaultServer} hub */
 function fetched(hub) {
   return carried(hub.of().filter(({ start, end }) => end - start > 8 || start > 0));
 }
 
-/** Waits until the server has sent so much since it was asked to count. @param {FaultServer} hub @param {number} bytes @param {Page} page */
+/** Waits until the server has sent this many bytes since its counter was reset. @param {FaultServer} hub @param {number} bytes @param {Page} page */
 async function whenSent(hub, bytes, page) {
   for (const end = performance.now() + SLOW; sum(carried(hub.of())) < bytes;) {
     assert.ok(performance.now() < end, await page.locator('#opening').innerText());
@@ -55,7 +55,7 @@ if (process.env.PATCHLAB_FULL) {
     t.after(site.close);
     t.after(hub.down);
     const address = addressOf(site, hub) + linkTo(onePair);
-    /** All that was fetched before the server was asked to count anew. @type {typeof hub.answers} */
+    /** Everything that was downloaded before the server's counter was reset. @type {typeof hub.answers} */
     const earlier = [];
     const countAnew = () => earlier.push(...hub.answers.splice(0));
 
@@ -85,7 +85,7 @@ if (process.env.PATCHLAB_FULL) {
     const context = await browserWithProfile(profile);
     t.after(() => context.close());
     const { page, watched } = await listenedPage(t, context, [site, hub]);
-    // A place of the same origin at which nothing is opened.
+    // A page of the same origin that opens no model.
     await page.goto(`${site.url}www/models/demo/config.json`);
     const kept = await keptOf(page, hub.url);
     assert.ok(sum(kept) > 0.6 * length - 4 * IN_FLIGHT, `${sum(kept)} bytes are kept`);

@@ -1,5 +1,5 @@
-// What strangers hand over: links, documents, tokenizers and checkpoints that were made to do harm. Each ends as text
-// that does nothing, or in an error in words, and the page goes on working.
+// Malicious input: links, documents, tokenizers and checkpoints. Each ends up as inert text or as an error message, and the
+// page keeps working.
 
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
@@ -17,11 +17,11 @@ import { serveSite } from './harness/server.mjs';
 const IMAGE = '<img src=x onerror="window.pwned=1">';
 const SCRIPT = '</script><script>window.pwned=1</script>';
 const ATTRIBUTE = '"\'><b onmouseover="window.pwned=1" style="position:fixed;inset:0">';
-/** Reads backwards, rings, has no width. */
+/** Bidirectional overrides, control characters and zero-width characters. */
 const CONTROLS = 'a\u202eb\u2066\u0007\u0000\u200b\ufeff\u0301';
-/** Half a character: JSON can name it, and no text has it. */
+/** A lone surrogate: JSON can encode it, but it is not valid text. */
 const HALF = '\ud800';
-/** A page that runs any of this has one of these. */
+/** Elements that exist only if injected markup was parsed. */
 const TRACES = 'img[src="x"], body script:not([src]), [onerror], [onmouseover], [onload], [onclick]';
 
 /** @param {unknown} document */
@@ -33,7 +33,7 @@ async function strangersPage(t) {
   t.after(site.close);
   const context = await freshBrowser(t, { acceptDownloads: true });
   const { page, watched } = await watchedPage(context, { hosts: [site.origin] });
-  /** A fresh load: the same address with another fragment would only be a change of it. @param {string} fragment */
+  /** Forces a fresh load: changing only the fragment would not reload the page. @param {string} fragment */
   const load = async (fragment) => {
     await page.goto('about:blank');
     await page.goto(`${site.url}?device=cpu${fragment}`);
@@ -41,7 +41,7 @@ async function strangersPage(t) {
   return { page, watched, load };
 }
 
-/** Nothing ran, and nothing of it stands in the page as an element. @param {Page} page */
+/** Asserts that nothing was executed or parsed as markup. @param {Page} page */
 async function assertInert(page) {
   assert.equal(await page.evaluate(() => 'pwned' in window), false, 'a script ran');
   assert.deepEqual(await page.locator(TRACES).evaluateAll((found) => found.map((element) => element.outerHTML)), []);
@@ -54,7 +54,7 @@ async function toastSays(page, said) {
   });
 }
 
-/** Types, and waits for what is computed of it. @param {Page} page */
+/** Types a prompt and waits for its results. @param {Page} page */
 async function assertWorks(page) {
   await openGroup(page, 0);
   for (const [field, text] of [['clean', "They're glad when they"], ['corrupted', 'They are glad when they'], ['answer', "'re"], ['distractor', ' are']]) {
@@ -71,7 +71,7 @@ test('every link that is kept for fuzzing is read or refused', async () => {
   for (const name of readdirSync(folder)) await judgeLink(readFileSync(new URL(name, folder), 'utf8').trim());
 });
 
-/** A quarter of a megabyte that becomes a quarter of a gigabyte: all spaces, which JSON allows anywhere. */
+/** A quarter of a megabyte that inflates to a quarter of a gigabyte of spaces, which JSON allows anywhere. */
 const bomb = `#e=${deflateRawSync(Buffer.alloc(2 ** 28, ' '), { level: 9 }).toString('base64url')}`;
 
 /** @type {[string, string, RegExp][]} */
@@ -97,7 +97,7 @@ test('links that cannot be read are told, and the page starts or stays without t
     t.diagnostic(`${name}: ${(performance.now() - start).toFixed(0)} ms`);
     await assertInert(page);
   }
-  // Now the page is open, and the fragment changes.
+  // Now with a page that is open, whose fragment changes.
   await whenFresh(page, 'logit-diff');
   const before = await dotsOf(page);
   for (const [, fragment, said] of unreadable) {
@@ -110,7 +110,7 @@ test('links that cannot be read are told, and the page starts or stays without t
   assertClean(watched);
 });
 
-/** An experiment whose every text is markup, or worse. @type {Experiment} */
+/** An experiment in which every text is markup, or worse. @type {Experiment} */
 const marked = {
   groups: [
     { name: IMAGE, symmetric: true, pairs: [{ clean: `${IMAGE} they`, corrupted: `${IMAGE} them`, answer: ' are', distractor: ' is' }] },
@@ -121,7 +121,7 @@ const marked = {
   prepend_bos: true,
 };
 
-/** Where the experiment's texts are shown, they are shown as typed. @param {Page} page */
+/** Asserts that the experiment's texts are shown as typed. @param {Page} page */
 async function assertShownAsTyped(page) {
   await whenFresh(page, 'logit-diff');
   await whenFresh(page, 'test-prompt');
@@ -150,12 +150,12 @@ test('markup in a link is text', async (t) => {
       pins: [{ kind: 'head', group: 1e15, layer: 1e300, head: 7 }], open: { kind: 'patch', group: 2, layer: 0, site: IMAGE },
     },
   }));
-  // An answer of many tokens is told at its field, by its tokens.
+  // An answer of many tokens is reported at its field, with its tokens.
   await page.locator('#test-answer-error').waitFor({ state: 'visible' });
   assert.match(await page.locator('#test-answer-error').innerText(), /one token; this is \d+: "\\"'" "><" "b"/);
   await page.fill('#test-answer', ' are');
   await assertShownAsTyped(page);
-  // A setting that no analysis has concerns its own figure only.
+  // An unknown setting affects only its own figure.
   await page.locator('#layer-attribution').scrollIntoViewIfNeeded();
   await page.waitForSelector('#layer-attribution:is([data-state="failed"], [data-state="fresh"])');
   await assertWorks(page);
@@ -203,7 +203,7 @@ test('markup in documents is text', async (t) => {
     await toastSays(page, said);
   }
 
-  // A study of this experiment, and then the same with markup in everything that is text and not a name of a kind.
+  // A study of this experiment, and then the same with markup in every text field.
   await page.click('#export');
   const [download] = await Promise.all([page.waitForEvent('download'), page.click('.menu-export [data-format="json"]')]);
   const study = JSON.parse(readFileSync(await download.path(), 'utf8'));
@@ -226,7 +226,7 @@ test('markup in documents is text', async (t) => {
   assert.match(await page.locator('#logit-diff').innerText(), /<img src=x/);
   await assertInert(page);
 
-  // What is shown can be saved, and the report that stands alone holds no more than the page did.
+  // What is shown can be saved, and the exported report contains no more than the page.
   await page.click('#export');
   const [report] = await Promise.all([page.waitForEvent('download'), page.click('.menu-export [data-format="html"]')]);
   const html = readFileSync(await report.path(), 'utf8');
@@ -240,7 +240,7 @@ test('markup in documents is text', async (t) => {
 const config = readFileSync(demoFile('config.json'), 'utf8');
 const weights = readFileSync(demoFile('model.safetensors'));
 
-/** A tokenizer.json that knows whole words, and says the rest in `filler`. @param {number} count @param {(id: number) => string} filler */
+/** A word-level tokenizer.json, filled up with tokens from `filler`. @param {number} count @param {(id: number) => string} filler */
 function wordTokenizer(count, filler) {
   const words = ['<|endoftext|>', 'They', 'We', 'are', 'is', 'here', '<img/src=x/onerror=window.pwned=1>', '[UNK]'];
   const vocab = Object.fromEntries(Array.from({ length: count }, (_, id) => [words[id] ?? filler(id), id]));
@@ -253,7 +253,7 @@ function wordTokenizer(count, filler) {
 /** @param {Page} page @param {Record<string, Buffer | string>} files */
 const choose = (page, files) => page.setInputFiles('#model-files', chosenFiles(files));
 
-/** Chooses files that must be refused. @param {Page} page @param {string} name @param {Record<string, Buffer | string>} files @param {RegExp} said */
+/** Chooses files and expects them to be rejected. @param {Page} page @param {string} name @param {Record<string, Buffer | string>} files @param {RegExp} said */
 async function assertRefused(page, name, files, said) {
   await choose(page, files);
   await page.waitForFunction((pattern) => {
@@ -294,7 +294,7 @@ test('tokenizers of other models, and made-up ones, are refused or shown as text
   await assertRefused(page, 'other files', { 'config.json': config, 'model.safetensors': weights, 'vocab.json': '{"a":0,"b":1}', 'merges.txt': 'a b\n' }, /merges `a` and `b`/);
   await assertInert(page);
 
-  // A vocabulary of markup: every token that is predicted is one.
+  // A vocabulary of markup: every predicted token is markup.
   await choose(page, { 'config.json': config, 'model.safetensors': weights, 'tokenizer.json': JSON.stringify(wordTokenizer(50_257, (id) => `${IMAGE}${SCRIPT}\u202e${id}`)) });
   await whenOpen(page);
   await page.fill('#test-prompt-text', 'They are <img/src=x/onerror=window.pwned=1> here');
@@ -311,7 +311,7 @@ test('tokenizers of other models, and made-up ones, are refused or shown as text
   }
   await assertInert(page);
 
-  // Words that this tokenizer does not know, none of which may be left: a prompt of no tokens cannot be run.
+  // Words that this tokenizer drops: a prompt without tokens cannot be run.
   const silent = { ...word, model: { type: 'BPE', vocab: { '<|endoftext|>': 0, a: 1 }, merges: [] }, pre_tokenizer: null };
   await choose(page, { 'config.json': config, 'model.safetensors': weights, 'tokenizer.json': JSON.stringify(silent) });
   await page.waitForFunction(() => (document.querySelector('#opening[data-state="open"]')?.textContent ?? '').length > 0);
@@ -326,7 +326,7 @@ test('tokenizers of other models, and made-up ones, are refused or shown as text
   assertClean(watched);
 });
 
-/** A safetensors file of this header. @param {unknown} header @param {{ length?: bigint, data?: number }} [options] the length that it claims, and bytes behind it */
+/** A safetensors file with this header. @param {unknown} header @param {{ length?: bigint, data?: number }} [options] the header length that it claims, and the number of data bytes */
 function safetensors(header, { length, data = 0 } = {}) {
   const text = Buffer.from(typeof header === 'string' ? header : JSON.stringify(header));
   const head = Buffer.alloc(8);
@@ -334,7 +334,7 @@ function safetensors(header, { length, data = 0 } = {}) {
   return Buffer.concat([head, text, Buffer.alloc(data)]);
 }
 
-/** The demo's own header with some tensors changed. @param {(tensors: Record<string, any>) => void} change */
+/** The demo checkpoint's header with changed tensors. @param {(tensors: Record<string, any>) => void} change */
 function changed(change) {
   const length = Number(weights.readBigUInt64LE(0));
   const tensors = JSON.parse(weights.toString('utf8', 8, 8 + length));

@@ -1,4 +1,4 @@
-// The built site on plain static servers, at the root of a host and below a path.
+// The built site on plain static servers, at the root and under a path.
 
 import assert from 'node:assert/strict';
 import http from 'node:http';
@@ -37,7 +37,7 @@ for (const [name, listener] of Object.entries(servers)) {
       await whenOpen(page);
       await whenFresh(page, 'logit-diff');
       assertClose((await dotsOf(page)).map((row) => row.mean), means, 1e-3, 'means');
-      // All files are as the list has them, so the page is kept for the time without the network.
+      // All files match the service worker's list, so the page is cached for offline use.
       await whenKept(page);
       await page.reload();
       await whenFresh(page, 'logit-diff');

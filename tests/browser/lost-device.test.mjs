@@ -1,5 +1,5 @@
-// The real engine on a GPU that is lost, has no room left, or offers as little as WebGPU allows. The adapter is SwiftShader,
-// changed in the worker before the engine sees it. recovery.test.mjs has the page's side in detail.
+// The real engine on a GPU that is lost, is out of memory, or offers only WebGPU's minimum limits. The adapter is
+// SwiftShader, patched in the worker before the engine sees it. recovery.test.mjs tests the page's side in detail.
 
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
@@ -13,12 +13,12 @@ import { serveSite } from './harness/server.mjs';
 
 const SLOW = 120_000;
 const WORKER = 'www/engine/worker.js';
-/** What the graphics stack writes about its faults. */
+/** Console messages of the graphics stack about these failures. */
 const FAULTS = [/cubecl_wgpu|panicked at|wgpu error|unreachable|RuntimeError|Device was destroyed/];
-/** Of the first pair's two prompts: the native command's, which has them first in the first group. */
+/** The native command's values for the first pair's two prompts, which come first in its first group. */
 const expected = dotsPart(nativeReport('logit-diff')).series[0].points.slice(0, 2).map((point) => point.value);
 
-/** The device is lost with a certain piece of work for it; with `once`, only the first. @param {number} after @param {boolean} [once] */
+/** The device is lost after so many submissions; with `once`, only the first device is. @param {number} after @param {boolean} [once] */
 const lost = (after, once = false) => `{
   const request = GPUAdapter.prototype.requestDevice;
   GPUAdapter.prototype.requestDevice = async function (...args) {
@@ -39,7 +39,7 @@ const lost = (after, once = false) => `{
   };
 }\n`;
 
-/** The error that a device tells of when it has no room for a buffer. @param {number} bytes that it has room for */
+/** Reports an out-of-memory error for buffers larger than the memory. @param {number} bytes of memory */
 const full = (bytes) => `{
   const create = GPUDevice.prototype.createBuffer;
   let used = 0;
@@ -54,7 +54,7 @@ const full = (bytes) => `{
   };
 }\n`;
 
-/** What a browser does that has no room for a buffer that it maps at once. @param {number} bytes */
+/** Throws when a buffer mapped at creation does not fit into memory, as browsers do. @param {number} bytes */
 const throwing = (bytes) => `{
   const create = GPUDevice.prototype.createBuffer;
   let used = 0;
@@ -70,7 +70,7 @@ const WITHOUT_TIMESTAMPS = `{
   Object.defineProperty(GPUAdapter.prototype, 'features', { get() { return new Set([...get.call(this)].filter((name) => name !== 'timestamp-query')); } });
 }\n`;
 
-/** The limits that every adapter has, by the standard; none larger is given. */
+/** The adapter offers only the minimum limits guaranteed by the standard. */
 const LEAST_LIMITS = `{
   const least = {
     maxTextureDimension1D: 8192, maxTextureDimension2D: 8192, maxTextureDimension3D: 2048, maxTextureArrayLayers: 256, maxBindGroups: 4, maxBindGroupsPlusVertexBuffers: 24,
@@ -87,7 +87,7 @@ const LEAST_LIMITS = `{
   GPUAdapter.prototype.requestDevice = async function (...args) {
     const device = await request.apply(this, args);
     for (const [name, limit] of Object.entries(least)) {
-      // A device that was asked for no more has no more.
+      // A device requested without higher limits must not have them.
       if (name.startsWith('max') && device.limits[name] > limit) console.error('the engine got', name, device.limits[name]);
     }
     return device;
@@ -104,7 +104,7 @@ async function pageWith(t, prefix, query = '?device=wgpu') {
   return { page, watched };
 }
 
-/** The page's numbers are right, and from this device. @param {import('playwright-core').Page} page @param {'cpu' | 'wgpu'} kind */
+/** Asserts that the page's numbers are right and come from this device. @param {import('playwright-core').Page} page @param {'cpu' | 'wgpu'} kind */
 async function computesOn(page, kind) {
   await whenFresh(page, 'logit-diff', { timeout: SLOW });
   await whenOpen(page);

@@ -1,4 +1,4 @@
-// The service worker: the page without the network, and how a new version takes the place of an old one.
+// The service worker: the page offline, and how a new version replaces an old one.
 
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
@@ -49,7 +49,7 @@ test('the second visit needs no network', async (t) => {
   await whenFresh(page, 'logit-diff');
   assert.deepEqual(await dotsOf(page), dots);
   assert.match(await page.locator('[data-hook="source"]').innerText(), /from this browser\u2019s storage/);
-  // Scripts that are fetched when they are wanted are there, too.
+  // Scripts that are loaded on demand are cached too.
   await page.click('#stored');
   await page.locator('#stored-title').waitFor();
   assertClean(watched);
@@ -63,7 +63,7 @@ test('weights of another host need no network the second time', async (t) => {
   t.after(site.close);
   t.after(hub.close);
   const context = await freshBrowser(t);
-  // Nothing lies beside the page, and the browser says so.
+  // There is no mirror beside the page; the browser logs the 404.
   const { page: first, watched: before } = await watchedPage(context, { hosts: [site.origin, hub.origin], expected: [/404/] });
   await first.goto(`${site.url}?device=cpu&model=gpt2`);
   await whenFresh(first, 'logit-diff');
@@ -165,7 +165,7 @@ test('a file of another version keeps a new version from taking over', async (t)
   await whenFresh(page, 'logit-diff');
   assert.equal(await page.locator('#update').count(), 0);
 
-  // The rest of the upload has come.
+  // The upload is complete now.
   newVersion(folder, 'www/messages.js', (text) => text);
   await page.reload();
   await page.locator('#update').waitFor({ timeout: 60_000 });

@@ -1,4 +1,4 @@
-// The page as a page: accessible in both themes, at home in any folder of a host, and safe.
+// The page as a whole: accessible in both themes, served from any folder, and safe.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -23,7 +23,7 @@ for (const colorScheme of /** @type {const} */ (['light', 'dark'])) {
       const overflow = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
       assert.ok(overflow <= 0, `the page is ${overflow} pixels wider than the window`);
 
-      // Results that belong to older inputs are dimmed on purpose, so none are looked at here.
+      // Stale results are dimmed on purpose, so wait until there are none.
       await andThenFresh(page, 'test-prompt', () => page.fill('#test-prompt-text', 'A prompt of its own'));
       if (width === 390) await page.click('#sheet-open');
       await andThenFresh(page, 'logit-diff', () => page.fill(fieldId(0, 0, 'answer'), ' contractions of'));

@@ -14,11 +14,11 @@ import { serveSite } from './harness/server.mjs';
 /** @import { TestContext } from 'node:test' */
 
 const TOLERANCE = 1e-3;
-/** WebGPU without a graphics card takes seconds where the CPU takes milliseconds. */
+/** Without a GPU, WebGPU takes seconds where the CPU takes milliseconds. */
 const SLOW = 240_000;
 
 /**
- * A page with a recorded model open from files on the CPU.
+ * A page with a recorded model opened from files on the CPU.
  *
  * @param {TestContext} t
  * @param {string} model
@@ -54,7 +54,7 @@ async function compareDots(page, model, groups) {
   });
 }
 
-/** Tests the prompts of a group, one after the other, and compares the first ten tokens. @param {Page} page @param {string} model @param {number} group @param {number} prompts */
+/** Tests the prompts of a group one by one, and compares the top ten tokens. @param {Page} page @param {string} model @param {number} group @param {number} prompts */
 async function comparePrompts(page, model, group, prompts) {
   const recorded = recordedValues(model);
   const ids = recorded(`group${group}/clean/top/ids`);
@@ -68,7 +68,7 @@ async function comparePrompts(page, model, group, prompts) {
     const rows = await topTokens(page);
     const top = rows.filter((row) => row.rank < 10);
     const what = `${model}, group ${group}, prompt ${prompt}`;
-    // Tokens that are nearly as likely may change places; their log-probabilities may not change.
+    // Nearly tied tokens may swap ranks, but their log-probabilities must agree.
     assertClose(top.map((row) => row.logProbability), logProbs[prompt].slice(0, 10), TOLERANCE, what);
     for (const row of top) {
       const place = ids[prompt].indexOf(row.id);

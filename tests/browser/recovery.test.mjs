@@ -1,5 +1,5 @@
-// A device that fails: the page opens the model again, asks again what was interrupted, and loses nothing. The engine here
-// is made up; lost-device.test.mjs has the real one.
+// Device failures: the page opens the model again, repeats interrupted requests, and loses nothing. The engine is a fake;
+// lost-device.test.mjs uses the real one.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -10,7 +10,7 @@ import { serveSite } from './harness/server.mjs';
 /** @import { Page } from 'playwright-core' */
 /** @import { TestContext } from 'node:test' */
 
-/** Fails as prompts and addresses tell it to, and writes down what it is asked, beyond its own end. */
+/** A fake engine that fails as prompts and addresses tell it to, and logs its requests where they outlive it. */
 const ENGINE = `
 const lost = { code: 'compute', message: 'The device was lost. Open the model again.', place: null };
 const note = async (text) => {
@@ -43,7 +43,7 @@ export class Engine {
     if (!this.model) throw { code: 'no-model', message: 'No model is open. Choose one above.' };
     const said = settings.prompt ?? '';
     await note('run ' + analysis + ' ' + (said || experiment.groups[0]?.pairs[0]?.clean) + ' ' + this.model.device.kind);
-    // Counted at once: the page may ask for the same again while this one is running.
+    // Counted immediately: the page may repeat the request while this one is running.
     const times = (await noted()).filter((text) => text.startsWith('run test-prompt ' + said)).length;
     await wait(30);
     if (said === 'lose once' && times === 1) throw lost;
@@ -63,7 +63,7 @@ async function madeUp(t, query = '') {
   t.after(site.close);
   const context = await freshBrowser(t);
   const { page, watched } = await watchedPage(context, { hosts: [site.origin] });
-  // What the strip and the toast say, however shortly.
+  // Records all messages of the strip and the toast, however brief.
   await page.addInitScript(() => {
     /** @type {string[]} */
     const said = [];
@@ -75,7 +75,7 @@ async function madeUp(t, query = '') {
   return { page, watched };
 }
 
-/** What the engines were asked. @param {Page} page @returns {Promise<string[]>} */
+/** All requests to the engines. @param {Page} page @returns {Promise<string[]>} */
 function ledger(page) {
   return page.evaluate(async () => (await (await caches.open('ledger')).keys()).map(({ url }) => decodeURIComponent(url.split('/').at(-1) ?? '')));
 }
@@ -86,7 +86,7 @@ async function assertSaid(page, pattern) {
   assert.ok(said.some((/** @type {string} */ text) => pattern.test(text)), `nobody said ${pattern}`);
 }
 
-/** On which device a figure was computed. @param {Page} page @param {string} figure */
+/** The device that a figure was computed on. @param {Page} page @param {string} figure */
 function deviceOf(page, figure) {
   return page.locator(`#${figure} .provenance`).innerText();
 }
@@ -122,7 +122,7 @@ test('a device that fails again: the CPU, and why', async (t) => {
   assert.equal(await page.inputValue('#device'), 'cpu');
   assert.doesNotMatch(page.url(), /device=/, 'the link does not force the CPU on others');
 
-  // The GPU may be tried again.
+  // The GPU can be chosen again.
   await page.fill('#test-prompt-text', 'calm');
   await whenFresh(page, 'test-prompt');
   await andThenFresh(page, 'test-prompt', () => page.selectOption('#device', 'auto'));

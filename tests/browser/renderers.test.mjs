@@ -1,4 +1,4 @@
-// The pictures: what a person sees of each kind of part, by pointer, by keyboard and by screen reader.
+// The renderers: each kind of part with pointer, keyboard and screen reader.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -9,7 +9,7 @@ import * as samples from './harness/samples.mjs';
 
 /** @import { Page } from 'playwright-core' */
 
-/** A label of the cell in focus. @param {Page} page */
+/** The label of the focused cell. @param {Page} page */
 function focused(page) {
   return page.evaluate(() => document.activeElement?.getAttribute('aria-label') ?? '');
 }
@@ -118,7 +118,7 @@ test('the largest grids are drawn and switched within a tenth of a second', asyn
     const drawing = [];
     /** @type {number[]} */
     const switching = [];
-    // Other work on the machine can spoil some measurements, not all of them.
+    // Other load on the machine may spoil some measurements, but not all.
     for (let round = 0; round < 4; round += 1) {
       drawing.push(await drawLarge(page, sample));
       switching.push(await page.evaluate(() => {
@@ -146,7 +146,7 @@ test('lines: the pointer finds the peak, the keyboard walks, a click opens the n
     draw([part]);
   `);
   const chart = page.locator('.lines');
-  // The name stands right of its peak.
+  // The label is to the right of its peak.
   const box = await chart.locator('text', { hasText: 'L8N1744' }).boundingBox();
   assert.ok(box);
   await page.mouse.move(box.x - 4, box.y + box.height / 2 + 8);
@@ -254,7 +254,7 @@ test('lens cells list their tokens, valued tokens their numbers, checks their ou
   assert.match(lines[1], /% +logit \d+\.\d{4}$/);
 
   const token = page.locator('.valued').nth(2);
-  // A scroll hides the tooltip, so it is done before.
+  // Scroll first, because scrolling hides the tooltip.
   await token.scrollIntoViewIfNeeded();
   await token.hover();
   assert.deepEqual(await tip(page), ['" helping"   id 2, position 2', `activation: ${String(values.rows[0].values[2]).replace('-', '\u2212')}`]);

@@ -1,5 +1,5 @@
-// Pictures of the page for a person to look at: every state in both themes, on a desktop and on a phone.
-// Writes PNG files into the folder PATCHLAB_SHOTS.
+// Screenshots of the page for visual review: every state in both themes, on a desktop and on a phone. Writes PNG files to
+// the folder PATCHLAB_SHOTS.
 
 import assert from 'node:assert/strict';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -18,7 +18,7 @@ assert.ok(folder, 'PATCHLAB_SHOTS is not set: the folder for the pictures');
 mkdirSync(folder, { recursive: true });
 
 const site = await serveSite(dist);
-/** Parts of the weights take so long that there is time to look. */
+/** Serves weights slowly, so that there is time for screenshots. */
 const slow = await faultServer(
   { 'config.json': readFileSync(demoFile('config.json')), 'model.safetensors': readFileSync(demoFile('model.safetensors')) },
   { fault: ({ size }) => (size > 100_000 ? { perSecond: size / 20 } : null) },
@@ -32,7 +32,7 @@ const openEditor = async (/** @type {Page} */ page) => {
   if (await page.locator('#sheet-open').isVisible()) await page.click('#sheet-open');
 };
 
-/** Everything computed, once per page, and a section at the top of the window. @param {string} section */
+/** Computes everything, once per page, and scrolls to a section. @param {string} section */
 const section = (section) => async (/** @type {Page} */ page) => {
   await fresh(page);
   if ((await page.locator('#checks').getAttribute('data-state')) !== 'fresh') await runAll(page);
@@ -45,13 +45,13 @@ const section = (section) => async (/** @type {Page} */ page) => {
 };
 
 /**
- * `of`: a picture of this element alone, taken on a page that all of these share.
+ * `of`: a screenshot of this element only; these share one page.
  * @type {Record<string, { query?: string, show: (page: Page) => Promise<unknown>, whole?: boolean, of?: string }>}
  */
 const states = {
   full: { show: fresh },
   article: { show: fresh, whole: true },
-  // Each section of the study, from its heading to its end.
+  // Each section of the study in full.
   ...Object.fromEntries(['task', 'where', 'heads', 'patching', 'neurons', 'compare', 'trust'].map((name) => [`section-${name}`, { show: section(name), of: `#section-${name}` }])),
   groups: {
     show: async (page) => {
@@ -121,11 +121,11 @@ async function take(context, name, { query = '', show, whole = false, of }, shar
   const page = shared ?? (await context.newPage());
   if (!shared) await page.goto(`${site.url}?device=cpu${query}`);
   await show(page);
-  // Whatever the mouse was on last is not part of the state.
+  // Hovering is not part of the state.
   await page.mouse.move(0, 0);
   await page.waitForTimeout(300);
   const path = join(/** @type {string} */ (folder), `${name}.png`);
-  // What floats would stand in the middle of a section taller than the window.
+  // Fixed elements would appear in the middle of a section taller than the window.
   if (of) await page.evaluate(() => document.querySelector('.sheet-bar')?.setAttribute('hidden', ''));
   if (of) await page.locator(of).screenshot({ path });
   else await page.screenshot({ path, fullPage: whole });

@@ -1,5 +1,5 @@
-// How long a visitor waits, by the clock, on the processor. Other work on the machine can spoil a measurement, so the best of
-// a few counts: a page that is too slow is so each time.
+// Waiting times on the CPU. Other load on the machine may spoil a measurement, so each is repeated: a page that is too slow
+// is slow every time.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -47,7 +47,7 @@ test('an edited prompt shows its new logit difference', async (t) => {
   const times = [];
   for (const word of ['sister', 'brother', 'teacher', 'mother', 'father', 'uncle', 'doctor']) {
     times.push(await editToResult(page, fieldId(0, 0, 'clean'), `We're helping our ${word} when they`));
-    // What else the edit has made pointless is computed, too, and the next edit finds it done.
+    // Let the other figures finish before the next edit.
     await page.waitForTimeout(300);
   }
   const median = times.sort((a, b) => a - b)[times.length >> 1];

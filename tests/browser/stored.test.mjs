@@ -1,4 +1,4 @@
-// What the page says of weights that are on their way and of those that are kept, and what can be done about them.
+// Download progress, and the menu of stored weights.
 
 import assert from 'node:assert/strict';
 import { cpSync } from 'node:fs';
@@ -39,7 +39,7 @@ async function pageWithHub(t, { files = demo } = {}) {
 /** @param {Page} page */
 const askedToKeep = (page) => page.evaluate(() => 'askedToKeep' in window);
 
-/** Opens the menu, and waits until it has looked. @param {Page} page */
+/** Opens the menu and waits until it is filled. @param {Page} page */
 async function openMenu(page) {
   await page.click('#stored');
   await page.locator('.stored-list:not([aria-busy])').waitFor();
@@ -48,7 +48,7 @@ async function openMenu(page) {
 
 test('a paused download is cancelled, and the next is not paused', async (t) => {
   const site = await serveSite(dist);
-  // Slow until it has been cancelled.
+  // Slow until the download has been cancelled.
   let slow = true;
   const hub = await faultServer(wide, { fault: ({ size }) => (slow && size >= LARGE ? { perSecond: size / 20 } : null) });
   t.after(site.close);

@@ -1,4 +1,4 @@
-// What is saved of a whole study: a report that stands alone, a document that the page opens again, a notebook.
+// Exports of a whole study: a self-contained report, a document that the page can open again, a notebook.
 
 import assert from 'node:assert/strict';
 import { copyFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -23,7 +23,7 @@ async function studyPage(t, query = '?device=cpu') {
   const site = await serveSite(dist);
   t.after(site.close);
   const context = await freshBrowser(t, { acceptDownloads: true });
-  // Reports are opened from disk, whose origin is called null; what they ask for is counted in each test.
+  // Reports are opened from disk, where the origin is "null"; each test checks their requests.
   const { page, watched } = await watchedPage(context, { hosts: [site.origin, 'null'] });
   await page.goto(site.url + query);
   return { site, context, page, watched };
@@ -75,7 +75,7 @@ test('the report holds every figure with its picture and its numbers, and nothin
   assert.equal(requests.length, 1, requests.join(', '));
   assert.deepEqual(messages, []);
 
-  // Every figure, in the page's order, and a picture for every part that is no table.
+  // Every figure, in the page's order, and a chart for every part that is not a table.
   assert.deepEqual(await report.locator('.figure > header').evaluateAll((heads) => heads.map((head) => head.id)), fresh);
   for (const analysis of ['logit-lens', 'head-attribution', 'residual-patching', 'head-patching']) {
     const pictures = await report.locator(`.figure:has(#${analysis}) figure`).evaluateAll((figures) => figures.map((figure) => ({
@@ -91,7 +91,7 @@ test('the report holds every figure with its picture and its numbers, and nothin
   const ids = await report.locator('[id]').evaluateAll((elements) => elements.map((element) => element.id));
   assert.equal(new Set(ids).size, ids.length, 'an id is there twice');
 
-  // The numbers: rounded in the table, in full in the CSV.
+  // Numbers are rounded in the table, and in full in the CSV.
   const [grid] = gridParts(nativeReport('head-attribution'));
   const [values] = grid.panels[0].values;
   const numbers = report.locator(`details[data-title="${grid.title}"]`);
@@ -106,7 +106,7 @@ test('the report holds every figure with its picture and its numbers, and nothin
   const [download] = await Promise.all([report.waitForEvent('download'), link.click()]);
   assert.equal(readFileSync(await download.path(), 'utf8').split('\n')[0], csv[0], 'the file inside the file can be saved');
 
-  // The experiment, the settings, what is missing, the way back.
+  // The experiment, the settings, the list of what is missing, and the link back.
   assert.equal(await report.locator('#experiment table').count(), 8);
   assert.equal(await report.locator('#experiment td .token').nth(1).textContent(), ' are');
   assert.match(await report.locator('#residual-patching .settings').innerText(), /direction\s*denoise/);
@@ -156,7 +156,7 @@ test('a study is opened again, and shows its numbers without computing them', as
   assertClose(grid.panels[0].values[0].prompts[3], nativeGrid.panels[0].values[0].prompts[3], TOLERANCE, 'a prompt');
   assert.equal(grid.panels[1].group, 5, 'groups are those of the experiment');
 
-  // Numbers that no model gives, so that they can only be the file's.
+  // Numbers that no model produces, so that they can only come from the file.
   study.model.name = 'a model far away';
   for (const result of study.results) result.report.model = 'a model far away';
   const before = await dotsOf(page);
@@ -176,7 +176,7 @@ test('a study is opened again, and shows its numbers without computing them', as
   assert.equal((await cells(other, 'head-attribution', grid.title))[0], 0.125);
   assert.deepEqual(await other.locator('.group-chips input:checked').evaluateAll((boxes) => boxes.map((box) => box.closest('label')?.textContent)), ["'re they", "'s he"]);
 
-  // It goes round, whatever model is opened meanwhile: what was loaded is exported as it was.
+  // A round trip, even if another model is opened in between: the loaded study is exported unchanged.
   await other.click('[data-model="demo"]');
   await other.waitForSelector('#opening[data-state="opening"]');
   await other.waitForSelector('#opening[data-state="open"]');
@@ -186,7 +186,7 @@ test('a study is opened again, and shows its numbers without computing them', as
   const part = (/** @type {any} */ document) => document.results.find((/** @type {any} */ result) => result.analysis === 'head-attribution');
   assert.deepEqual(part(again), part(study));
 
-  // What is changed is computed here, and the rest stays.
+  // What is changed is computed here; the rest stays.
   await other.getByRole('button', { name: 'noise', exact: true }).click();
   await other.locator('#residual-patching').scrollIntoViewIfNeeded();
   await other.waitForFunction(() => document.getElementById('residual-patching')?.dataset.fromFile === undefined);
@@ -198,7 +198,7 @@ test('a study is opened again, and shows its numbers without computing them', as
   const [computed] = await cells(other, 'head-attribution', grid.title);
   assertClose([computed], [Number(nativeGrid.panels[0].values[0].mean[0])], TOLERANCE, 'computed here');
 
-  // Damaged files change nothing.
+  // Damaged files have no effect.
   const runs = await dotsOf(other);
   for (const [damage, said] of /** @type {[(document: any) => void, RegExp][]} */ ([
     [(document) => { document.version = 7; }, /version 7/],
@@ -319,11 +319,11 @@ test('saving a study in the shape of GPT-2 small keeps the page awake, and can b
     /** @type {number[]} */
     const longest = [];
     let size = 0;
-    // Other work on the machine can spoil one measurement.
+    // Other load on the machine may spoil a measurement.
     while (longest.length < 3 && !longest.some((time) => time < 100)) {
       await watchTasks(page);
       size = await page.evaluate(async (name) => (await /** @type {any} */ (window)[name](/** @type {any} */ (window).study)).size, what);
-      // Long tasks are told a little later.
+      // Long tasks are reported with a delay.
       await page.waitForTimeout(200);
       longest.push(await longestTask(page));
     }

@@ -1,4 +1,4 @@
-// The study as a person goes through it, on the demo model: run everything, look, click, switch, cancel, compare, share.
+// A walk through the study on the demo model: run everything, hover, click, switch, cancel, compare, share.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -11,7 +11,7 @@ import { cells, gridParts, lineAt, longestTask, runAll, stateOf, watchTasks, whe
 /** @import { TestContext } from 'node:test' */
 
 const TOLERANCE = 1e-3;
-/** SwiftShader stands in for a graphics card: it takes seconds where the CPU takes milliseconds. */
+/** SwiftShader replaces a GPU: it takes seconds where the CPU takes milliseconds. */
 const SLOW = 240_000;
 
 /** @param {TestContext} t @param {string} [query] @param {import('playwright-core').BrowserContextOptions} [options] */
@@ -53,7 +53,7 @@ test('figures are computed as one scrolls to them, the expensive one when asked 
 test('no task on the page\u2019s thread takes long while the whole study runs', async (t) => {
   /** @type {number[]} */
   const longest = [];
-  // Other work on the machine can spoil one measurement; three spoilt ones are the page's own fault.
+  // Other load on the machine may spoil a measurement, but not three in a row.
   while (longest.length < 3 && !longest.some((time) => time < 100)) {
     const { page, watched, context } = await studyPage(t);
     await whenFresh(page, 'test-prompt');
@@ -140,7 +140,7 @@ test('hovering marks the same thing elsewhere; a head, a neuron and a patched ce
   assert.equal(await page.locator('.card').count(), 2, 'the pinned one and the last');
   assert.deepEqual(await violations(page, '#inspector'), []);
 
-  // With the keyboard: into the inspector, out of it, and back to where one was.
+  // By keyboard: into the inspector, out of it, and back to the cell.
   const cell = page.locator('#head-patching .heat [role="gridcell"][tabindex="0"]').first();
   await cell.focus();
   await page.keyboard.press('ArrowRight');
@@ -177,7 +177,7 @@ test('measure and direction are switched for all patching figures', async (t) =>
   await andThenFresh(page, 'residual-patching', () => page.getByRole('button', { name: 'noise', exact: true }).click());
   const noised = await cells(page, 'residual-patching', gridParts(nativeReport('residual-patching'))[0].title);
   assert.ok(Math.abs(noised[2] - denoised[2]) > 1, 'corrupted activations in the clean run take the answer away');
-  // What was computed a moment ago is there at once.
+  // Recent results are shown again without a run.
   await page.getByRole('button', { name: 'denoise', exact: true }).click();
   assert.equal(await stateOf(page, 'residual-patching'), 'fresh');
   assertClose(await cells(page, 'residual-patching', gridParts(nativeReport('residual-patching'))[0].title), denoised, 0, 'as before');
@@ -214,7 +214,7 @@ test('a long run shows its progress, is cancelled within a second, and runs agai
     return { inPage, milliseconds: performance.now() - start };
   });
   assert.ok(took.inPage, 'nothing runs any more');
-  // The engine is free when it answers the next question: a click on a dot asks for another prompt.
+  // The engine is free once it answers the next request: a click on a dot selects another prompt.
   const start = Date.now();
   await andThenFresh(page, 'test-prompt', () => page.fill('#test-prompt-text', 'Something else'));
   t.diagnostic(`the page took ${took.milliseconds.toFixed(0)} ms, the engine was free after at most ${Date.now() - start} ms`);

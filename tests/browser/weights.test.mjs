@@ -1,4 +1,4 @@
-// Where weights come from: the network by ranges, the browser's storage the next time, files from disk.
+// Sources of weights: range requests, the browser's storage on later visits, files from disk.
 
 import assert from 'node:assert/strict';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -14,7 +14,7 @@ import { serveFiles, serveSite } from './harness/server.mjs';
 const demo = { 'config.json': demoFile('config.json'), 'model.safetensors': demoFile('model.safetensors') };
 const means = dotsPart(nativeReport('logit-diff')).series.map((series) => series.mean);
 
-/** What was asked of the weights' server. @param {import('./harness/server.mjs').Seen[]} seen */
+/** Requests to the server of the weights. @param {import('./harness/server.mjs').Seen[]} seen */
 function weightRequests(seen) {
   return seen.filter((request) => request.path.endsWith('model.safetensors') && request.method === 'GET');
 }
@@ -59,7 +59,7 @@ test('weights come by ranges, and from storage on the second visit', async (t) =
 
   hub.seen.length = 0;
   const second = await visit();
-  // All that is asked is whether the file is still the same.
+  // Only revalidation is allowed.
   assert.ok(weightRequests(hub.seen).length <= 1 && weightRequests(hub.seen).every((request) => request.bytes <= 8));
   assert.equal(second.bytes.network, 0);
   assert.equal(second.bytes.storage, first.bytes.network);
@@ -69,7 +69,7 @@ test('weights come by ranges, and from storage on the second visit', async (t) =
 
 test('progress is shown in bytes, and an opening can be cancelled', async (t) => {
   const site = await serveSite(dist);
-  // Parts come together: each is slow enough that there is time to look, and to cancel.
+  // Pieces arrive in parallel, each slowly enough that there is time to look and to cancel.
   const hub = await faultServer(wide, { fault: ({ size }) => (size >= LARGE ? { perSecond: size / 20 } : null) });
   t.after(site.close);
   t.after(hub.down);
@@ -92,7 +92,7 @@ test('progress is shown in bytes, and an opening can be cancelled', async (t) =>
 
 test('a download is paused and goes on', async (t) => {
   const site = await serveSite(dist);
-  // Everything is cut after a while, so that there is something to ask for again.
+  // Every first attempt is cut, so that there is something to retry.
   const hub = await faultServer(wide, { fault: ({ size, tries }) => (size >= LARGE && tries === 0 ? { perSecond: size / 3, cutAfter: Math.floor(0.8 * size) } : null) });
   t.after(site.close);
   t.after(hub.down);

@@ -1,5 +1,5 @@
-// What must hold of any fragment of an address, whoever wrote it: it is read as what the page can hold, or refused in
-// words, in bounded time and memory.
+// The property of every URL fragment, whoever wrote it: it is read as something that the page can hold, or rejected with a
+// message, in bounded time and memory.
 
 import assert from 'node:assert/strict';
 import { isDeepStrictEqual } from 'node:util';
@@ -8,7 +8,7 @@ import { LONGEST_LINK, readLink, writeLink } from '../../www/link.js';
 import { State } from '../../www/state.js';
 import { PINS, Setup } from '../../www/study/setup.js';
 
-/** How a link is refused. What a document lacks is told in words of experiment.js. */
+/** The messages for rejected links, including those of experiment.js. */
 const REFUSALS = /^(it is incomplete or was changed on its way|it is longer than any|it holds more than any|it has no list|it has more than|"prepend_bos" is|"symmetric" of|the document |group \d+ |pair \d+ )/;
 
 /** @param {string} fragment @returns {Promise<'none' | 'refused' | 'read'>} */
@@ -31,7 +31,7 @@ export async function judgeLink(fragment) {
   const prompts = casesOf(experiment);
   assert.ok(prompts.every(({ prompt, answer }) => typeof prompt === 'string' && typeof answer === 'string'));
 
-  // As main.js takes it.
+  // As in main.js.
   const setup = new Setup();
   const state = new State();
   setup.set(study);
@@ -46,14 +46,14 @@ export async function judgeLink(fragment) {
   assert.ok([setup.measure, setup.section, state.testText().prompt].every((text) => typeof text === 'string'));
   assert.ok(Object.values(setup.settings).every((own) => Object.values(own).every((value) => ['string', 'number', 'boolean'].includes(typeof value))));
 
-  // What is written is read again, and is the same.
+  // Writing and reading again gives the same.
   const link = await writeLink(experiment, state.test, setup.save());
   assert.ok(link.length <= LONGEST_LINK);
   if (link !== '') {
     const again = await readLink(link);
     assert.ok(again && isDeepStrictEqual(again.experiment, experiment), 'the experiment changed on its way');
     assert.deepEqual(again.test, state.test);
-    // JSON knows no -0, and what is not open is not read.
+    // JSON has no -0, and `open: null` is not read.
     assert.deepEqual({ open: null, ...again.study }, JSON.parse(JSON.stringify(setup.save())));
   }
   return 'read';

@@ -1,5 +1,5 @@
-// Random and mutated links for as long as is wished: `node link.mjs [minutes] [seed]`. A finding is shrunk and printed,
-// with the seed that leads to it again.
+// Random and mutated links, for a given time: `node link.mjs [minutes] [seed]`. A finding is shrunk and printed with the
+// seed that reproduces it.
 
 import { readdirSync, readFileSync } from 'node:fs';
 import { deflateRawSync } from 'node:zlib';
@@ -14,7 +14,7 @@ const links = readdirSync(folder).map((name) => readFileSync(new URL(name, folde
 /** @param {string | Uint8Array} content */
 const deflated = (content) => `#e=${deflateRawSync(content).toString('base64url')}`;
 
-// Documents that are right but for a few places: whatever may stand at a place, now and then.
+// Documents that are valid except in a few places, where they contain junk.
 const junk = fc.oneof(fc.jsonValue({ maxDepth: 2 }), fc.constantFrom(-1, 0.5, 1e308, 2 ** 53, '__proto__', '<img src=x onerror=alert(1)>', null, [], {}));
 const text = fc.oneof({ weight: 40, arbitrary: fc.string({ unit: 'binary', maxLength: 12 }) }, { weight: 1, arbitrary: junk });
 const flag = fc.oneof({ weight: 40, arbitrary: fc.boolean() }, { weight: 1, arbitrary: junk });

@@ -1,4 +1,4 @@
-// The experiment editor. Typing changes only the state; the elements are made anew when groups or pairs come and go.
+// The experiment editor. Typing only updates the state; the elements are rebuilt when groups or pairs are added or removed.
 
 import { h, icon, iconButton } from '../dom.js';
 import { emptyGroup, freeName } from '../experiment.js';
@@ -76,7 +76,7 @@ export class Editor {
       h('div', { class: 'adds' },
         h('button', { type: 'button', class: 'add add-group', on: { click: () => this.#addGroup() } }, icon('plus'), 'Add a group'),
         h('button', { type: 'button', class: 'add', id: 'paste-group', on: { click: () => this.#paste(null) } }, icon('copy'), 'Paste a group')),
-      h('p', { class: 'hint' }, 'Rows of a spreadsheet (clean, corrupted, answer, distractor) can be pasted into any field. Enter runs at once; Shift+Enter makes a line end.'),
+      h('p', { class: 'hint' }, 'Rows of a spreadsheet (clean, corrupted, answer, distractor) can be pasted into any field. Enter runs at once; Shift+Enter starts a new line.'),
     );
     this.#root.scrollTop = scroll;
     if (this.#checked) this.showCheck(this.#checked);
@@ -90,7 +90,7 @@ export class Editor {
     this.#state.edit((experiment) => { experiment.groups.push(emptyGroup(experiment)); });
   }
 
-  /** Many pairs at once, into a group or a new one. @param {number | null} group */
+  /** Pastes many pairs at once, into a group, or into a new one if `group` is null. @param {number | null} group */
   #paste(group) {
     const { experiment } = this.#state;
     const like = group === null ? null : experiment.groups[group];
@@ -116,7 +116,7 @@ export class Editor {
     this.#groups.forEach((group, g) => group.showCheck(checked.groups[g] ?? [], checked.problems.filter((problem) => problem.place?.group === g)));
   }
 
-  /** Writes each group's mean beside its name. @param {Dots | null} dots */
+  /** Shows each group's mean beside its name. @param {Dots | null} dots */
   showResults(dots) {
     this.#groups.forEach((group, g) => {
       const series = dots?.series.find((candidate) => candidate.group === g);
@@ -124,7 +124,7 @@ export class Editor {
     });
   }
 
-  /** Opens the group and puts the focus on a field. @param {Place} place */
+  /** Opens the group and focuses a field. @param {Place} place */
   goTo(place) {
     this.#groups[place.group]?.focus(place.pair ?? 0, place.field ?? 'clean');
   }

@@ -1,9 +1,9 @@
-// What the page's text fields have in common: they are as tall as their text, and Enter runs.
+// Shared behaviour of the page's text fields: they grow with their text, and Enter runs.
 
-/** Where the browser can do it by itself (`field-sizing`), the style sheet does. */
+/** Where the browser supports `field-sizing`, the style sheet does this. */
 const SIZES_ITSELF = CSS.supports('field-sizing', 'content');
 
-/** Fits a text area to its text, now and while it is typed in. @param {HTMLTextAreaElement} area */
+/** Fits a text area to its text, now and on input. @param {HTMLTextAreaElement} area */
 export function growWithText(area) {
   if (SIZES_ITSELF) return;
   const fit = () => {
@@ -18,8 +18,8 @@ export function growWithText(area) {
 }
 
 /**
- * Lets Enter act instead of beginning a line: a line end inside a prompt is rare and a stray one is hard to find, so it
- * takes Shift.
+ * Makes Enter act instead of starting a new line: line breaks in prompts are rare, and stray ones hard to notice, so they
+ * need Shift.
  *
  * @param {HTMLElement} field
  * @param {() => void} act

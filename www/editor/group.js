@@ -1,5 +1,5 @@
-// One group of the editor: a fold with its name, its switch and its pairs. The pairs are made when it is first opened,
-// so that fifty groups cost nothing.
+// One group in the editor: a fold with its name, its symmetric-pairs checkbox and its pairs. The pairs are built when the
+// fold is first opened, so that fifty groups cost nothing.
 
 import { h, icon, iconButton } from '../dom.js';
 import { emptyPair, isEmptyPair } from '../experiment.js';
@@ -12,9 +12,9 @@ import { PairView } from './pair.js';
 
 /**
  * @typedef {object} GroupActions
- * @property {(focus: { group: number, pair: number | null, field: Field | null }) => void} focusNext where the focus goes once the change is drawn
+ * @property {(focus: { group: number, pair: number | null, field: Field | null }) => void} focusNext sets what gets the focus after the next redraw
  * @property {() => void} onEnter
- * @property {() => void} onPaste many pairs are to be pasted into this group
+ * @property {() => void} onPaste opens the paste dialog for this group
  */
 
 export class GroupView {
@@ -141,7 +141,7 @@ export class GroupView {
     this.#pairs?.forEach((pair, p) => pair.showCheck(tokens[p], problems.filter((problem) => problem.place?.pair === p)));
   }
 
-  /** Shows the group's figure beside its name. @param {{ text: string, sign: number, value: number } | null} result */
+  /** Shows the group's mean beside its name. @param {{ text: string, sign: number, value: number } | null} result */
   showResult(result) {
     this.#result.textContent = result?.text ?? '';
     this.#result.dataset.sign = String(result?.sign ?? 0);

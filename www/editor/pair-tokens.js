@@ -1,4 +1,4 @@
-// A pair's tokens under its fields: clean above corrupted, column by column, differing positions marked.
+// A pair's tokens under its fields: clean above corrupted, column by column, with differing positions marked.
 
 import { h } from '../dom.js';
 import { tokenChip } from '../reports/token.js';
@@ -40,7 +40,7 @@ function describeColumn(position, clean, corrupted, differs) {
     : `position ${position}: ${say(clean)}`;
 }
 
-/** An answer's tokens beside its field: one, or the problem is plain to see. @param {Token[]} tokens */
+/** An answer's tokens beside its field; more than one is marked as wrong. @param {Token[]} tokens */
 export function drawAnswerTokens(tokens) {
   return tokens.map((token) => tokenChip(token, { class: tokens.length === 1 ? '' : 'token-wrong' }));
 }

@@ -1,4 +1,4 @@
-// One pair of the editor: four fields, their messages, and the tokens they become.
+// One pair in the editor: four fields, their error messages and their tokens.
 
 import { FIELDS, pairsFromText } from '../experiment.js';
 import { h, iconButton } from '../dom.js';
@@ -79,7 +79,7 @@ export class PairView {
     });
   }
 
-  /** Shows what the engine made of the fields. @param {PairTokens | undefined} tokens @param {Problem[]} problems those of this pair */
+  /** Shows the engine's tokens and problems. @param {PairTokens | undefined} tokens @param {Problem[]} problems those of this pair */
   showCheck(tokens, problems) {
     this.#tokens.replaceChildren(...(tokens ? drawPairTokens(tokens, this.#symmetric) : []));
     this.#chips.answer.replaceChildren(...(tokens ? drawAnswerTokens(tokens.answer) : []));

@@ -1,4 +1,4 @@
-// The dialog in which many pairs are pasted at once: what becomes of each line is shown before anything is added.
+// The dialog for pasting many pairs at once; it shows how each line is parsed before anything is added.
 
 import { h } from '../dom.js';
 import { plural } from '../numbers.js';
@@ -13,7 +13,7 @@ const PAUSE_MS = 150;
 
 /**
  * @param {object} options
- * @param {string} options.where where the pairs go, in words
+ * @param {string} options.where a sentence that says where the pairs go
  * @param {FullGroup | null} options.like the group they are added to
  * @param {(experiment: Experiment) => Promise<Checked | null>} options.check
  * @param {(pairs: Pair[]) => void} options.onAdd
@@ -34,14 +34,14 @@ export function openPasteDialog({ where, like, check, onAdd }) {
     h('div', { class: 'dialog-foot' }, h('span', { class: 'hint' }, where), h('button', { type: 'button', class: 'quiet', on: { click: () => dialog.close() } }, 'Cancel'), add));
   const dialog = h('dialog', { class: 'dialog', id: 'paste-dialog', 'aria-labelledby': 'paste-title' }, form);
 
-  /** @param {Map<number, string[]>} faults messages by place among the pairs */
+  /** @param {Map<number, string[]>} faults messages by index among the pairs */
   const draw = (faults) => {
     const good = lines.filter(({ pair }) => pair);
     add.disabled = good.length === 0;
     add.textContent = good.length > 0 ? `Add ${plural(good.length, 'pair')}` : 'Add';
     let place = -1;
     preview.replaceChildren(...(lines.length === 0 ? [] : [h('table', { class: 'paste-table' },
-      h('caption', { class: 'visually-hidden' }, 'What becomes of each line'),
+      h('caption', { class: 'visually-hidden' }, 'How each line is read'),
       h('thead', {}, h('tr', {}, ...['line', 'clean', 'corrupted', 'answer', 'distractor'].map((name) => h('th', { scope: 'col' }, name)))),
       h('tbody', {}, ...lines.flatMap(({ line, pair, message }) => {
         if (pair) place += 1;

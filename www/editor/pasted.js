@@ -1,17 +1,17 @@
-// Pairs from pasted text: one a line, the fields separated by tabs, as spreadsheets copy them, or by upright bars.
+// Parses pasted pairs: one per line, with fields separated by tabs, as copied from spreadsheets, or by |.
 
 /** @import { Pair } from '../types/engine.js' */
 
 /**
  * @typedef {object} PastedLine
  * @property {number} line counted from 1
- * @property {Pair | null} pair null: it cannot be one
- * @property {string} message what is wrong, or what was taken from elsewhere; empty: nothing
+ * @property {Pair | null} pair null if the line is not a pair
+ * @property {string} message what is wrong, or which fields were taken from the pair before; may be empty
  */
 
 /**
- * Spaces are kept: " are" and "are" are different tokens. A heading row is skipped. Answer and distractor, when left out,
- * are those of the line before, or of `like`.
+ * Spaces are kept: " are" and "are" are different tokens. A header row is skipped. A missing answer or distractor is taken
+ * from the line before, or from `like`.
  *
  * @param {string} text
  * @param {Pair | null} like
@@ -38,7 +38,7 @@ function pairOf([clean = '', corrupted, answer, distractor, ...more], before) {
   return { pair: filled, message: taken.length > 0 && before ? `Its ${taken.join(' and ')} ${taken.length > 1 ? 'are' : 'is'} taken from the pair before.` : '' };
 }
 
-/** A cell that a spreadsheet has put into quotation marks. @param {string} cell */
+/** Unquotes a cell that a spreadsheet has quoted. @param {string} cell */
 function unquoted(cell) {
   return /^".*"$/.test(cell) && cell.slice(1, -1).replaceAll('""', '').includes('"') === false && cell.includes('""') ? cell.slice(1, -1).replaceAll('""', '"') : cell;
 }

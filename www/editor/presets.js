@@ -1,4 +1,4 @@
-// The menu of presets: each replaces the experiment, or is added to it.
+// The presets menu: a preset replaces the experiment or is added to it.
 
 import { h } from '../dom.js';
 import { withDefaults } from '../experiment.js';
@@ -12,11 +12,11 @@ import { plural } from '../numbers.js';
  */
 export function presetMenu({ onReplace, onAdd }) {
   const list = h('ul', { class: 'menu-list' });
-  // The demo model knows nothing but the first preset's task.
+  // The demo model has learned only the first preset's task.
   let isDemo = false;
   const menu = h('div', { class: 'menu', id: 'preset-menu', popover: 'auto' }, list);
   const button = h('button', { type: 'button', class: 'quiet', popovertarget: 'preset-menu', id: 'presets' }, 'Presets');
-  // Anchored by hand: CSS anchor positioning is not everywhere yet.
+  // Positioned by hand: CSS anchor positioning is not supported everywhere yet.
   menu.addEventListener('beforetoggle', () => {
     const box = button.getBoundingClientRect();
     menu.style.setProperty('--menu-top', `${box.bottom + 4}px`);
@@ -42,7 +42,7 @@ export function presetMenu({ onReplace, onAdd }) {
           h('button', { type: 'button', class: 'menu-main', data: { preset: preset.name }, on: { click: choose(() => onReplace(preset.name, experiment)) } },
             h('span', { class: 'menu-name' }, preset.name, h('span', { class: 'menu-count' }, plural(experiment.groups.length, 'group'))),
             h('span', { class: 'menu-note' }, preset.note),
-            index > 0 && h('span', { class: 'menu-caution', hidden: !isDemo }, 'Means nothing on the demo model, which has not learned it: open GPT-2 small.')),
+            index > 0 && h('span', { class: 'menu-caution', hidden: !isDemo }, 'Not meaningful on the demo model, which has not learned this task: open GPT-2 small.')),
           h('button', { type: 'button', class: 'link', 'aria-label': `Add the groups of ${preset.name} to the experiment`, on: { click: choose(() => onAdd(preset.name, experiment)) } }, 'Add'));
       }));
     },

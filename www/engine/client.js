@@ -1,4 +1,4 @@
-// The page's only door to the engine: calls go to the worker, answers come back as promises.
+// The page's only interface to the engine: calls are posted to the worker, and results come back as promises.
 
 /** @import { ModelChoice } from '../opening/choices.js' */
 /** @import { Checked, Experiment, Grid, NotebookRequest, Opened, Panel, Place, Preset, Preview, Progress, Report, AnalysisInfo, StoredModel, DevicePreference } from '../types/engine.js' */
@@ -17,7 +17,7 @@
  * @property {{ args: { base: string }, result: null }} forget
  */
 
-/** What the engine refuses, in words for the user. */
+/** An error from the engine, with a message for the user. */
 export class EngineError extends Error {
   /** @param {{ code: string, message: string, place?: Place | null }} failure */
   constructor({ code, message, place }) {
@@ -31,7 +31,7 @@ export class EngineError extends Error {
 /**
  * @typedef {object} Options
  * @property {(progress: Progress) => void} [onProgress]
- * @property {(preview: Preview) => void} [onPreview] hears of figures that are not complete yet
+ * @property {(preview: Preview) => void} [onPreview] called with incomplete figures
  * @property {AbortSignal} [signal]
  *
  * @typedef {Omit<Options, 'signal'> & { resolve: (result: any) => void, reject: (error: EngineError) => void, request: object }} Pending
@@ -50,15 +50,15 @@ export class Engine {
 
   #start() {
     const worker = new Worker(new URL('./worker.js', import.meta.url), { type: 'module', name: 'engine' });
-    // What a worker said before it was replaced may come afterwards.
-    const isOurs = () => worker === this.#worker;
-    worker.addEventListener('message', (event) => { if (isOurs()) this.#hear(event.data); });
-    // Only a worker script that cannot be loaded ends here; what goes wrong inside it is answered by itself.
-    worker.addEventListener('error', () => { if (isOurs()) this.#failAll('The engine could not be loaded. Reload the page.'); });
+    // Messages of a worker that has been replaced may still arrive.
+    const isCurrent = () => worker === this.#worker;
+    worker.addEventListener('message', (event) => { if (isCurrent()) this.#receive(event.data); });
+    // Only a worker script that fails to load ends up here; the worker reports its own errors.
+    worker.addEventListener('error', () => { if (isCurrent()) this.#failAll('The engine could not be loaded. Reload the page.'); });
     return worker;
   }
 
-  /** A new worker in place of one that can compute nothing any more. No model is open in it; it is asked again what the old one left unanswered. */
+  /** Replaces a worker that can no longer compute. The new one has no model open; unanswered requests are sent to it again. */
   restart() {
     this.#worker.terminate();
     this.#worker = this.#start();
@@ -87,7 +87,7 @@ export class Engine {
   }
 
   /** @param {any} message */
-  #hear({ id, progress, preview, result, error }) {
+  #receive({ id, progress, preview, result, error }) {
     const pending = this.#pending.get(id);
     if (!pending) return;
     if (progress) {

@@ -1,4 +1,4 @@
-// The engine's worker: loads the WebAssembly module and serves docs/protocol.md with it.
+// The engine's worker: loads the WebAssembly module and implements docs/protocol.md.
 
 /** @import { ModelChoice } from '../opening/choices.js' */
 /** @import { Checked, Experiment, Grid, NotebookRequest, Opened, Panel, Preset, Preview, Progress, Report, AnalysisInfo, StoredModel, DevicePreference } from '../types/engine.js' */
@@ -26,7 +26,7 @@
 /** @typedef {{ code: string, message: string, place?: unknown }} Failure */
 /** @typedef {{ id: number, call: string, args: any }} Request */
 
-// Everything below survives a module that cannot be loaded, so that the page gets words instead of silence.
+// The rest of this script works even if the module cannot be loaded, so that the page gets an error message.
 /** @type {Promise<{ module: Wasm, engine: WasmEngine }>} */
 const loaded = (async () => {
   /** @type {Wasm} */
@@ -36,17 +36,17 @@ const loaded = (async () => {
 })();
 loaded.catch(() => {});
 
-/** Calls that have not been answered, so that a crash can answer them all. @type {Set<number>} */
+/** Unanswered calls; a crash answers all of them. @type {Set<number>} */
 const open = new Set();
-/** Calls that were cancelled before their turn came. @type {Set<number>} */
+/** Calls that were cancelled before they started. @type {Set<number>} */
 const dropped = new Set();
-/** The call that holds the model now. */
+/** The call that is using the model. */
 let running = 0;
-/** Calls that use the model take turns. @type {Promise<unknown>} */
+/** Calls that use the model run one at a time; this is the end of the queue. @type {Promise<unknown>} */
 let turn = Promise.resolve();
-/** After a crash the module's memory cannot be trusted. @type {Failure | null} */
+/** Set after a crash: the module's memory can no longer be trusted. @type {Failure | null} */
 let broken = null;
-/** The last thing written to the console as an error: a Rust panic says there where and why. */
+/** The last console error: a Rust panic writes its location and message there. */
 let lastPanic = '';
 
 const consoleError = console.error;
@@ -56,9 +56,9 @@ console.error = (...words) => {
 };
 
 self.addEventListener('message', (event) => serve(event.data));
-// A panic inside an asynchronous call settles no promise: it arrives here.
+// A panic inside an async call leaves its promise pending and arrives here.
 self.addEventListener('error', (event) => {
-  // Answered here, it is no longer the page's to hear of.
+  // Handled here, so do not forward it to the page.
   event.preventDefault();
   crash(event.error ?? event.message);
 });
@@ -101,7 +101,7 @@ async function perform(id, call, args) {
       return module.notebook(args.request);
     case 'check':
       return engine.check(args.experiment);
-    // These wait for no turn: a download is paused, and storage looked at, while a model is being opened.
+    // These do not queue: they have to work while a model is being opened.
     case 'pause':
       engine.pause(args.paused);
       return null;
@@ -144,7 +144,7 @@ function answer(id, outcome) {
 function crash(error) {
   const what = lastPanic || (error instanceof Error ? error.message : String(error));
   const [place, words] = what.split('\n');
-  // The graphics stack panics at an error that the GPU tells of, such as a lack of memory. Another device may do better.
+  // wgpu panics on GPU errors such as running out of memory. Another device may still work.
   broken ??= words && /\bwgpu[a-z-]*-\d/.test(place)
     ? { code: 'compute', message: `The device failed while computing (${words.replace(/^called .* value: (JsValue\()?/, '')}). Open the model again, or choose the CPU as device.` }
     : { code: 'engine', message: `The engine stopped: ${what} Restart it or reload the page.` };

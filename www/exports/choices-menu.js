@@ -1,5 +1,5 @@
-// A button with a menu of files to save: opened with a click or the keyboard, walked with the arrow keys, left with
-// Escape, after which the focus is on the button again.
+// A button with a menu of files to save. It opens by click or keyboard, the arrow keys move within it, and Escape closes it
+// and returns the focus to the button.
 
 import { h } from '../dom.js';
 import { newId } from '../svg.js';
@@ -8,13 +8,13 @@ import { newId } from '../svg.js';
 
 /**
  * @param {object} options
- * @param {string} options.text on the button
- * @param {string} options.label what is saved, in words
+ * @param {string} options.text the button's text
+ * @param {string} options.label accessible name: what is saved
  * @param {string} options.buttonClass
  * @param {string} options.menuClass
  * @param {string} [options.buttonId]
  * @param {FileChoice[]} options.choices
- * @param {number} options.width of the menu, as its style has it
+ * @param {number} options.width of the menu, in pixels, as in the style sheet
  * @param {(format: string) => void} options.onChoose
  */
 export function choicesMenu({ text, label, buttonClass, menuClass, buttonId, choices, width, onChoose }) {

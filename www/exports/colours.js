@@ -1,4 +1,4 @@
-// Colours that every program understands: browsers compute some as `color(srgb ...)`.
+// Converts computed colours to a form that every program understands: browsers give some as `color(srgb ...)`.
 
 /** @typedef {{ colour: string, opacity: number }} Colour */
 
@@ -11,7 +11,7 @@ let context = null;
 export function opaque(css) {
   const found = known.get(css);
   if (found) return found;
-  // A paint server, or no paint at all.
+  // A paint server (gradient or pattern), or no paint.
   if (css === '' || css === 'none' || css.startsWith('url(')) return { colour: css || 'none', opacity: 1 };
   context ??= document.createElement('canvas').getContext('2d', { willReadFrequently: true });
   if (!context) return { colour: css, opacity: 1 };

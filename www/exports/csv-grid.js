@@ -1,4 +1,4 @@
-// The numbers of a grid: for each panel, measure and cell its mean with the interval, and a line for each prompt.
+// The numbers of a grid: for each panel, measure and cell, the mean with its interval and one line per prompt.
 
 import { columnCount, columnTicks, targetOf } from '../reports/grid-view.js';
 
@@ -9,7 +9,7 @@ import { columnCount, columnTicks, targetOf } from '../reports/grid-view.js';
 export function* gridRows(grid) {
   const { rows, columns, measures, panels, site } = grid;
   const first = targetOf(grid, 0, 0);
-  // A component is its tick.
+  // A component is identified by its tick label.
   const has = /** @type {const} */ (['layer', 'head', 'neuron', 'position']).filter((key) => first[key] !== undefined);
   yield ['panel', 'measure', 'site', ...has, `row: ${rows.label}`, `column: ${columns.label}`, 'prompt', 'value', 'interval low', 'interval high', 'clean mean', 'corrupted mean'];
   for (const panel of panels) {

@@ -1,5 +1,5 @@
-// A part's numbers as CSV, one observation a line, so that pandas and R read it without a word of explanation. Numbers
-// have all their digits, and the whole part is written, whatever of it is shown.
+// A part's numbers as tidy CSV, one observation per line, as pandas and R expect. Numbers have all their digits, and the
+// whole part is written, whatever is currently shown.
 
 import { csvFormatRow } from '../vendor/dist/d3.js';
 import { gridRows } from './csv-grid.js';
@@ -15,7 +15,7 @@ export function csvOf(part) {
   let lines = [];
   for (const row of rowsOf(part)) {
     lines.push(lineOf(row));
-    // Pieces, because a sweep over neurons would not fit into one string.
+    // In pieces, because a sweep over neurons would not fit into one string.
     if (lines.length === 10_000) {
       chunks.push(`${lines.join('\n')}\n`);
       lines = [];
@@ -26,10 +26,10 @@ export function csvOf(part) {
 }
 
 /**
- * The same in steps, as one text; null if it would be longer than the limit.
+ * The same as one string, built in steps; null if it would exceed the limit.
  *
  * @param {Part} part
- * @param {number} limit in characters
+ * @param {number} limit most characters
  * @returns {Generator<undefined, string | null>}
  */
 export function* shortCsv(part, limit) {
@@ -77,7 +77,7 @@ function rowsOf(part) {
 function tableRows({ columns, rows }) {
   /** @param {Cell} cell */
   const text = (cell) => (typeof cell === 'object' && cell !== null ? cell.text : cell);
-  // A token is its text and its id.
+  // A token column becomes two: text and id.
   const head = columns.flatMap((column) => (column.quantity === 'token' ? [column.name, `${column.name} id`] : [column.name]));
   return [['mark', ...head], ...rows.map((row) => [row.mark, ...columns.flatMap((column, c) => {
     const cell = row.cells[c];

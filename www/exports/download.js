@@ -1,4 +1,4 @@
-// Hands a file to the visitor.
+// Saves a file on the visitor's machine.
 
 /** @param {Blob} content @param {string} name */
 export function download(content, name) {
@@ -6,11 +6,11 @@ export function download(content, name) {
   link.download = name;
   link.href = URL.createObjectURL(content);
   link.click();
-  // The download has its own reference by then.
+  // By then the download holds its own reference to the blob.
   setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
 }
 
-/** A name that every file system takes. @param {string} title @param {string} extension */
+/** A file name that is valid on every file system. @param {string} title @param {string} extension */
 export function fileName(title, extension) {
   const words = title.toLowerCase().normalize('NFKD').replace(/[^a-z0-9]+/g, '-').replace(/^-|-$/g, '').slice(0, 60);
   return `patchlab-${words || 'figure'}.${extension}`;

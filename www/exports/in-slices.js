@@ -1,7 +1,7 @@
-// Long work in slices, between which the page hears, draws and scrolls. The work is a generator that yields wherever it
-// can pause.
+// Runs long work in time slices, so that the page stays responsive. The work is a generator that yields wherever it can
+// pause.
 
-/** Well below the 100 ms at which a page begins to feel stuck, with room for one step that takes longer than it should. */
+/** Well below the 100 ms at which a page starts to feel stuck, with room for one slow step. */
 const SLICE_MS = 12;
 
 /**
@@ -22,12 +22,12 @@ export async function inSlices(work, signal) {
       await breathe();
     }
   } finally {
-    // Lets work that was stopped clear up after itself.
+    // Lets aborted work run its `finally` blocks.
     work.return(/** @type {any} */ (undefined));
   }
 }
 
-/** @template T @param {Generator<unknown, T>} work all at once @returns {T} */
+/** @template T @param {Generator<unknown, T>} work run without pausing @returns {T} */
 export function atOnce(work) {
   for (;;) {
     const { done, value } = work.next();
@@ -35,7 +35,7 @@ export function atOnce(work) {
   }
 }
 
-/** Lets the page do what is waiting. Not by a timer: those of a page in the background go off once a second. @returns {Promise<void>} */
+/** Yields to the event loop. Not with a timer: in a background tab, timers fire only once a second. @returns {Promise<void>} */
 export function breathe() {
   return new Promise((resolve) => {
     const { port1, port2 } = new MessageChannel();

@@ -1,4 +1,4 @@
-// The menu on every picture that saves it.
+// The save menu on every figure.
 
 import { h } from '../dom.js';
 import { toast } from '../messages.js';
@@ -29,7 +29,7 @@ export function saveMenu(figure, part) {
 
 /** @param {HTMLElement} figure @param {Part} part @param {string} format @returns {Promise<Blob>} */
 async function contentOf(figure, part, format) {
-  // What makes a file is fetched when one is wanted.
+  // Exporters are loaded on demand.
   if (format === 'csv') return (await import('./csv.js')).csvOf(part);
   const { pictureOf } = await import('./picture.js');
   const picture = pictureOf(figure, part.title);

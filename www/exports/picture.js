@@ -1,5 +1,5 @@
-// A figure as one SVG file that needs nothing else: laid out anew in light colours on a page's width, then written down
-// as rectangles, lines and text. Pictures inside the figure are SVG already and are taken as they are.
+// A figure as one self-contained SVG file: laid out again in light colours at the width of a page, then written as
+// rectangles, lines and text. SVGs inside the figure are embedded as they are.
 
 import { s } from '../svg.js';
 import { opaque } from './colours.js';
@@ -9,9 +9,9 @@ import { textsOf } from './text.js';
 /** @typedef {{ svg: string, width: number, height: number }} Picture */
 
 const PADDING = 12;
-/** Attributes that hold variables of the page's style sheet, or a colour for each theme. */
+/** Attributes that may hold CSS variables or `light-dark()` colours. */
 const STYLED = ['fill', 'stroke', 'stop-color'];
-/** What every program that opens SVG has. */
+/** Available in every program that opens SVG. */
 const FONTS = 'Helvetica, Arial, "Liberation Sans", sans-serif';
 
 /** @param {HTMLElement} figure @param {string} title @returns {Picture} */
@@ -21,7 +21,7 @@ export function pictureOf(figure, title) {
 }
 
 /**
- * The picture as an element, made in steps.
+ * The figure as an SVG element, built in steps.
  *
  * @param {HTMLElement} figure
  * @param {string} title
@@ -32,7 +32,7 @@ export function* drawPicture(figure, title) {
   stage.className = 'export-stage';
   stage.setAttribute('aria-hidden', 'true');
   stage.inert = true;
-  // Somebody may scroll while the picture is being made.
+  // The user may scroll while the figure is being exported.
   stage.style.setProperty('position', 'fixed');
   const copy = /** @type {HTMLElement} */ (figure.cloneNode(true));
   stage.append(copy);
@@ -55,7 +55,7 @@ function* write(figure, title) {
   return s('svg', { width, height, viewBox: `0 0 ${width} ${height}` }, s('title', {}, title), s('rect', { width, height, fill: '#ffffff' }), ...drawing.elements);
 }
 
-/** @typedef {{ elements: SVGElement[], right: number, bottom: number, x: number, y: number }} Drawing what is drawn, how far it reaches, and the window's coordinates of its corner */
+/** @typedef {{ elements: SVGElement[], right: number, bottom: number, x: number, y: number }} Drawing the elements so far, their right and bottom extent, and the corner's position in the window */
 
 /** @param {Element} element @param {Drawing} drawing @returns {Generator<undefined, void>} */
 function* walk(element, drawing) {
@@ -84,7 +84,7 @@ function add(drawing, box, elements) {
   drawing.bottom = Math.max(drawing.bottom, box.bottom - drawing.y);
 }
 
-/** A picture inside the figure, with the values of its variables. @param {SVGSVGElement} svg @param {DOMRect} box @param {Drawing} drawing @returns {Generator<undefined, SVGSVGElement>} */
+/** An SVG inside the figure, with its CSS variables resolved. @param {SVGSVGElement} svg @param {DOMRect} box @param {Drawing} drawing @returns {Generator<undefined, SVGSVGElement>} */
 function* embedded(svg, box, { x, y }) {
   const copy = /** @type {SVGSVGElement} */ (svg.cloneNode(true));
   const originals = [svg, ...svg.querySelectorAll('*')];
@@ -99,7 +99,7 @@ function* embedded(svg, box, { x, y }) {
     }
     if (element.hasAttribute('font-family')) element.setAttribute('font-family', FONTS);
     for (const { name } of [...element.attributes]) {
-      // Names for screen readers and tab stops belong to the page.
+      // Accessible names and tab stops make sense only on the page.
       if (name.startsWith('aria-') || ['role', 'tabindex', 'class', 'style'].includes(name)) element.removeAttribute(name);
     }
   }
@@ -109,17 +109,17 @@ function* embedded(svg, box, { x, y }) {
   return copy;
 }
 
-/** The ground and the borders of an element. @param {Element} element @param {CSSStyleDeclaration} style @param {Drawing} drawing @returns {SVGElement[]} */
+/** The background and borders of an element. @param {Element} element @param {CSSStyleDeclaration} style @param {Drawing} drawing @returns {SVGElement[]} */
 function boxOf(element, style, { x, y }) {
   const box = element.getBoundingClientRect();
   if (box.width === 0 || box.height === 0) return [];
   const [left, top] = [box.left - x, box.top - y];
   const radius = Math.min(parseFloat(style.borderTopLeftRadius) || 0, box.height / 2);
-  const ground = opaque(style.backgroundColor);
+  const background = opaque(style.backgroundColor);
   /** @type {SVGElement[]} */
   const elements = [];
-  if (ground.opacity > 0) {
-    elements.push(s('rect', { x: left, y: top, width: box.width, height: box.height, rx: radius || null, fill: ground.colour, 'fill-opacity': ground.opacity < 1 ? ground.opacity : null }));
+  if (background.opacity > 0) {
+    elements.push(s('rect', { x: left, y: top, width: box.width, height: box.height, rx: radius || null, fill: background.colour, 'fill-opacity': background.opacity < 1 ? background.opacity : null }));
   }
   const sides = /** @type {const} */ (['Top', 'Right', 'Bottom', 'Left']).map((side) => {
     const width = style[`border${side}Style`] === 'none' ? 0 : parseFloat(style[`border${side}Width`]) || 0;

@@ -1,8 +1,8 @@
-// A picture in pixels.
+// An SVG as PNG.
 
 /** @import { Picture } from './picture.js' */
 
-/** Pixels for each unit of the SVG: sharp in print and on dense screens. */
+/** Pixels per SVG unit: sharp in print and on high-density screens. */
 const DENSITY = 2;
 
 /** @param {Picture} picture @returns {Promise<Blob>} */
@@ -10,7 +10,7 @@ export async function pngOf({ svg, width, height }) {
   const address = URL.createObjectURL(new Blob([svg], { type: 'image/svg+xml' }));
   try {
     const image = new Image();
-    // Not `decode()`, which waits for the next frames.
+    // Not `decode()`, which waits for animation frames.
     await new Promise((done, fail) => {
       image.addEventListener('load', done, { once: true });
       image.addEventListener('error', () => fail(new Error('the browser cannot draw it')), { once: true });

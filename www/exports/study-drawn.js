@@ -1,11 +1,11 @@
-// Draws every figure of a study from a file once, out of sight: what cannot be drawn is found before the page changes.
+// Draws every figure of an imported study off-screen, so that a damaged report is found before the page changes.
 
 import { drawPart, whenPainted } from '../reports/index.js';
 import { breathe } from './in-slices.js';
 
 /** @import { LoadedStudy } from './study-read.js' */
 
-/** @param {LoadedStudy} study @throws {Error} in words, if a report in it is damaged */
+/** @param {LoadedStudy} study @throws {Error} with a message for the user, if a report in it is damaged */
 export async function checkDrawn({ results }) {
   for (const { analysis, report } of results) {
     for (const part of report.parts) {

@@ -1,5 +1,5 @@
-// One figure of the report, as HTML: heading, how to read it, settings, pictures, tables, what was left out, numbers.
-// Everything is made of elements and then written down, so that no text of an experiment can become markup.
+// One figure of the report, as HTML: heading, how to read it, settings, charts, tables, what was left out, numbers.
+// Everything is built as DOM elements and then serialised, so that no text of an experiment can become markup.
 
 import { h } from '../dom.js';
 import { formatBytes, plural } from '../numbers.js';
@@ -15,12 +15,12 @@ import { settingsOf } from './study-source.js';
 /** @import { Part } from '../types/engine.js' */
 /** @import { Study, StudyFigure } from './study-source.js' */
 
-/** Longer CSVs are left to the page and to the study's JSON: a report is sent by mail. */
+/** Longer CSVs are left out (the page and the study's JSON have them): reports are sent by mail. */
 export const LONGEST_CSV = 1_000_000;
-/** Rows that are not folded. */
+/** Tables with more rows than this are folded. */
 const LONG_TABLE = 40;
 
-/** How many figures and tables there are already. @typedef {{ figures: number, tables: number }} Counter */
+/** Numbers used so far. @typedef {{ figures: number, tables: number }} Counter */
 /** @typedef {Extract<Part, { kind: 'table' }>} TablePart */
 
 /**
@@ -28,7 +28,7 @@ const LONG_TABLE = 40;
  * @param {Study} study
  * @param {Counter} counter
  * @param {AbortSignal} [signal]
- * @returns {AsyncGenerator<string>} the HTML, piece by piece
+ * @returns {AsyncGenerator<string>} the HTML, in pieces
  */
 export async function* figureHtml(figure, study, counter, signal) {
   const { report, place } = figure;
@@ -48,7 +48,7 @@ export async function* figureHtml(figure, study, counter, signal) {
   }
   if (pictures.length > 0) yield '\n</div>';
 
-  // As on the page: tables that only back the pictures up are folded. So are those of several pages.
+  // As on the page, tables that only back up the charts are folded. So are very long ones.
   const folded = figure.tables === 'folded' || (pictures.length > 0 && tables.length > 1 && figure.tables !== 'beside') || tables.some((table) => table.rows.length > LONG_TABLE);
   if (tables.length > 0 && !folded) yield '\n<div class="tables">';
   for (const table of tables) {
@@ -76,7 +76,7 @@ function headOf(figure, { model, experiment }) {
     settings.length > 0 && h('dl', { class: 'settings' }, ...settings.map(([name, value]) => h('div', {}, h('dt', {}, name), h('dd', {}, value)))));
 }
 
-/** How to read a figure, without what only the page can do. @param {string} text */
+/** How to read a figure, without the clauses about clicking, pointing and typing. @param {string} text */
 function withoutClicks(text) {
   const clauses = text.split(/(?<=[.;:?!]) +/).filter((clause) => !/^(click|point at|type) /i.test(clause));
   return clauses.join(' ').replace(/[;:]$/, '.');
@@ -87,7 +87,7 @@ async function pictureHtml(part, name, place, signal) {
   const drawn = drawPart(part, {}, place);
   await breathe();
   await whenPainted(drawn);
-  // The caption says it.
+  // The caption has the title already.
   drawn.querySelector('.part-head')?.remove();
   const svg = await inSlices(drawPicture(drawn, part.title), signal);
   svg.setAttribute('role', 'img');
@@ -124,7 +124,7 @@ async function numbersElement(part, name, place, signal) {
   return h('details', { class: 'numbers-of', data: { title: part.title } }, h('summary', {}, `Numbers of ${name}: ${part.title}`), ...tables, line);
 }
 
-/** Every number as a file inside the file. @param {Part} part @param {string} name @param {AbortSignal} [signal] */
+/** A download link with every number as embedded CSV. @param {Part} part @param {string} name @param {AbortSignal} [signal] */
 async function csvLine(part, name, signal) {
   const text = await inSlices(shortCsv(part, LONGEST_CSV), signal);
   if (text === null) {

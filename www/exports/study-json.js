@@ -1,12 +1,12 @@
-// The whole study as JSON, docs/study.md: the experiment, how it was looked at, and every report in full.
+// The whole study as JSON (docs/study.md): the experiment, the view, and every report in full.
 
 import { inSlices } from './in-slices.js';
 
 /** @import { Study } from './study-source.js' */
 
-/** Goes up when a reader of older files would misread a newer one. */
+/** Incremented when readers of the old format would misread the new one. */
 export const VERSION = 1;
-/** Numbers between two pauses. */
+/** Numbers written between two pauses. */
 const STEP = 5000;
 
 /** @param {Study} study @param {{ signal?: AbortSignal }} [options] @returns {Promise<Blob>} */
@@ -20,7 +20,7 @@ export async function studyJson({ made, experiment, test, view, model, figures, 
     experiment,
     test,
     view,
-    // What the page made of other figures is not the engine's.
+    // Without figures that the page derives from others: only the engine's reports.
     results: figures.filter((figure) => figure.info !== null).map(({ section, title, analysis, settings, groups, report }) => ({ section: section.id, title, analysis, settings, groups, report })),
   };
   /** @type {string[]} */
@@ -30,7 +30,7 @@ export async function studyJson({ made, experiment, test, view, model, figures, 
 }
 
 /**
- * JSON in steps: a report may hold millions of numbers. Objects are indented, lists stand on one line.
+ * Writes JSON in steps, because a report may hold millions of numbers. Objects are indented; lists are on one line.
  *
  * @param {unknown} value
  * @param {string[]} pieces

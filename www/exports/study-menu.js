@@ -1,4 +1,4 @@
-// "Export" in the header: the experiment, or the whole study as a report, as data, or as a notebook.
+// The "Export" menu in the header: the experiment, or the whole study as a report, as data or as a notebook.
 
 import { h } from '../dom.js';
 import { say, toast } from '../messages.js';
@@ -16,7 +16,7 @@ const CHOICES = [
   { format: 'ipynb', name: 'Notebook', note: 'IPYNB: the same analyses in Python, with TransformerLens' },
   { format: 'experiment', name: 'Experiment', note: 'JSON: the prompts alone' },
 ];
-/** What is done faster shows no progress. */
+/** Exports that finish sooner show no progress. */
 const QUIET_MS = 300;
 
 /**
@@ -28,9 +28,9 @@ export function studyMenu(source, engine) {
   const place = h('div', { class: 'exporting', hidden: true });
   let busy = false;
 
-  /** @param {string} format @param {(work: Work) => Promise<string>} save what it says when it is done */
+  /** @param {string} format @param {(work: Work) => Promise<string>} save resolves to the final message */
   const run = async (format, save) => {
-    if (busy) return toast('Another export is still being made.');
+    if (busy) return toast('Another export is still running.');
     busy = true;
     const work = new Work(place, CHOICES.find((choice) => choice.format === format)?.name ?? '');
     try {
@@ -60,7 +60,7 @@ export function studyMenu(source, engine) {
   };
   /** @param {string} format @param {Study} study @param {Work} work @returns {Promise<{ file: Blob, more?: string }>} */
   const make = async (format, study, work) => {
-    // What makes a file is fetched when one is wanted.
+    // Exporters are loaded on demand.
     if (format === 'html') {
       const { studyReport } = await import('./study-report.js');
       return { file: await studyReport(study, { signal: work.signal, onProgress: (...progress) => work.progress(...progress) }) };
@@ -78,14 +78,14 @@ export function studyMenu(source, engine) {
   return h('span', { class: 'export-place' }, button, menu, place);
 }
 
-/** What of the page could not be exported, as far as a message holds it. @param {Study} study */
+/** The figures that were not exported, in one sentence. @param {Study} study */
 function missing({ missing: titles }) {
   if (titles.length === 0) return '';
-  if (titles.length > 3) return `${titles.length} figures are not computed, and so not in it.`;
-  return `Not computed, and so not in it: ${titles.join(', ')}.`;
+  if (titles.length > 3) return `${titles.length} figures have not been computed and are not included.`;
+  return `Not included, because not computed: ${titles.join(', ')}.`;
 }
 
-/** An export that is being made: how far it is, and the button that stops it. */
+/** An export in progress: its progress bar and its cancel button. */
 class Work {
   #controller = new AbortController();
   #place;

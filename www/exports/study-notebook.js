@@ -1,4 +1,4 @@
-// The study as a notebook for TransformerLens: the engine writes it, from the pairs that can be run.
+// The study as a TransformerLens notebook, written by the engine from the pairs that can be run.
 
 /** @import { FullExperiment } from '../experiment.js' */
 /** @import { Engine } from '../engine/client.js' */
@@ -7,9 +7,9 @@
 
 /**
  * @param {Study} study
- * @param {{ model: string, tokenizer: string }} names what Python calls the checkpoint and its tokenizer
+ * @param {{ model: string, tokenizer: string }} names the checkpoint and its tokenizer, as Python knows them
  * @param {Engine} engine
- * @returns {Promise<{ file: Blob, leftOut: number }>} and how many pairs cannot be run, in Python neither
+ * @returns {Promise<{ file: Blob, leftOut: number }>} `leftOut`: how many pairs cannot be run
  */
 export async function studyNotebook({ experiment, figures }, names, engine) {
   const { problems } = await engine.call('check', { experiment });

@@ -1,4 +1,4 @@
-// The numbers of a picture as tables for the report: a grid as the means that it shows, or its largest ones where it has
+// The numbers of a chart as tables for the report: the means shown by a grid, or only the largest where there are
 // thousands. Everything else is in the CSV.
 
 import { h } from '../dom.js';
@@ -9,11 +9,11 @@ import { viewOf } from '../reports/view.js';
 
 /** @import { Cell, Column, Dots, Grid, Mark, Panel, Part, Quantity, Table, Values } from '../types/engine.js' */
 
-/** A panel with more cells, or more columns, than this is told by its largest. */
+/** A panel with more cells, or more columns, than this is reduced to its largest values. */
 const LARGEST_TABLE = 1500;
 const WIDEST_TABLE = 64;
 const TOP = 20;
-/** Cells between two pauses. */
+/** Cells written between two pauses. */
 const STEP = 200;
 
 /** @param {Part} part @param {string} place @returns {Generator<undefined, HTMLElement[]>} */
@@ -34,7 +34,7 @@ export function* numberTables(part, place) {
   return tables;
 }
 
-/** One line for each row of a table. @param {string} caption @param {(string | HTMLElement)[]} head @param {HTMLElement[]} body */
+/** A table with one line per row. @param {string} caption @param {(string | HTMLElement)[]} head @param {HTMLElement[]} body */
 function numbersTable(caption, head, body) {
   return h('div', { class: 'wide' }, h('table', { class: 'numbers' }, h('caption', {}, caption),
     h('thead', {}, h('tr', {}, ...head.map((cell) => (typeof cell === 'string' ? h('th', { scope: 'col' }, cell) : cell)))), h('tbody', {}, ...body)));
@@ -45,7 +45,7 @@ function numberCell(value, quantity) {
   return h('td', {}, typeof value === 'number' ? formatQuantity(value, quantity) : '');
 }
 
-/** A row of each of several groups: the columns one below the other. @param {Grid} grid @param {number} measure @returns {Generator<undefined, HTMLElement>} */
+/** One row per group, transposed: a line per column. @param {Grid} grid @param {number} measure @returns {Generator<undefined, HTMLElement>} */
 function* columnsTable(grid, measure) {
   const { label, quantity } = grid.measures[measure];
   const groups = grid.panels.map((panel) => ({ name: panel.name, values: valuesOf(panel, measure) }));
@@ -74,7 +74,7 @@ function* matrixTable(grid, panel, values) {
   return numbersTable(`${panel.name}: mean ${label}`, [`${grid.rows.label} \\ ${grid.columns.label}`, ...ticks.slice(0, columns).map((tick) => tickLabel(grid.columns, tick))], body);
 }
 
-/** The cells furthest from the middle. @param {Grid} grid @param {Panel} panel @param {Values} values @returns {Generator<undefined, HTMLElement>} */
+/** The cells furthest from the middle of the scale. @param {Grid} grid @param {Panel} panel @param {Values} values @returns {Generator<undefined, HTMLElement>} */
 function* topTable(grid, panel, values) {
   const { label, quantity, middle } = grid.measures[values.measure];
   const columns = columnCount(grid, panel);
@@ -105,10 +105,10 @@ function dotsTable({ axis, quantity, series }) {
   ]));
 }
 
-/** What a row that stands out is called. @type {Record<Mark, string>} */
+/** Labels of marked rows. @type {Record<Mark, string>} */
 const MARKS = { answer: 'answer', distractor: 'distractor', mean: '', passed: '\u2713', failed: '\u2717' };
 
-/** A part that is a table itself. @param {Table} table @returns {Generator<undefined, HTMLElement>} */
+/** A part that is itself a table. @param {Table} table @returns {Generator<undefined, HTMLElement>} */
 export function* reportTable(table) {
   const body = [];
   for (const [index, row] of table.rows.entries()) {
@@ -133,7 +133,7 @@ function tableCell(cell, { quantity }, mark) {
   return h('td', { class: 'text' }, said, cell && tokenText(cell.text, cell.id));
 }
 
-/** A token, with its spaces to be seen. @param {string} text @param {number} [id] */
+/** A token, with visible spaces. @param {string} text @param {number} [id] */
 export function tokenText(text, id) {
   return h('span', { class: 'token', title: id === undefined ? null : `${visible(text)}, token id ${id}` }, ...visibleText(text), id !== undefined && h('small', {}, ` ${id}`));
 }

@@ -1,4 +1,4 @@
-// Reads a study document, docs/study.md. It came from anywhere, so its shape is checked before anything is shown.
+// Reads a study document (docs/study.md). It is untrusted, so its shape is checked before anything is shown.
 
 import { readExperiment } from '../experiment.js';
 import { readTest } from '../state.js';
@@ -39,12 +39,12 @@ const LISTS = {
   'token-values': ['range', 'rows'],
 };
 
-/** Whether a document says that it is a study. @param {unknown} value */
+/** Whether a document claims to be a study. @param {unknown} value */
 export function isStudy(value) {
   return isRecord(value) && value.patchlab === 'study';
 }
 
-/** @param {unknown} value @returns {LoadedStudy} @throws {Error} in words, if it is none */
+/** @param {unknown} value @returns {LoadedStudy} @throws {Error} with a message for the user, if it is not a study */
 export function readStudy(value) {
   if (!isRecord(value) || !isStudy(value)) throw new Error('it is no study');
   if (value.version !== VERSION) throw new Error(`it has version ${JSON.stringify(value.version)}, and this page reads version ${VERSION}`);
@@ -87,7 +87,7 @@ function isPart(value) {
   return lists !== undefined && lists.every((name) => Array.isArray(value[name])) && (value.kind !== 'heat' && value.kind !== 'line' ? true : isGrid(value));
 }
 
-/** Every list of numbers must have one for each cell. @param {Record<string, any>} grid */
+/** Whether every list of numbers has one per cell. @param {Record<string, any>} grid */
 function isGrid({ rows, columns, measures, panels }) {
   if (!Array.isArray(rows?.ticks) || !Array.isArray(columns?.ticks) || measures.length === 0) return false;
   return panels.every((/** @type {any} */ panel) => Array.isArray(panel?.values) && Array.isArray(panel.prompts) && panel.values.every((/** @type {any} */ values) =>

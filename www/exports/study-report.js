@@ -1,4 +1,4 @@
-// The whole study as one HTML file that needs nothing else: no script, no request, no page to read it on.
+// The whole study as one self-contained HTML file: no script, no requests.
 
 import { h } from '../dom.js';
 import { formatCount, plural } from '../numbers.js';
@@ -11,7 +11,7 @@ import { titleOf } from './study-source.js';
 /** @import { FullExperiment } from '../experiment.js' */
 /** @import { Study } from './study-source.js' */
 
-/** Nothing in the file can run or be fetched, whatever stands in it. */
+/** Nothing in the file can run or be fetched, whatever its content. */
 const POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
 
 /**
@@ -82,12 +82,12 @@ function experimentSection({ groups }) {
         h('tbody', {}, ...group.pairs.map((pair, p) => h('tr', {}, h('td', {}, p), promptCell(pair.clean), promptCell(pair.corrupted), answerCell(pair.answer), answerCell(pair.distractor)))))))));
 }
 
-/** A prompt; its spaces are drawn where one would overlook them. @param {string} text */
+/** A prompt, with visible spaces where they would be overlooked. @param {string} text */
 function promptCell(text) {
   return h('td', {}, ...text.split(/(^\s+|\s{2,}|[\t\r\n]+|\s+$)/).flatMap((piece, index) => (index % 2 === 1 ? visibleText(piece) : [piece])));
 }
 
-/** An answer, in which every space counts. @param {string} text */
+/** An answer, where every space matters. @param {string} text */
 function answerCell(text) {
   return h('td', {}, text && h('span', { class: 'token' }, ...visibleText(text)));
 }

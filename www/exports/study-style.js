@@ -1,5 +1,4 @@
-// The style sheet of the exported report: one light page, as narrow as text wants to be and as wide as figures need,
-// and the same on paper.
+// The style sheet of the exported report: one light page with narrow text and wide figures, on screen and on paper.
 
 export const STYLE = `
 :root { color-scheme: light; --ink: #191c20; --soft: #565d68; --line: #e0e3e7; --strong: #c3c8cf; --accent: #0f6f66;
@@ -36,7 +35,7 @@ nav .number { display: inline-block; width: 1.4em; color: var(--soft); }
 .pictures figure { margin: 10px 0 0; max-width: 100%; }
 figcaption { width: 0; min-width: 100%; margin-bottom: 4px; font-size: 13.5px; line-height: 1.45; }
 figcaption b, .caption b { margin-right: 0.5em; }
-/* The pictures have margins of their own. */
+/* Charts have their own margins. */
 .pictures svg { display: block; max-width: calc(100% + 24px); height: auto; margin: 0 -12px; }
 .caption { margin-top: 18px; font-size: 13.5px; }
 .tables { display: flex; flex-wrap: wrap; gap: 0 36px; }

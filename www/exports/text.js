@@ -1,11 +1,11 @@
-// The text of a figure, line by line as the browser broke it.
+// The text of a figure, broken into lines as the browser laid it out.
 
 import { s } from '../svg.js';
 import { opaque } from './colours.js';
 
 /** @typedef {{ text: SVGTextElement, box: DOMRect }} Line */
 
-/** What is drawn over characters that cannot be seen. */
+/** Glyphs drawn for invisible characters. */
 const SEEN = { 'glyph-space': '\u00b7', 'glyph-newline': '\u21b5', 'glyph-tab': '\u21e5' };
 
 /** @type {CanvasRenderingContext2D | null} */
@@ -24,7 +24,7 @@ export function textsOf(node, style, fonts, { x, y }) {
   const owner = node.parentElement;
   const seen = Object.entries(SEEN).find(([name]) => owner?.classList.contains(name));
   const isMono = style.fontFamily.includes('mono') || style.fontFamily.includes('Mono');
-  // A drawn line end is as wide as its element; the character itself has no width.
+  // A newline glyph is as wide as its element; the character itself has no width.
   const lines = owner && seen ? [{ text: seen[1], box: owner.getBoundingClientRect() }] : linesOf(node);
   return lines.map(({ text, box }) => {
     const anchor = style.textAlign === 'right' || style.textAlign === 'end' ? 'end' : style.textAlign === 'center' ? 'middle' : 'start';
@@ -63,7 +63,7 @@ function linesOf(node) {
   if (boxes.length === 0) return [];
   const isOneLine = boxes.every((box) => Math.abs(box.top - boxes[0].top) < 2);
   if (isOneLine) return [{ text: node.data, box: range.getBoundingClientRect() }];
-  // Word by word, put together again by the line that each stands on.
+  // Word by word, joined again into lines by vertical position.
   /** @type {{ text: string, box: DOMRect }[]} */
   const lines = [];
   for (const match of node.data.matchAll(/\S+\s*/g)) {

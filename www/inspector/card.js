@@ -1,4 +1,4 @@
-// A card of the inspector: the name of what is inspected, on which prompt, and what the engine says of it.
+// An inspector card: what is inspected, on which prompt, and the engine's results for it.
 
 import { casesOf } from '../experiment.js';
 import { h, iconButton } from '../dom.js';
@@ -15,11 +15,11 @@ import { numbersTable } from './numbers.js';
 /** @import { Item } from './item.js' */
 
 /**
- * @typedef {object} Manner what sets one kind of card apart
- * @property {(item: Item, prompt: number, fields: HTMLElement, text: string) => { analysis: string, settings: Record<string, string | number | boolean> }} ask
+ * @typedef {object} CardKind how one kind of card requests and draws its results
+ * @property {(item: Item, prompt: number, fields: HTMLElement, text: string) => { analysis: string, settings: Record<string, string | number | boolean> }} ask the request
  * @property {(report: Report, item: Item) => (Node | null)[]} draw
- * @property {(item: Item, card: Card) => HTMLElement[]} fields what can be set, above the picture
- * @property {string} what the kind in words
+ * @property {(item: Item, card: Card) => HTMLElement[]} fields controls above the results
+ * @property {string} what the kind's name, as shown
  */
 
 /**
@@ -27,9 +27,9 @@ import { numbersTable } from './numbers.js';
  * @property {State} state
  * @property {Setup} setup
  * @property {Study} study
- * @property {Manner} manner
+ * @property {CardKind} kind
  * @property {boolean} pinned
- * @property {(item: Item) => void} onChange another group
+ * @property {(item: Item) => void} onChange another group was chosen
  * @property {() => void} onPin
  * @property {() => void} onClose
  */
@@ -49,7 +49,7 @@ export class Card {
   #body = h('div', { class: 'card-body' });
   #numbers = h('div', { class: 'card-numbers' });
 
-  // What the scheduler wants to know: the inspector comes before everything else, what was clicked last first.
+  // For the scheduler: the inspector comes before everything else, the last clicked card first.
   order = 0;
   urgency() { return 3; }
 
@@ -58,21 +58,21 @@ export class Card {
     this.item = item;
     this.#options = options;
     const name = itemName(item);
-    const { manner, pinned, onPin, onClose } = options;
+    const { kind, pinned, onPin, onClose } = options;
     this.#title = h('h3', { class: 'card-title', tabindex: -1 }, name);
     this.element = h(
       'section',
-      { class: 'card', 'aria-label': `${manner.what} ${name}`, data: { item: name, kind: item.kind, state: 'waiting' } },
+      { class: 'card', 'aria-label': `${kind.what} ${name}`, data: { item: name, kind: item.kind, state: 'waiting' } },
       h('header', { class: 'card-head' },
-        h('div', { class: 'card-name' }, h('p', { class: 'card-kind' }, manner.what), this.#title),
-        h('button', { type: 'button', class: 'quiet card-pin', 'aria-pressed': String(pinned), tip: pinned ? 'Let it go' : 'Keep it beside what is clicked next', on: { click: onPin } }, pinned ? 'Pinned' : 'Pin'),
+        h('div', { class: 'card-name' }, h('p', { class: 'card-kind' }, kind.what), this.#title),
+        h('button', { type: 'button', class: 'quiet card-pin', 'aria-pressed': String(pinned), tip: pinned ? 'Unpin' : 'Keep this card beside the next one', on: { click: onPin } }, pinned ? 'Pinned' : 'Pin'),
         iconButton('cross', `Close ${name}`, onClose)),
       this.#where,
       this.#fields,
       this.#body,
       this.#numbers,
     );
-    this.#fields.replaceChildren(...manner.fields(item, this));
+    this.#fields.replaceChildren(...kind.fields(item, this));
     this.refresh();
   }
 
@@ -80,15 +80,15 @@ export class Card {
     this.#title.focus();
   }
 
-  /** Something that the card depends on may have changed. */
+  /** Runs the request again if anything that the card depends on has changed. */
   refresh() {
-    const { state, study, manner } = this.#options;
+    const { state, study, kind } = this.#options;
     const { experiment } = state;
     this.#drawWhere();
     this.drawNumbers();
     if (!experiment.groups[this.item.group] || !study.isBuilt || !study.hasModel) return;
     const cases = casesOf(experiment).filter((item) => item.group === this.item.group);
-    const { analysis, settings } = manner.ask(this.item, this.#prompt, this.#fields, cases[this.#prompt]?.prompt ?? '');
+    const { analysis, settings } = kind.ask(this.item, this.#prompt, this.#fields, cases[this.#prompt]?.prompt ?? '');
     const ask = { analysis, settings, experiment: onlyGroups(experiment, [this.item.group]), shown: [this.item.group] };
     const key = JSON.stringify([study.serial, ask]);
     if (key === this.#key) return;
@@ -104,7 +104,7 @@ export class Card {
     this.#numbers.replaceChildren(...numbersTable(this.item, study.results, (analysis) => study.goToFigure(analysis)));
   }
 
-  /** The group and the prompt, to be chosen. */
+  /** Draws the choice of group and prompt. */
   #drawWhere() {
     const { experiment } = this.#options.state;
     const cases = casesOf(experiment).filter((item) => item.group === this.item.group);
@@ -118,14 +118,14 @@ export class Card {
     this.#where.replaceChildren(group, prompt);
   }
 
-  /** Takes the item on another group. @param {Item} item */
+  /** Shows the same item on another group. @param {Item} item */
   move(item) {
     if (item.group === this.item.group) return;
     this.item = item;
     this.refresh();
   }
 
-  /** It has left the page. */
+  /** The card has been removed from the page. */
   leave() {
     this.#options.study.scheduler.drop(this);
   }
@@ -141,7 +141,7 @@ export class Card {
     this.element.dataset.state = 'fresh';
     this.#body.removeAttribute('aria-busy');
     const problems = report.parts.length === 0 ? report.problems.map((problem) => h('p', { class: 'field-error' }, problem.message)) : [];
-    this.#body.replaceChildren(...problems, ...this.#options.manner.draw(report, this.item).filter((node) => node !== null));
+    this.#body.replaceChildren(...problems, ...this.#options.kind.draw(report, this.item).filter((node) => node !== null));
   }
 
   /** @param {EngineError} error */

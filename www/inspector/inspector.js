@@ -1,11 +1,11 @@
-// The inspector: what was clicked last, and up to two things pinned beside it to compare. A rail on wide screens, a
-// drawer on narrower ones, a sheet on phones.
+// The inspector: what was clicked last, and up to two pinned items to compare it with. A rail on wide screens, a drawer
+// on narrower ones, a sheet on phones.
 
 import { byId, h, iconButton } from '../dom.js';
 import { PINS } from '../study/setup.js';
 import { Card } from './card.js';
 import { itemName, sameItem } from './item.js';
-import { manners } from './manners.js';
+import { cardKinds } from './card-kinds.js';
 
 /** @import { State } from '../state.js' */
 /** @import { Study } from '../study/study.js' */
@@ -19,10 +19,10 @@ export class Inspector {
   #state;
   #setup;
   #study;
-  #manners;
+  #kinds;
   /** @type {Map<string, Card>} */
   #shown = new Map();
-  /** Where the focus returns to. @type {Element | null} */
+  /** Where to return the focus on closing. @type {Element | null} */
   #opener = null;
 
   /** @param {State} state @param {Setup} setup @param {Study} study */
@@ -30,7 +30,7 @@ export class Inspector {
     this.#state = state;
     this.#setup = setup;
     this.#study = study;
-    this.#manners = manners({ direction: () => setup.direction, open: (item) => this.open(item) });
+    this.#kinds = cardKinds({ direction: () => setup.direction, open: (item) => this.open(item) });
     this.#root.append(
       h('div', { class: 'inspector-inner' },
         h('header', { class: 'inspector-head' },
@@ -38,7 +38,7 @@ export class Inspector {
           this.#wide,
           iconButton('cross', 'Close the inspector', () => this.close(), { id: 'inspector-close' })),
         this.#cards,
-        h('p', { class: 'hint inspector-hint' }, 'Click a head, a neuron or a patched cell in any picture: everything that is known of it comes here. Pin it to compare it with the next.')));
+        h('p', { class: 'hint inspector-hint' }, 'Click a head, a neuron or a patched cell in any figure to see everything known about it here. Pin it to compare it with the next one.')));
     document.addEventListener('keydown', (event) => {
       if (event.key !== 'Escape' || this.#items.length === 0 || document.querySelector('dialog[open], [popover]:popover-open, .rail.sheet-opened')) return;
       if (this.#root.contains(document.activeElement) || document.activeElement === document.body || this.#opener === document.activeElement) this.close();
@@ -71,7 +71,7 @@ export class Inspector {
     this.#root.classList.toggle('is-wide', wide);
   }
 
-  /** Closes everything that is not pinned; if nothing is left but pins, these too. */
+  /** Closes the unpinned card if there are pinned ones beside it, else everything. */
   close() {
     const { open, pins } = this.#setup;
     this.#setup.set(open && pins.length > 0 && !pins.some((pin) => sameItem(pin, open)) ? { open: null } : { open: null, pins: [] });
@@ -81,7 +81,7 @@ export class Inspector {
   #returnFocus() {
     const opener = this.#opener;
     if (!opener || opener === document.body) return;
-    // A click in a picture gives the focus to the picture; the keyboard goes on from the cell.
+    // A click focuses the figure as a whole; return to its current cell, so that the arrow keys work.
     const place = opener.querySelector('[tabindex="0"]') ?? opener;
     if (place.isConnected) /** @type {HTMLElement | SVGElement} */ (place).focus({ preventScroll: true });
     else byId('article', HTMLElement).focus({ preventScroll: true });
@@ -91,7 +91,7 @@ export class Inspector {
   #pin(item) {
     const { pins, open } = this.#setup;
     if (pins.some((pin) => sameItem(pin, item))) {
-      // It stays as the open one, unless there is another.
+      // An unpinned item stays open, unless another one is.
       this.#setup.set({ pins: pins.filter((pin) => !sameItem(pin, item)), open: open && !sameItem(open, item) ? open : item });
     } else {
       this.#setup.set({ pins: [...pins, item].slice(-PINS), open: null });
@@ -105,7 +105,7 @@ export class Inspector {
     if (this.#items.length === 0) this.#returnFocus();
   }
 
-  /** Brings the cards in step with the choices, the experiment and the model. */
+  /** Updates the cards to the choices, the experiment and the model. */
   refresh() {
     const items = this.#items;
     const names = items.map(itemName);
@@ -131,7 +131,7 @@ export class Inspector {
   #make(item) {
     return new Card(item, {
       state: this.#state, setup: this.#setup, study: this.#study,
-      manner: this.#manners[item.kind],
+      kind: this.#kinds[item.kind],
       pinned: this.#setup.pins.some((pin) => sameItem(pin, item)),
       onChange: (moved) => this.#replace(moved),
       onPin: () => this.#pin(this.#shown.get(itemName(item))?.item ?? item),

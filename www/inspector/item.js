@@ -1,4 +1,4 @@
-// What can be inspected: a head, a neuron, a patched cell.
+// What can be inspected: a head, a neuron, a patch.
 
 /**
  * @typedef {object} Item
@@ -8,7 +8,7 @@
  * @property {number} [head]
  * @property {number} [neuron]
  * @property {number} [position]
- * @property {string} [site] of a patch, TransformerLens's name: `blocks.7.attn.hook_z`
+ * @property {string} [site] hook point of a patch: `blocks.7.attn.hook_z`
  */
 
 export const ITEM_KINDS = ['head', 'neuron', 'patch'];
@@ -21,7 +21,7 @@ export function itemName({ kind, layer, head, neuron, position, site }) {
   return `${site}[${parts.length > 0 ? parts.join(', ') : 'all'}]`;
 }
 
-/** Whether two are the same thing, seen on whichever group. @param {Item} a @param {Item} b */
+/** Whether two items are the same, possibly for different groups. @param {Item} a @param {Item} b */
 export function sameItem(a, b) {
   return itemName(a) === itemName(b);
 }

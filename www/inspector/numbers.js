@@ -1,4 +1,4 @@
-// What the figures on the page say of a head, a neuron or a cell: their numbers, collected, with the way to each figure.
+// The numbers for a head, a neuron or a patch from all figures on the page, with a link to each figure.
 
 import { h } from '../dom.js';
 import { formatQuantity, full } from '../numbers.js';
@@ -37,17 +37,17 @@ function valueCell(grid, panel, cell) {
   return h('td', { class: 'number', data: { value }, tip: `${label}\n${full(value)}${interval}` }, formatQuantity(value, quantity));
 }
 
-/** The hook point within its layer. @param {Item} item */
+/** The hook point's name within its layer. @param {Item} item */
 function siteOf({ site }) {
   return site?.replace(/^blocks\.\d+\./, '');
 }
 
-/** The place of an item's number in a panel; null if it has none. @param {Grid} grid @param {Panel} panel @param {Item} item */
+/** The index of an item's number in a panel; null if it has none. @param {Grid} grid @param {Panel} panel @param {Item} item */
 function cellOf(grid, panel, { layer, head, neuron, position }) {
   const target = { layer, head, neuron, position };
   const row = indexOnAxis(grid.rows, target);
   const columns = (panel.ticks ?? grid.columns.ticks).length;
-  // Positions have their labels in the panels.
+  // Position labels are in the panels.
   const column = grid.columns.counts === 'position' ? (position !== undefined && position < columns ? position : -1) : indexOnAxis(grid.columns, target);
   const mentions = grid.rows.counts === 'layer-head' || [grid.rows.counts, grid.columns.counts].includes(head !== undefined ? 'head' : neuron !== undefined ? 'neuron' : 'position');
   return row >= 0 && column >= 0 && mentions ? row * columns + column : null;

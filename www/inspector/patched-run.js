@@ -1,4 +1,4 @@
-// A patched run beside the clean and the corrupted one: what each says next, and where heads look in each.
+// A patched run beside the clean and the corrupted run: top next tokens and attention of each.
 
 import { blues } from '../colour.js';
 import { h } from '../dom.js';
@@ -9,7 +9,7 @@ import { tokenChip } from '../reports/token.js';
 
 /** @import { Attention, Report, Table } from '../types/engine.js' */
 
-/** How many tokens of each run stand side by side. */
+/** How many top tokens of each run are shown. */
 const SHOWN = 6;
 const THUMBNAIL = 92;
 

@@ -1,25 +1,25 @@
-// The models one can open, and how the address bar names them: `?model=`, `?weights=`, `?device=`.
+// The models that can be opened, and how the address bar names them: `?model=`, `?weights=`, `?device=`.
 
 import { keepsHalf } from './half.js';
 
 /** @import { DevicePreference } from '../types/engine.js' */
 
 /**
- * What the user chose. `gpt2` and `demo` have fixed names; the other two say what they are.
+ * The user's choice of model.
  * @typedef {{ kind: 'demo' } | { kind: 'gpt2' } | { kind: 'address', base: string } | { kind: 'files', files: File[] }} Choice
  */
 
 /**
- * A choice as the engine understands it; docs/protocol.md.
- * `beside`: a folder that is taken instead if there is a model in it. `reference`: beside the weights are numbers of
- * PyTorch, with which the checks compare. `half`: fp32 weights are kept as fp16.
+ * A choice as the engine understands it, see docs/protocol.md.
+ * `beside`: a folder that is used instead if it contains a model. `reference`: beside the weights there is a
+ * `reference.json` with PyTorch's values for `checks`. `half`: fp32 weights are stored as fp16.
  * @typedef {{ from: 'address', name: string, base: string, beside?: string, tokenizer?: 'gpt2', reference?: true, half?: true } | { from: 'files', name: string, files: File[] }} ModelChoice
  */
 
-/** The demo model's name says what it is wherever it stands, in reports and in exported files too. */
+/** The demo model's name says what it is wherever it appears, including reports and exported files. */
 export const DEMO_NAME = 'demo model, trained on synthetic sentences, not GPT-2';
 const GPT2_REPOSITORY = 'openai-community/gpt2';
-/** What is fetched of GPT-2 small: the file without its causal-mask buffers. */
+/** Download size of GPT-2 small: the file without its causal-mask buffers. */
 export const GPT2_SIZE = '498 MB';
 
 /** @param {URLSearchParams} query @returns {Choice} */
@@ -38,7 +38,7 @@ export function deviceFromQuery(query) {
 /**
  * The address bar's query for a choice. Files cannot be part of a link.
  *
- * @param {URLSearchParams} query the present one, whose other parameters stay
+ * @param {URLSearchParams} query the current one, whose other parameters are kept
  * @param {Choice} choice
  * @param {DevicePreference} device
  */
@@ -59,7 +59,7 @@ export function queryFor(query, choice, device) {
  * @param {Choice} choice
  * @param {URLSearchParams} query
  * @returns {ModelChoice}
- * @throws {Error} in words, if an address is none
+ * @throws {Error} with a message for the user, if an address is not valid
  */
 export function toModelChoice(choice, query) {
   switch (choice.kind) {
@@ -68,7 +68,7 @@ export function toModelChoice(choice, query) {
     case 'gpt2': {
       const given = query.get('weights');
       const configured = document.querySelector('meta[name="patchlab-weights"]')?.getAttribute('content');
-      // Whoever hosts a copy may have put the weights beside it.
+      // The host of this page may have put a mirror of the weights beside it.
       const beside = given === null ? { beside: new URL('www/models/gpt2/', document.baseURI).href } : {};
       return { from: 'address', name: 'GPT-2 small', base: folder(given ?? configured ?? ''), ...beside, tokenizer: 'gpt2', ...half() };
     }
@@ -87,8 +87,8 @@ function half() {
 }
 
 /**
- * What Python calls the checkpoint and its tokenizer. What has no name there is a folder that whoever runs the notebook
- * has to put in its place.
+ * The names of the checkpoint and its tokenizer for Python: a hub repository, or else a placeholder folder that whoever
+ * runs the notebook has to provide.
  *
  * @param {Choice} choice
  * @returns {{ model: string, tokenizer: string }}
@@ -99,13 +99,13 @@ export function namesInPython(choice) {
   return repository ? { model: repository, tokenizer: repository } : { model: 'path/to/checkpoint', tokenizer: GPT2_REPOSITORY };
 }
 
-/** The repository that an address on huggingface.co is in. @param {string} base */
+/** The repository of a huggingface.co address. @param {string} base */
 function hubRepository(base) {
   const { hostname, pathname } = new URL(base);
   return hostname === 'huggingface.co' ? (/^\/([^/]+\/[^/]+)\/resolve\//.exec(pathname)?.[1] ?? null) : null;
 }
 
-/** The address of a folder: absolute, with a slash at its end. @param {string} text */
+/** The absolute address of a folder, with a trailing slash. @param {string} text */
 function folder(text) {
   let url;
   try {
@@ -114,20 +114,20 @@ function folder(text) {
     throw new Error(`"${text}" is not an address. It should look like https://example.org/models/gpt2/.`);
   }
   if (!/^https?:$/.test(url.protocol)) throw new Error(`"${text}" is not an http or https address.`);
-  // The folder's files are asked for, so an address that names one of them means the folder.
+  // An address of one of the folder's files means the folder.
   url.pathname = url.pathname.replace(/(model\.safetensors|config\.json)$/, '');
   if (!url.pathname.endsWith('/')) url.pathname += '/';
   return url.href;
 }
 
-/** A short name for a base address: the repository on a hub, else host and path. @param {string} base */
+/** A short name for an address: the repository on the hub, else host and path. @param {string} base */
 function nameOf(base) {
   const url = new URL(base);
   const hub = /^\/([^/]+\/[^/]+)\/resolve\//.exec(url.pathname);
   return hub ? hub[1] : `${url.host}${url.pathname.replace(/\/$/, '')}`;
 }
 
-/** How a choice is called while it is being opened. @param {Choice} choice */
+/** The name shown while a choice is being opened. @param {Choice} choice */
 export function label(choice) {
   switch (choice.kind) {
     case 'demo':

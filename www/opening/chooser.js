@@ -1,4 +1,4 @@
-// The header's choice of model and device, and files dropped on the page.
+// The model and device controls in the header, and files dropped on the page.
 
 import { byId, h } from '../dom.js';
 import { GPT2_SIZE } from './choices.js';

@@ -1,4 +1,4 @@
-// Whether weights are kept as fp16, remembered in this browser.
+// Whether weights are stored as fp16; remembered in this browser.
 
 const KEY = 'patchlab.half';
 
@@ -16,6 +16,6 @@ export function keepHalf(half) {
     if (half) localStorage.setItem(KEY, 'true');
     else localStorage.removeItem(KEY);
   } catch {
-    // Storage is full or switched off: weights are not kept there either.
+    // Storage is full or disabled, so weights are not stored either.
   }
 }

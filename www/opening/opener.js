@@ -1,5 +1,5 @@
-// Opens models: one at a time, the latest wish wins, and what was open before goes on working when an opening fails. If
-// the device fails, what was open on it is opened again (recovery.js).
+// Opens models: one at a time, and the latest request wins. If opening fails, the previous model stays open. If the
+// device fails, the model that was open on it is opened again (recovery.js).
 
 import { EngineError } from '../engine/client.js';
 import { byId } from '../dom.js';
@@ -19,7 +19,7 @@ import { askToKeep } from './storage.js';
 export class Opener {
   /** @type {Opened | null} */
   open = null;
-  /** Counts openings, so that results of another model are told apart. */
+  /** Incremented when another model is opened, to distinguish results of different models. */
   serial = 0;
 
   #engine;
@@ -37,17 +37,17 @@ export class Opener {
   #openAs = null;
   /** @type {AbortController | null} */
   #running = null;
-  /** What `#running` leads to. */
+  /** Settles when `#running` has ended. */
   #done = Promise.resolve();
-  /** Whether the engine has stopped and a new one is needed. */
+  /** Whether the engine has crashed and has to be replaced. */
   #broken = false;
   #recovery = new Recovery();
 
   /**
    * @param {Engine} engine
    * @param {object} listeners
-   * @param {() => void} listeners.onOpened another model is open
-   * @param {() => void} listeners.onReopened the same model is open again after its device had failed
+   * @param {() => void} listeners.onOpened another model has been opened
+   * @param {() => void} listeners.onReopened the same model has been opened again after its device failed
    * @param {() => void} listeners.onQuery
    */
   constructor(engine, { onOpened, onReopened, onQuery }) {
@@ -79,17 +79,17 @@ export class Opener {
   /** @param {DevicePreference} device */
   chooseDevice(device) {
     this.#device = device;
-    // What is open moves to the other device, not what failed to open.
+    // Move the model that is open to the other device, not one that failed to open.
     return this.choose(this.#openAs?.choice ?? this.#choice);
   }
 
-  /** The query that the address bar should have. */
+  /** The query string for the address bar. */
   get query() {
     const as = this.#openAs ?? { choice: this.#choice, device: this.#device };
     return queryFor(new URLSearchParams(location.search), as.choice, as.device);
   }
 
-  /** What Python calls the checkpoint that is open, and its tokenizer. */
+  /** The names of the open checkpoint and its tokenizer for Python. */
   get inPython() {
     return namesInPython((this.#openAs ?? { choice: this.#choice }).choice);
   }
@@ -98,7 +98,7 @@ export class Opener {
     return this.#openAs?.choice.kind === 'files';
   }
 
-  /** @param {Attempt | null} [attempt] after the device has failed */
+  /** @param {Attempt | null} [attempt] set when recovering from a device failure */
   #begin(attempt = null) {
     this.#done = this.#run(attempt);
     return this.#done;
@@ -131,7 +131,7 @@ export class Opener {
       if (this.#running !== mine) return;
       this.#panel.opened(opened, { demo: choice.kind === 'demo', why: attempt?.why ?? null });
       this.#chooser?.showModel(choice);
-      // Any other device is then there to be chosen, the one that failed too. The next model may have it again.
+      // After a fallback, show the CPU, so that the failed device can be chosen again. The next model may use it.
       this.#chooser?.showDevice(attempt?.why ? 'cpu' : wish);
       say(`${opened.model.name} is open on ${opened.model.device.name}.`);
       if (attempt) toast(attempt.then);
@@ -147,7 +147,7 @@ export class Opener {
       if (error instanceof EngineError && code === 'engine') this.crashed(error);
       else if (this.#running !== mine) return;
       else if (error instanceof EngineError && code === 'compute') {
-        // What was open before is gone with the device; what is being opened again counts as open meanwhile.
+        // The model that was open is lost with the device, unless it is the one being opened again.
         if (!attempt) this.open = null;
         await this.#recover(error, true);
       } else {
@@ -159,15 +159,15 @@ export class Opener {
   }
 
   /**
-   * The device has failed: a new engine takes over.
+   * Called when the device has failed: a new engine takes over.
    *
    * @param {EngineError} error
-   * @returns {Promise<void> | null} the new engine's opening, well or badly; null if there is no hope of one
+   * @returns {Promise<void> | null} settles when the new engine has opened the model or failed to; null if nothing more is tried
    */
   lost(error) {
     if (this.#broken) return null;
     if (this.#running) {
-      // Another model is being opened already: the new engine opens that one.
+      // Another model is already being opened: the new engine opens that one.
       this.open = null;
       this.#engine.restart();
       return this.#done;
@@ -176,7 +176,7 @@ export class Opener {
     return this.#recover(error, false);
   }
 
-  /** @param {EngineError} error @param {boolean} isOpening whether it failed before anything was open on it @returns {Promise<void> | null} */
+  /** @param {EngineError} error @param {boolean} isOpening whether it failed while opening @returns {Promise<void> | null} */
   #recover(error, isOpening) {
     const attempt = this.#recovery.next(error, this.#device, isOpening ? null : this.open?.model.device.kind ?? null);
     if (attempt) return this.#begin(attempt);
@@ -184,7 +184,7 @@ export class Opener {
     return null;
   }
 
-  /** @param {unknown} error @param {boolean} [isLost] whether the model that was open is gone with its device */
+  /** @param {unknown} error @param {boolean} [isLost] whether the model that was open was lost with its device */
   #fail(error, isLost = false) {
     if (isLost) this.open = null;
     const code = error instanceof EngineError ? error.code : 'address';
@@ -208,7 +208,7 @@ export class Opener {
     });
   }
 
-  /** The engine has stopped: nothing is open in it any more. @param {EngineError} error */
+  /** Called when the engine has crashed: nothing is open in it any more. @param {EngineError} error */
   crashed(error) {
     if (this.#broken) return;
     this.#broken = true;
@@ -217,7 +217,7 @@ export class Opener {
     this.#fail(error);
   }
 
-  /** A new engine, and in it the model that was open, or being opened. */
+  /** Starts a new engine and reopens the model that was open or being opened. */
   #restart() {
     return this.choose(this.#openAs?.choice ?? this.#choice);
   }

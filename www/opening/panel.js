@@ -1,4 +1,4 @@
-// The strip under the header: what is open and on which device, how far an opening has come, or why it failed.
+// The strip below the header: the open model and its device, the progress of opening one, or why that failed.
 
 import { h, icon } from '../dom.js';
 import { formatBytes, formatCount } from '../numbers.js';
@@ -31,11 +31,11 @@ export class OpeningPanel {
    * @param {string} name
    * @param {object} about
    * @param {() => void} about.onCancel
-   * @param {((paused: boolean) => void) | null} about.onPause null if there is nothing to pause
-   * @param {string} [about.why] it is opened, if nobody asked for it
+   * @param {((paused: boolean) => void) | null} about.onPause null if nothing can be paused
+   * @param {string} [about.why] why it is being opened, if the user did not ask for it
    */
   opening(name, { onCancel, onPause, why = '' }) {
-    // The strip keeps its height, whatever stands in it, so that the page below stays where it is.
+    // The strip keeps its height, so that the page below does not move.
     this.#root.style.setProperty('min-height', `${this.#root.offsetHeight}px`);
     this.#end();
     this.#state('opening');
@@ -44,7 +44,7 @@ export class OpeningPanel {
     const transfer = new Transfer(onPause);
     const cancel = () => {
       onCancel();
-      // A paused download would not hear of it.
+      // A paused download would not notice the cancellation.
       transfer.end();
     };
     this.#shown = { transfer, bar };
@@ -66,14 +66,14 @@ export class OpeningPanel {
     transfer.progress(progress);
   }
 
-  /** Nothing is being opened any more. */
+  /** Removes the progress display. */
   #end() {
     this.#shown?.transfer.end();
     this.#shown = null;
     this.#work.hidden = true;
   }
 
-  /** @param {Opened} opened @param {{ demo: boolean, why: string | null }} about `why` it is on this device, if that was not to be expected */
+  /** @param {Opened} opened @param {{ demo: boolean, why: string | null }} about `why`: the reason for this device, if it is unexpected */
   opened({ model, bytes }, { demo, why }) {
     this.#end();
     this.#state('open');
@@ -95,7 +95,7 @@ export class OpeningPanel {
 
   /**
    * @param {string} message
-   * @param {{ code: string, kept: string | null, retry: { label: string, click: () => void } | null }} about `kept` is the model that goes on working
+   * @param {{ code: string, kept: string | null, retry: { label: string, click: () => void } | null }} about `kept`: the model that stays open
    */
   failed(message, { code, kept, retry }) {
     this.#end();
@@ -111,7 +111,7 @@ export class OpeningPanel {
     if (kept === null) this.#facts.replaceChildren(h('span', { class: 'fact' }, 'No model is open. Choose one above.'));
   }
 
-  /** Back to what was there before. @param {boolean} open whether a model is open */
+  /** Restores what was shown before. @param {boolean} open whether a model is open */
   dismiss(open) {
     this.#end();
     this.#failure.hidden = true;

@@ -1,4 +1,4 @@
-// Speed and time left of a transfer, over the last few seconds rather than since its start.
+// Rate of a transfer, measured over the last few seconds rather than since its start.
 
 const WINDOW_MS = 8000;
 
@@ -6,29 +6,29 @@ export class Rate {
   /** @type {{ time: number, done: number }[]} */
   #samples = [];
 
-  /** @param {number} done so far @param {number} [time] */
+  /** @param {number} done total so far @param {number} [time] */
   add(done, time = performance.now()) {
     this.#samples.push({ time, done });
     while (this.#samples.length > 2 && time - this.#samples[1].time > WINDOW_MS) this.#samples.shift();
   }
 
-  /** Forgets what was before: the transfer has stood still by intent. */
+  /** Discards the samples: the transfer was paused. */
   clear() {
     this.#samples = [];
   }
 
-  /** Milliseconds that it has been measured over. */
+  /** Milliseconds covered by the samples. */
   get span() {
     const last = this.#samples.at(-1);
     return last ? last.time - this.#samples[0].time : 0;
   }
 
-  /** Whether it has been measured for as long as it looks back. */
+  /** Whether the samples cover the whole window. */
   get isSettled() {
     return this.span >= WINDOW_MS;
   }
 
-  /** Per second; null until it can be told. */
+  /** Per second; null until there are enough samples. */
   get perSecond() {
     const last = this.#samples.at(-1);
     if (!last || this.span < 250) return null;

@@ -1,5 +1,5 @@
-// A device that fails (a GPU that is lost, or has no room left): the worker is replaced, and the same model opened in it
-// again, once on the same device, then on the CPU. What was being computed is asked again then.
+// Recovery from device failures (a lost GPU, out of memory): the worker is replaced and the same model opened again, first
+// on the same device, then on the CPU. Interrupted requests are sent again.
 
 /** @import { EngineError } from '../engine/client.js' */
 /** @import { DeviceKind, DevicePreference } from '../types/engine.js' */
@@ -7,26 +7,26 @@
 /**
  * @typedef {object} Attempt
  * @property {DevicePreference} device
- * @property {string} says what goes on, while the model is being opened again
- * @property {string} then what there is to say once it is open
- * @property {string | null} why it is on the CPU now, if it is for this reason
+ * @property {string} says the message while the model is being opened again
+ * @property {string} then the message once it is open
+ * @property {string | null} why the reason, if it falls back to the CPU
  */
 
 export class Recovery {
   #failures = 0;
 
-  /** The user has opened a model, or the same anew. */
+  /** Called when the user opens a model. */
   reset() {
     this.#failures = 0;
   }
 
   /**
-   * What to do about another failure.
+   * What to try after another failure.
    *
    * @param {EngineError} error
    * @param {DevicePreference} wish the device that was chosen
-   * @param {DeviceKind | null} kind the device that failed, if that is known
-   * @returns {Attempt | null} null: nothing more
+   * @param {DeviceKind | null} kind the device that failed, if known
+   * @returns {Attempt | null} null to give up
    */
   next(error, wish, kind) {
     this.#failures += 1;
@@ -46,7 +46,7 @@ export class Recovery {
   }
 }
 
-/** What happened, without the advice that follows. @param {string} message */
+/** The first sentence of a message, without the advice that follows. @param {string} message */
 function firstSentence(message) {
   return message.split(/(?<=\.) (?=[A-Z])/)[0];
 }

@@ -1,4 +1,4 @@
-// What this browser keeps of weights: the button that shows it, and the wish that it should last.
+// Weights stored in this browser: the button that lists them, and the request to keep them.
 
 import { h } from '../dom.js';
 
@@ -6,7 +6,7 @@ import { h } from '../dom.js';
 
 const WIDTH = 440;
 
-/** Asks the browser not to clear away what is kept when it needs room. It may ask the user, or refuse: nothing waits for it. */
+/** Asks the browser not to evict the stored weights. It may prompt the user, or refuse; nothing waits for the answer. */
 export function askToKeep() {
   navigator.storage?.persist?.().catch(() => {});
 }
@@ -20,7 +20,7 @@ export function storageButton(engine) {
     const box = button.getBoundingClientRect();
     menu.style.setProperty('--menu-top', `${Math.max(8, Math.min(box.bottom + 4, innerHeight - 320))}px`);
     menu.style.setProperty('--menu-left', `${Math.max(8, Math.min(box.left, innerWidth - WIDTH - 8))}px`);
-    // Few ever open it, so it is fetched when they do.
+    // Loaded on demand, because few people open it.
     import('./stored-menu.js').then(
       ({ fillStoredMenu }) => fillStoredMenu(menu, engine),
       () => menu.replaceChildren(h('p', { class: 'field-error', role: 'alert' }, 'A part of the page could not be loaded. Reload the page.')),

@@ -1,4 +1,4 @@
-// The menu of weights that this browser keeps: what they take up, how to be rid of them, and how they are kept.
+// The menu of stored weights: their size, how to delete them, and the fp16 option.
 
 import { h } from '../dom.js';
 import { say } from '../messages.js';
@@ -8,7 +8,7 @@ import { keepHalf, keepsHalf } from './half.js';
 /** @import { Engine } from '../engine/client.js' */
 /** @import { StoredModel } from '../types/engine.js' */
 
-/** What keeping weights as fp16 changes: measured on made-up weights of GPT-2 small's shape (docs/hosting.md). */
+/** The effect of fp16, measured on random weights of GPT-2 small's shape (docs/hosting.md). */
 const HALF_EFFECT = 'changes logit differences and log-probabilities by up to 0.01';
 
 /** @param {HTMLElement} menu @param {Engine} engine */
@@ -25,9 +25,9 @@ export async function fillStoredMenu(menu, engine) {
     if (list.childElementCount === 0) list.replaceChildren(h('li', { class: 'stored-none' }, 'Looking\u2026'));
     try {
       const models = await engine.call('stored', {});
-      list.replaceChildren(...(models.length > 0 ? models.map(row) : [h('li', { class: 'stored-none' }, 'None yet. A model is kept here while it is fetched, and then opens without the network.')]));
+      list.replaceChildren(...(models.length > 0 ? models.map(row) : [h('li', { class: 'stored-none' }, 'None yet. Models are stored here as they are downloaded, and then open without the network.')]));
     } catch (error) {
-      tell('What is kept cannot be listed', error);
+      tell('The stored weights cannot be listed', error);
       list.replaceChildren();
     }
     list.removeAttribute('aria-busy');
@@ -67,7 +67,7 @@ export async function fillStoredMenu(menu, engine) {
     return h('li', { class: 'stored-model', data: { base: model.base } },
       h('div', { class: 'stored-text' },
         h('p', { class: 'stored-name' }, model.name),
-        h('p', { class: 'stored-facts' }, [formatBytes(model.bytes), model.complete ? 'complete' : 'partly fetched: opening it goes on from there', model.half && 'as fp16'].filter(Boolean).join(' \u00b7 ')),
+        h('p', { class: 'stored-facts' }, [formatBytes(model.bytes), model.complete ? 'complete' : 'partly downloaded: opening it resumes the download', model.half && 'as fp16'].filter(Boolean).join(' \u00b7 ')),
         h('p', { class: 'stored-base' }, model.base)),
       button);
   };
@@ -77,17 +77,17 @@ export async function fillStoredMenu(menu, engine) {
 function halfChoice() {
   const box = h('input', { type: 'checkbox', id: 'keep-half', checked: keepsHalf(), 'aria-describedby': 'keep-half-hint', on: { change: () => keepHalf(box.checked) } });
   return h('div', { class: 'stored-half' },
-    h('label', { class: 'check', for: 'keep-half' }, box, 'Keep weights as fp16 (half the room)'),
-    h('p', { class: 'hint', id: 'keep-half-hint' }, `For weights that are fetched from now on; the download is no smaller. Rounding ${HALF_EFFECT}.`));
+    h('label', { class: 'check', for: 'keep-half' }, box, 'Keep weights as fp16 (half the space)'),
+    h('p', { class: 'hint', id: 'keep-half-hint' }, `For weights downloaded from now on; the download itself is no smaller. Rounding ${HALF_EFFECT}.`));
 }
 
-/** How much this browser keeps for the page, and whether it may clear it away. */
+/** How much this browser stores for the page, and whether it may evict it. */
 async function roomInWords() {
   try {
     const [{ usage, quota }, lasts] = await Promise.all([navigator.storage.estimate(), navigator.storage.persisted?.() ?? false]);
     const words = usage === undefined ? '' : `This site takes up about ${formatBytes(usage)}${quota ? ` of the ${formatBytes(quota)} that this browser allows it` : ''}. `;
     return `${words}${lasts ? 'It is kept until you delete it.' : 'The browser may clear it when the disk is nearly full.'}`;
   } catch {
-    return 'This browser does not say how much room there is.';
+    return 'This browser does not say how much space there is.';
   }
 }

@@ -1,4 +1,4 @@
-// Bytes of weights that are on their way: how many, how fast, how long still, what holds them up, and a pause.
+// A download of weights: progress, speed, time left, what is holding it up, and a pause button.
 
 import { h } from '../dom.js';
 import { formatBytes, formatSeconds } from '../numbers.js';
@@ -6,9 +6,9 @@ import { Rate } from './rate.js';
 
 /** @import { Progress } from '../types/engine.js' */
 
-/** Below this many bytes per second it is worth saying that waiting is not the page's doing. */
+/** Below this many bytes per second, the user is told that the connection is slow. */
 const SLOW = 150_000;
-const SLOW_NOTE = 'The connection or the host is slow. What has come is kept: you can pause, or come back another time.';
+const SLOW_NOTE = 'The connection or the host is slow. What has been downloaded is kept: you can pause, or come back another time.';
 const TICK_MS = 1000;
 
 export class Transfer {
@@ -22,10 +22,10 @@ export class Transfer {
   #paused = false;
   #timer;
 
-  /** @param {((paused: boolean) => void) | null} onPause null: they come from disk */
+  /** @param {((paused: boolean) => void) | null} onPause null if the weights come from disk */
   constructor(onPause) {
     this.#onPause = onPause;
-    // A connection that has stopped makes no progress to be drawn by.
+    // A stalled connection sends no progress events to trigger a redraw.
     this.#timer = setInterval(() => {
       if (!this.#last || this.#paused || this.#last.unit !== 'bytes') return;
       this.#rate.add(this.#last.done);
@@ -33,7 +33,7 @@ export class Transfer {
     }, TICK_MS);
   }
 
-  /** It is over, one way or the other. */
+  /** Ends the display, whatever the outcome. */
   end() {
     clearInterval(this.#timer);
     if (this.#paused) this.#onPause?.(false);
@@ -80,7 +80,7 @@ export class Transfer {
     return this.#onPause !== null && this.#rate.isSettled && speed !== null && speed < SLOW;
   }
 
-  /** A screen reader reads the line whenever it changes. @param {string | null} text */
+  /** Changes the text only when needed, because screen readers announce every change. @param {string | null} text */
   #note(text) {
     if ((text ?? '') !== this.note.textContent) this.note.textContent = text;
   }

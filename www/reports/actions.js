@@ -1,4 +1,4 @@
-// What a click on a picture asks of the page.
+// What clicks on figures do.
 
 /** @import { Grid, Panel } from '../types/engine.js' */
 /** @import { Target } from './link-hover.js' */
@@ -7,14 +7,14 @@
  * @typedef {{ layer: number, head: number, group: number }} Head
  * @typedef {{ layer: number, neuron: number, group: number }} Neuron
  *
- * @typedef {object} Patch what was patched in a cell, and on which group
- * @property {string} site TransformerLens's name: `blocks.7.attn.hook_z`
+ * @typedef {object} Patch the patch of a cell, and the group it was run on
+ * @property {string} site hook point: `blocks.7.attn.hook_z`
  * @property {number} layer
- * @property {number} [head] all heads, if missing; likewise below
+ * @property {number} [head] all heads if missing; likewise for neurons and positions
  * @property {number} [neuron]
  * @property {number} [position]
  * @property {number} group
- * @property {number | null} minus the group subtracted, in a difference of groups
+ * @property {number | null} minus the group subtracted, in a difference between groups
  * @property {string} panel the panel's name
  */
 
@@ -22,13 +22,13 @@
  * @typedef {object} Actions
  * @property {(head: Head) => void} [onHead]
  * @property {(neuron: Neuron) => void} [onNeuron]
- * @property {(patch: Patch) => void} [onPatch] a cell of a grid that says which site was patched
+ * @property {(patch: Patch) => void} [onPatch] a cell of a patching grid was clicked
  * @property {(group: number, label: string) => void} [onDot] a prompt's dot was clicked
  * @property {(group: number, name: string) => void} [onSeries] a group's name was clicked
  */
 
 /**
- * Calls the most specific action there is for a cell.
+ * Calls the most specific action available for a cell.
  *
  * @param {Actions} actions
  * @param {Target} target

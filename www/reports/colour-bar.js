@@ -1,4 +1,4 @@
-// The colour scale with its numbers.
+// The colour scale and its tick labels.
 
 import { shades } from '../colour.js';
 import { h } from '../dom.js';
@@ -13,7 +13,7 @@ const SIDE = 22;
 const STOPS = 20;
 
 /**
- * @param {string} name what stands beside the scale
+ * @param {string} name the label beside the scale
  * @param {Domain} domain
  * @param {(value: number) => string} [colour]
  */
@@ -21,7 +21,7 @@ export function colourBar(name, domain, colour = shades(domain)) {
   const scale = linear([domain.low, domain.high], [SIDE, SIDE + WIDTH]);
   const inner = scale.ticks(4);
   const step = inner.length > 1 ? inner[1] - inner[0] : domain.high - domain.low;
-  // The ends are always written: a scale without them cannot be read.
+  // The ends are always labelled: without them the scale cannot be read.
   const ticks = [domain.low, ...inner.filter((tick) => Math.abs(scale(tick) - SIDE) > 34 && Math.abs(scale(tick) - SIDE - WIDTH) > 34), domain.high];
   const gradient = newId('scale');
   const svg = s(
@@ -30,7 +30,7 @@ export function colourBar(name, domain, colour = shades(domain)) {
     s('defs', {}, s('linearGradient', { id: gradient }, ...Array.from({ length: STOPS + 1 }, (_, i) =>
       s('stop', { offset: `${(100 * i) / STOPS}%`, 'stop-color': colour(domain.low + (i / STOPS) * (domain.high - domain.low)) })))),
     s('rect', { x: SIDE, y: 1, width: WIDTH, height: 11, fill: `url(#${gradient})`, stroke: 'var(--line-strong)', 'stroke-width': 0.5 }),
-    // Arrowheads where numbers lie beyond the ends, as matplotlib draws them.
+    // Arrowheads if values lie beyond the ends, as in matplotlib.
     domain.below && s('path', { d: `M${SIDE - 2} 1v11l-8-5.500z`, fill: colour(domain.low) }),
     domain.above && s('path', { d: `M${SIDE + WIDTH + 2} 1v11l8-5.500z`, fill: colour(domain.high) }),
     ...ticks.map((tick) => s('g', {},
@@ -49,7 +49,7 @@ function endText(tick, domain, step) {
   return text;
 }
 
-/** Without zeros that say nothing. @param {string} text */
+/** Without trailing zeros. @param {string} text */
 function shortened(text) {
   return text.includes('.') && !text.includes('e') ? text.replace(/\.?0+$/, '') : text;
 }

@@ -1,4 +1,4 @@
-// Draws the `dots` part: one dot per prompt and the mean, a row for each group, on one axis.
+// Draws the `dots` part: one dot per prompt and the mean, one row per group, on a common axis.
 
 import { diverging } from '../colour.js';
 import { h } from '../dom.js';
@@ -29,7 +29,7 @@ export function drawDots(part, actions = {}) {
 
 /** @typedef {{ low: number, high: number, ticks: number[], digits: number }} Axis */
 
-/** An axis with round ticks that holds 0 and every value. @param {Dots} part @returns {Axis} */
+/** An axis with round ticks that includes 0 and every value. @param {Dots} part @returns {Axis} */
 function axisOf(part) {
   const values = part.series.flatMap((series) => [series.mean, ...(series.interval ?? []), ...series.points.map((point) => point.value)]).filter(Number.isFinite);
   const low = Math.min(0, ...values);
@@ -37,7 +37,7 @@ function axisOf(part) {
   const span = high - low || 1;
   const magnitude = 10 ** Math.floor(Math.log10(span / 5));
   const step = [1, 2, 5, 10].map((factor) => factor * magnitude).find((candidate) => span / candidate <= 7) ?? span;
-  // Room for the outermost dots; none is needed at a 0 that nothing lies beyond.
+  // Leave room for the outermost dots, except at 0 if no value lies beyond it.
   const first = low < 0 ? Math.floor((low - 0.02 * span) / step) : 0;
   const last = high > 0 || low === 0 ? Math.ceil((high + 0.02 * span) / step) : 0;
   const ticks = Array.from({ length: last - first + 1 }, (_, i) => (first + i) * step || 0);
@@ -69,7 +69,7 @@ function drawSeries(series, quantity, axis, actions) {
     { class: 'dots-strip', role: 'group', 'aria-label': `${series.name}: ${plural(series.points.length, 'prompt')}, mean ${mean}${interval}` },
     ...axis.ticks.map((tick) => h('span', { class: tick === 0 ? 'grid-line grid-zero' : 'grid-line', style: { left: placeOf(tick, axis) } })),
     h('span', { class: 'dots-bar', style: { left: placeOf(from, axis), width: `calc(${placeOf(to, axis)} - ${placeOf(from, axis)})` } }),
-    // Below the dots, which must stay visible.
+    // Drawn first, so that it is below the dots.
     series.interval && h('span', { class: 'dots-whisker', style: { left: placeOf(series.interval[0], axis), width: `calc(${placeOf(series.interval[1], axis)} - ${placeOf(series.interval[0], axis)})` } }, h('span', { class: 'dots-whisker-line' })),
     ...drawPoints(series, quantity, axis, limit, actions),
     h('span', { class: 'dots-mark', style: { left: placeOf(series.mean, axis) }, tip: sayMean(series) }),
@@ -106,12 +106,12 @@ function drawPoints(series, quantity, axis, limit, actions) {
   );
 }
 
-/** Small values keep enough colour to tell their sign by. @param {number} value @param {number} limit */
+/** Keeps enough colour in small values to show their sign. @param {number} value @param {number} limit */
 function softened(value, limit) {
   return limit > 0 ? Math.sign(value) * (0.35 + 0.55 * Math.min(1, Math.abs(value) / limit)) : 0;
 }
 
-/** A lane above or below the line for dots that would cover one another. @param {Dot[]} points @param {Axis} axis */
+/** Vertical lanes, so that dots do not cover one another. @param {Dot[]} points @param {Axis} axis */
 function lanesOf(points, axis) {
   const near = 0.014 * (axis.high - axis.low);
   /** @type {number[]} */
@@ -124,7 +124,7 @@ function lanesOf(points, axis) {
   return lanes;
 }
 
-/** One tab stop for a row of dots; the arrow keys move along the axis. @param {HTMLElement} strip */
+/** Roving tab index: one tab stop per row of dots; the arrow keys move along the axis. @param {HTMLElement} strip */
 function roveFocus(strip) {
   strip.addEventListener('keydown', (event) => {
     const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];

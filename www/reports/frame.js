@@ -1,4 +1,4 @@
-// The frame of every picture: its title, how to read it, what can be chosen about it, and the menu that saves it.
+// The frame of every figure: title, how to read it, controls, and the save menu.
 
 import { h } from '../dom.js';
 import { saveMenu } from '../exports/menu.js';
@@ -8,7 +8,7 @@ import { saveMenu } from '../exports/menu.js';
 
 /**
  * @param {Part} part
- * @param {{ caption?: boolean, controls?: Child[] }} options `caption`: whether to write the title; left out where it stands elsewhere
+ * @param {{ caption?: boolean, controls?: Child[] }} options `caption`: whether to show the title; false where it is shown elsewhere
  * @param {...Child} body
  * @returns {HTMLElement}
  */
@@ -27,7 +27,7 @@ export function frame(part, { caption = true, controls = [] }, ...body) {
 }
 
 /**
- * A row of buttons of which one is pressed.
+ * A segmented control: a row of buttons, one of them pressed.
  *
  * @template T
  * @param {string} name what is chosen
@@ -48,7 +48,7 @@ export function segmented(name, options, chosen, choose) {
 }
 
 /**
- * A drop-down with its name before it.
+ * A labelled drop-down.
  *
  * @param {string} name
  * @param {string[]} options

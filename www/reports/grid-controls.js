@@ -1,5 +1,5 @@
-// What can be chosen about a grid: the measure, one prompt instead of the mean, the ends of the colour scale. All of it
-// acts at once, because the report holds every measure and every prompt.
+// Controls of a grid: the measure, a single prompt instead of the mean, the colour scale. They take effect without a run,
+// because the report holds every measure and every prompt.
 
 import { choice, segmented } from './frame.js';
 import { measureOf, promptCount, visible } from './grid-view.js';
@@ -11,7 +11,7 @@ import { tickText } from '../numbers.js';
 /** @param {{ measures: Measure[] }} part @param {View} view @param {() => void} changed */
 export function measureSwitch(part, view, changed) {
   if (part.measures.length < 2) return null;
-  // The short names leave room; the full one stands beside the scale.
+  // Short names save room; the full label is beside the scale.
   const options = part.measures.map(({ name, label }) => ({ value: name, text: name.replaceAll('-', ' '), tip: label }));
   return segmented('Measure', options, part.measures[measureOf(part, view)].name, (name) => {
     view.measure = name;
@@ -23,7 +23,7 @@ export function measureSwitch(part, view, changed) {
 export function promptChoice(grid, view, changed) {
   const count = promptCount(grid);
   if (count < 2) return null;
-  // With several groups a prompt's text depends on the panel, which then says it.
+  // With several groups a prompt's text depends on the panel, which shows it.
   const texts = grid.panels.length === 1 ? grid.panels[0].prompts.map((prompt) => ` ${visible(prompt)}`) : [];
   const options = ['mean over prompts', ...Array.from({ length: count }, (_, i) => (texts.length > 0 ? `${i + 1}: ${texts[i]}` : `only prompt ${i + 1}`))];
   return choice('show', options, Math.min(view.prompt, count - 1) + 1, (index) => {
@@ -33,8 +33,8 @@ export function promptChoice(grid, view, changed) {
 }
 
 /**
- * Fixed ends or the numbers' own, where there is that choice. Hidden rather than left out for measures that have no
- * fixed ends, so that nothing moves.
+ * A switch between the measure's fixed scale and one fitted to the values. For measures without a fixed scale it is
+ * hidden rather than left out, so that nothing moves.
  *
  * @param {Grid} grid
  * @param {View} view
@@ -46,7 +46,7 @@ export function scaleSwitch(grid, view, changed) {
   const [low, high] = ranged.range.map((end) => tickText(end, 0.1).replace(/\.0$/, ''));
   const element = segmented('Colour scale', [
     { value: false, text: `${low} to ${high}`, tip: 'A fixed scale: the same colour is the same number in every figure' },
-    { value: true, text: 'fit', tip: 'A scale as wide as the numbers' },
+    { value: true, text: 'fit', tip: 'A scale fitted to the numbers' },
   ], view.fit, (fit) => {
     view.fit = fit;
     changed();

@@ -1,4 +1,4 @@
-// What of a grid is shown: which measure, which numbers, on which scale, and what each cell is called.
+// The view of a grid: which measure, which values, on which scale, and the name of each cell.
 
 import { full, signed } from '../numbers.js';
 
@@ -6,20 +6,20 @@ import { full, signed } from '../numbers.js';
 /** @import { Target } from './link-hover.js' */
 /** @import { View } from './view.js' */
 
-/** @typedef {{ low: number, high: number, middle: number | null, below: boolean, above: boolean }} Domain the ends of a scale, and whether numbers lie beyond them */
+/** @typedef {{ low: number, high: number, middle: number | null, below: boolean, above: boolean }} Domain the ends of a scale, and whether values lie beyond them */
 
 /** The measure shown. @param {{ measures: Measure[] }} part @param {View} view */
 export function measureOf(part, view) {
   return Math.max(0, part.measures.findIndex((measure) => measure.name === view.measure));
 }
 
-/** A panel's numbers in a measure, if the measure has a meaning for it. @param {Panel} panel @param {number} measure @returns {Values | null} */
+/** A panel's values in a measure; null if the measure is not defined for it. @param {Panel} panel @param {number} measure @returns {Values | null} */
 export function valuesOf(panel, measure) {
   return panel.values.find((values) => values.measure === measure) ?? null;
 }
 
 /**
- * The numbers shown of a panel. A difference has no prompts of its own, so it is the same whichever is chosen.
+ * The values that a panel shows. A difference between groups has no prompts, so it always shows the means.
  *
  * @param {Panel} panel
  * @param {number} measure
@@ -31,13 +31,13 @@ export function numbersOf(panel, measure, view) {
   return values && (values.prompts[view.prompt] ?? values.mean);
 }
 
-/** The most prompts that a panel has. @param {Grid} grid */
+/** The largest number of prompts in a panel. @param {Grid} grid */
 export function promptCount(grid) {
   return Math.max(0, ...grid.panels.map((panel) => panel.prompts.length));
 }
 
 /**
- * One scale for all panels. Single prompts share one as well, so that one can be compared with the next.
+ * The common scale of all panels. Single prompts share one as well, so that they can be compared.
  *
  * @param {Grid} grid
  * @param {View} view
@@ -61,7 +61,7 @@ export function domainOf(grid, view) {
   }
   if (low > high) [low, high] = [middle ?? 0, (middle ?? 0) + 1];
   if (range && !view.fit) {
-    // A patch that restores everything may come out as 1.0000001: that is no number beyond the scale.
+    // A patch that restores everything may give 1.0000001, which does not count as beyond the scale.
     const slack = 1e-3 * (range[1] - range[0]);
     return { low: range[0], high: range[1], middle, below: low < range[0] - slack, above: high > range[1] + slack };
   }
@@ -70,7 +70,7 @@ export function domainOf(grid, view) {
   return { low: middle - limit, high: middle + limit, middle, below: false, above: false };
 }
 
-/** What a row or column is about, as far as its axis tells. @param {Axis} axis @param {number} index @returns {Target} */
+/** What a row or column stands for, as far as its axis says. @param {Axis} axis @param {number} index @returns {Target} */
 export function targetOnAxis(axis, index) {
   const tick = axis.ticks[index];
   switch (axis.counts) {
@@ -98,23 +98,23 @@ export function targetOf(grid, row, column) {
   return { ...targetOnAxis(grid.rows, row), ...targetOnAxis(grid.columns, column) };
 }
 
-/** The labels of a panel's columns: prompts have tokens of their own. @param {Grid} grid @param {Panel} panel */
+/** The column labels of a panel: position labels differ between panels. @param {Grid} grid @param {Panel} panel */
 export function columnTicks(grid, panel) {
   return panel.ticks ?? grid.columns.ticks;
 }
 
-/** How many columns a panel has: prompts of other groups may be longer. @param {Grid} grid @param {Panel} panel */
+/** The number of columns of a panel: groups may have prompts of different lengths. @param {Grid} grid @param {Panel} panel */
 export function columnCount(grid, panel) {
   const rows = grid.rows.ticks.length;
   return panel.values.length > 0 && rows > 0 ? panel.values[0].mean.length / rows : columnTicks(grid, panel).length;
 }
 
 /**
- * The row or column that a target is on; -1 if this axis does not tell.
+ * The row or column of a target; -1 if it has none on this axis.
  *
  * @param {Axis} axis
  * @param {Target | null} target
- * @param {number} [count] how many there are, where the axis itself has no labels
+ * @param {number} [count] number of rows or columns, for an axis without labels
  */
 export function indexOnAxis(axis, target, count = axis.ticks.length) {
   if (!target) return -1;
@@ -139,23 +139,23 @@ export function indexOnAxis(axis, target, count = axis.ticks.length) {
   }
 }
 
-/** Spaces and line ends that can be seen, for text that cannot be marked up. @param {string} text */
+/** Makes spaces and line breaks visible, for text that cannot be marked up. @param {string} text */
 export function visible(text) {
   return text.replaceAll(' ', '\u00b7').replaceAll('\n', '\u21b5').replaceAll('\t', '\u21e5');
 }
 
-/** A tick as it is written beside the axis. @param {Axis} axis @param {string} tick */
+/** A tick label as it is shown beside the axis. @param {Axis} axis @param {string} tick */
 export function tickLabel(axis, tick) {
   return axis.counts === 'position' ? visible(tick) : tick;
 }
 
-/** Whether the rows are only there because a grid must have one. @param {Grid} grid */
+/** Whether the only row is there just because a grid needs one. @param {Grid} grid */
 function hasOneUnnamedRow({ rows }) {
   return rows.ticks.length === 1 && rows.counts === 'other';
 }
 
 /**
- * A cell's name: `L7H11`, else its row and its column.
+ * A cell's name: `L7H11`, else its row and column labels.
  *
  * @param {Grid} grid
  * @param {Panel} panel
@@ -174,7 +174,7 @@ export function cellName(grid, panel, row, column) {
 }
 
 /**
- * Everything there is to say about a cell.
+ * The full description of a cell, for its tooltip.
  *
  * @param {Grid} grid
  * @param {Panel} panel
@@ -194,7 +194,7 @@ export function describeCell(grid, panel, view, row, column) {
   const isPrompt = values?.prompts[view.prompt] !== undefined;
   const lines = [
     `${cellName(grid, panel, row, column)}${grid.panels.length > 1 ? `   ${panel.name}` : ''}`,
-    `${measure.label}: ${number === null || number === undefined ? (values ? 'not computed yet' : 'has no meaning here') : full(number)}`,
+    `${measure.label}: ${number === null || number === undefined ? (values ? 'not computed yet' : 'not defined here') : full(number)}`,
   ];
   if (isPrompt) lines.push(`prompt ${view.prompt + 1}: ${visible(panel.prompts[view.prompt] ?? '')}`, `mean over ${values.prompts.length} prompts: ${values.mean[cell] === null ? 'not computed yet' : full(values.mean[cell])}`);
   if (values?.low.length) lines.push(`95 % interval of the mean: ${full(values.low[cell])} to ${full(values.high[cell])}`);
@@ -208,7 +208,7 @@ export function describeCell(grid, panel, view, row, column) {
 
 /**
  * The unpatched clean and corrupted means: the measure's own, or those of the first measure that has any, because a
- * normalised number says nothing without them.
+ * normalised value means little without them.
  *
  * @param {Grid} grid
  * @param {Panel} panel
@@ -216,7 +216,7 @@ export function describeCell(grid, panel, view, row, column) {
  */
 export function baselines(grid, panel, measure) {
   const own = valuesOf(panel, measure);
-  // A share of the effect is 1 and 0 there by definition.
+  // For a normalised effect they are 1 and 0 by definition.
   const telling = [own, ...panel.values].filter((candidate) => candidate && grid.measures[candidate.measure].quantity !== 'share');
   const values = telling.find((candidate) => candidate && candidate.clean !== null && candidate.corrupted !== null);
   if (!values || values.clean === null || values.corrupted === null) return '';

@@ -1,4 +1,4 @@
-// One renderer for each kind of report part, and the order in which a report is read.
+// One renderer per kind of report part, and the layout of a whole report.
 
 import { h } from '../dom.js';
 import { signed } from '../numbers.js';
@@ -21,8 +21,8 @@ export { updatePart, whenPainted } from './update.js';
 /**
  * @param {Part} part
  * @param {Actions} [actions]
- * @param {string} [place] where the part stands, an analysis for instance: what the reader has chosen about a picture is
- *   kept for this place, the part's kind and its title
+ * @param {string} [place] where the part is shown, e.g. an analysis: view state is kept per place, kind of part and
+ *   title
  * @returns {HTMLElement}
  */
 export function drawPart(part, actions = {}, place = '') {
@@ -64,14 +64,14 @@ export function drawReport(report, actions = {}) {
       body.append(drawPart(part, actions, report.analysis));
       continue;
     }
-    // Several tables are folded, or eight groups would be a wall of numbers.
+    // Several tables are folded: eight groups would be a wall of numbers.
     if (!list) body.append((list = h('div', { class: 'folds' })));
     list.append(foldTable(part));
   }
   return body;
 }
 
-/** A table behind its title and what it comes to. @param {TablePart} table */
+/** A folded table: its title and summary. @param {TablePart} table */
 export function foldTable(table) {
   return h(
     'details',
@@ -81,7 +81,7 @@ export function foldTable(table) {
   );
 }
 
-/** What a folded table comes to: its mean, or how many of its checks hold. @param {TablePart} table */
+/** The summary of a folded table: its mean, or how many of its checks passed. @param {TablePart} table */
 export function outcomeOf(table) {
   const mean = meanOf(table);
   if (mean !== null) return h('span', { class: 'fold-mean' }, `mean ${signed(mean, 4)}`);
@@ -98,7 +98,7 @@ function meanOf(table) {
   return typeof cell === 'number' ? cell : null;
 }
 
-/** Keeps open what the reader had opened when a new report takes the place of an old one. @param {HTMLElement} before @param {HTMLElement} after */
+/** Keeps folds open when a new report replaces an old one. @param {HTMLElement} before @param {HTMLElement} after */
 export function keepFolds(before, after) {
   const opened = new Set([...before.querySelectorAll('details[open]')].map((fold) => /** @type {HTMLElement} */ (fold).dataset.title));
   for (const fold of after.querySelectorAll('details')) fold.open = opened.has(fold.dataset.title);

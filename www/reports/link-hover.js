@@ -1,8 +1,8 @@
-// Linked hover: what the pointer or the focus is on in one picture is marked in every other picture on the page.
+// Linked hover: what is hovered or focused in one figure is marked in every other figure on the page.
 
 /**
- * What a mark in a picture is about. A head has a layer and a head, a neuron a layer and a neuron, a cell of a residual
- * map a layer and a position; a component of the residual stream has its name.
+ * What a mark refers to: a head (layer and head), a neuron (layer and neuron), a cell of a residual-stream map (layer and
+ * position), or a named component of the residual stream.
  *
  * @typedef {object} Target
  * @property {number} [layer]
@@ -14,16 +14,16 @@
 
 /**
  * @typedef {object} Listener
- * @property {Element} element the picture; once it has left the page, it hears no more
+ * @property {Element} element the figure; unsubscribed once it has left the page
  * @property {(target: Target | null) => void} mark
- * @property {boolean} seen whether it has been on the page
+ * @property {boolean} seen whether a hover has found it on the page; until then it may not have been inserted yet
  */
 
 /** @type {Set<Listener>} */
 const listeners = new Set();
 let current = '';
 
-/** Says what the pointer or the focus is on now; `null`: on nothing. @param {Target | null} target */
+/** Announces what is hovered or focused now; null for nothing. @param {Target | null} target */
 export function publish(target) {
   const key = target ? JSON.stringify(target) : '';
   if (key === current) return;
@@ -35,13 +35,13 @@ export function publish(target) {
   }
 }
 
-/** Has a picture hear of every target until it leaves the page. @param {Element} element @param {(target: Target | null) => void} mark */
+/** Calls `mark` for every target until the figure leaves the page. @param {Element} element @param {(target: Target | null) => void} mark */
 export function subscribe(element, mark) {
   for (const listener of listeners) if (listener.seen && !listener.element.isConnected) listeners.delete(listener);
   listeners.add({ element, mark, seen: false });
 }
 
-/** TransformerLens's name: `L7H11`, `L8N2744`, else what is known of it. @param {Target} target */
+/** `L7H11`, `L8N2744`, or whatever is known of the target. @param {Target} target */
 export function nameOf({ layer, head, neuron, position, component }) {
   if (component !== undefined) return component;
   if (layer !== undefined && head !== undefined) return `L${layer}H${head}`;

@@ -1,4 +1,4 @@
-// What stands above a panel of a grid: the group's name, whose numbers are shown, and the unpatched means.
+// The heading of a grid panel: the group's name, which values are shown, and the unpatched means.
 
 import { h } from '../dom.js';
 import { plural } from '../numbers.js';
@@ -7,7 +7,7 @@ import { baselines, measureOf, valuesOf, visible } from './grid-view.js';
 /** @import { Grid, Panel } from '../types/engine.js' */
 /** @import { View } from './view.js' */
 
-/** In pixels: the means take two lines below this width. */
+/** Below this width, in pixels, the means take two lines. */
 const NARROW = 310;
 
 export class PanelHead {
@@ -16,7 +16,7 @@ export class PanelHead {
   /** @type {HTMLElement} */
   element;
 
-  /** @param {string} name @param {number} width of the picture below */
+  /** @param {string} name @param {number} width of the chart below */
   constructor(name, width) {
     if (width < NARROW) this.#means.classList.add('is-narrow');
     this.element = h('div', { class: 'panel-head' }, h('p', { class: 'panel-name' }, name), this.#whose, this.#means);
@@ -27,7 +27,7 @@ export class PanelHead {
     const measure = measureOf(grid, view);
     const values = valuesOf(panel, measure);
     const prompt = values?.prompts[view.prompt] !== undefined ? panel.prompts[view.prompt] ?? `prompt ${view.prompt + 1}` : null;
-    // Spaces instead of nothing: the lines keep their height.
+    // A space instead of nothing, so that the lines keep their height.
     this.#whose.textContent = whose(panel, values?.prompts.length ?? 0, prompt, values !== null) || '\u00a0';
     this.#whose.title = prompt ?? '';
     this.#means.textContent = baselines(grid, panel, measure) || '\u00a0';
@@ -36,7 +36,7 @@ export class PanelHead {
 
 /** @param {Panel} panel @param {number} count @param {string | null} prompt @param {boolean} hasMeaning */
 function whose(panel, count, prompt, hasMeaning) {
-  if (!hasMeaning) return 'this measure has no meaning here';
+  if (!hasMeaning) return 'this measure is not defined here';
   if (prompt !== null) return visible(prompt);
   if (panel.minus !== null) return 'difference of means';
   return count > 0 ? `mean over ${plural(count, 'prompt')}` : '';

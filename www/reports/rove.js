@@ -1,5 +1,5 @@
-// Moving over cells made of elements: one tab stop for all of them, arrow keys between them, and one listener instead of
-// one per cell.
+// Roving tab index for cells that are elements: one tab stop for all of them, arrow keys between them, and delegated
+// listeners.
 
 /**
  * @param {HTMLElement} area
@@ -30,7 +30,7 @@ export function roveOver(area, cells, { onPoint, onLeave, onClick }) {
   };
   /** @param {HTMLElement} cell @param {boolean} focus */
   const moveTo = (cell, focus) => {
-    // Without its tabindex a cell would lose the focus.
+    // Only if it is another cell: removing its tabindex would blur the focused cell.
     if (cell !== stop) stop?.removeAttribute('tabindex');
     stop = cell;
     cell.setAttribute('tabindex', '0');

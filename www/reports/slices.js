@@ -1,6 +1,6 @@
-// Work in slices: the first at once, the rest in turns between which the page can hear and draw.
+// Runs jobs in time slices: the first slice at once, the others in tasks between which the page can respond and paint.
 
-/** What is done at once takes no longer than this; longer is felt. */
+/** Longest slice that runs at once: longer delays are noticeable. */
 const FIRST_MS = 16;
 const SLICE_MS = 12;
 
@@ -12,14 +12,14 @@ export class Slices {
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
 
-  /** Starts jobs in their order; those of an earlier call that are still to come are dropped. @param {(() => void)[]} jobs */
+  /** Runs jobs in order; the remaining jobs of an earlier call are dropped. @param {(() => void)[]} jobs */
   start(jobs) {
     clearTimeout(this.#timer);
     this.#jobs = jobs;
     this.#run(FIRST_MS);
   }
 
-  /** Fulfilled when everything has been done. @returns {Promise<void>} */
+  /** Resolves when all jobs have run. @returns {Promise<void>} */
   get done() {
     return this.#jobs.length === 0 ? Promise.resolve() : new Promise((resolve) => this.#waiting.push(resolve));
   }

@@ -1,4 +1,4 @@
-// Draws the `table` part. What a column stands for decides how its cells look.
+// Draws the `table` part. A column's quantity decides how its cells are formatted.
 
 import { diverging } from '../colour.js';
 import { h } from '../dom.js';
@@ -8,12 +8,12 @@ import { tokenChip, visibleText } from './token.js';
 
 /** @import { Cell, Column, Part, Quantity, Row, Table } from '../types/engine.js' */
 
-/** Words a screen reader gets for a mark that the eye gets as a line or a tint. */
+/** Text for screen readers for marks that are shown as a line or a tint. */
 const MARKS = { answer: 'answer', distractor: 'distractor', mean: 'mean', passed: 'passed', failed: 'failed' };
 
 /**
  * @param {Extract<Part, { kind: 'table' }>} part
- * @param {{ caption?: boolean }} [options] whether to write the title; left out where it stands elsewhere
+ * @param {{ caption?: boolean }} [options] `caption`: whether to show the title; false where it is shown elsewhere
  */
 export function drawTable(part, { caption = true } = {}) {
   const limits = part.columns.map((_, c) => limitOf(part, c));
@@ -27,12 +27,12 @@ export function drawTable(part, { caption = true } = {}) {
   return frame(
     part,
     { caption },
-    // Focusable, because a table wider than a phone scrolls and the keyboard must be able to.
+    // Focusable, so that a table wider than the screen can be scrolled with the keyboard.
     h('div', { class: 'table-scroll', tabindex: 0, role: 'region', 'aria-label': part.title || 'Table' }, table),
   );
 }
 
-/** The largest magnitude in a column, which its bars are drawn against. @param {Table} table @param {number} column */
+/** The largest magnitude in a column: the full length of its bars. @param {Table} table @param {number} column */
 function limitOf(table, column) {
   const numbers = table.rows.map((row) => row.cells[column]).filter((cell) => typeof cell === 'number');
   return Math.max(0, ...numbers.map(Math.abs));

@@ -1,4 +1,4 @@
-// Draws the `text-lens` part: what the residual stream would say at each layer and position.
+// Draws the `text-lens` part: the top tokens of the residual stream at each layer and position.
 
 import { blues, textOn } from '../colour.js';
 import { h } from '../dom.js';

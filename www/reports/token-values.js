@@ -1,4 +1,4 @@
-// Draws the `token-values` part: texts whose tokens are coloured by a number, white to red, as Neuroscope does it.
+// Draws the `token-values` part: texts with tokens coloured by value, white to red, as in Neuroscope.
 
 import { reds, textOn } from '../colour.js';
 import { h } from '../dom.js';

@@ -1,10 +1,10 @@
-// A token as everywhere on the page: its own text, with spaces and line ends drawn so that they can be seen.
+// A token as shown everywhere on the page: its text, with spaces and line breaks made visible.
 
 import { h } from '../dom.js';
 
 /** @import { Token } from '../types/engine.js' */
 
-/** What is drawn over characters that cannot be seen. The text itself stays as it is, so that copying gives the token. */
+/** Glyphs drawn over invisible characters. The text itself is unchanged, so that copying gives the token. */
 const DRAWN = new Map([[' ', 'space'], ['\u00a0', 'space'], ['\n', 'newline'], ['\r', 'newline'], ['\t', 'tab']]);
 
 /** @param {string} text @returns {(Node | string)[]} */

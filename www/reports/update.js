@@ -1,9 +1,9 @@
-// Pictures that take new numbers in place: a preview fills in without a jump, and the focus stays where it is.
+// Figures that are updated in place, so that previews fill in without a jump and the focus stays where it is.
 
 /** @import { Grid, Part } from '../types/engine.js' */
 /** @import { Slices } from './slices.js' */
 
-/** @typedef {(part: Part) => boolean} Update takes a new part; false if it has another shape and must be drawn anew */
+/** @typedef {(part: Part) => boolean} Update takes a new part; false if its shape differs, so that it has to be redrawn */
 
 /** @type {WeakMap<Element, Update>} */
 const updates = new WeakMap();
@@ -18,7 +18,7 @@ export function updatable(figure, update) {
  *
  * @param {Element} figure
  * @param {Part} part
- * @returns {boolean} false if the figure cannot show it: then it must be drawn anew
+ * @returns {boolean} false if the figure cannot show it and has to be redrawn
  */
 export function updatePart(figure, part) {
   return updates.get(figure)?.(part) ?? false;
@@ -27,17 +27,17 @@ export function updatePart(figure, part) {
 /** @type {WeakMap<Element, Slices>} */
 const painters = new WeakMap();
 
-/** @param {Element} figure @param {Slices} slices what paints it */
+/** @param {Element} figure @param {Slices} slices the jobs that paint it */
 export function paintedBy(figure, slices) {
   painters.set(figure, slices);
 }
 
-/** Fulfilled when a figure that `drawPart` drew is complete: large ones are painted bit by bit. @param {Element} figure @returns {Promise<void>} */
+/** Resolves when a figure that `drawPart` drew is complete: large ones are painted in slices. @param {Element} figure @returns {Promise<void>} */
 export async function whenPainted(figure) {
   await painters.get(figure)?.done;
 }
 
-/** Whether two grids differ in nothing but their numbers. @param {Grid} a @param {Grid} b */
+/** Whether two grids differ only in their values. @param {Grid} a @param {Grid} b */
 export function sameShape(a, b) {
   const shape = (/** @type {Grid} */ { title, note, site, rows, columns, measures, panels }) =>
     JSON.stringify([title, note, site, rows, columns, measures, panels.map((panel) => [panel.name, panel.group, panel.minus, panel.ticks, panel.prompts])]);

@@ -1,21 +1,21 @@
-// What the reader has chosen for a picture: the measure, a single prompt, a head. It outlives the picture, so that new
-// numbers come in the view that the old ones were looked at in.
+// The user's choices for a figure: the measure, a single prompt, a head. They outlive the figure's elements, so that new
+// results appear in the same view.
 
 /**
  * @typedef {object} View
- * @property {string} measure the measure's name; empty: the first
- * @property {number} prompt the prompt shown; -1: the mean over all
- * @property {boolean} fit whether the colour scale follows the numbers, though the measure has a fixed one
- * @property {number} shown which of several prompts or texts is shown large
- * @property {string} head the head shown large; empty: the first
- * @property {boolean} fromSource whether attention is looked at from where it goes to
- * @property {number | null} token the token held by a click
+ * @property {string} measure the measure's name; empty for the first
+ * @property {number} prompt the prompt shown; -1 for the mean over all
+ * @property {boolean} fit whether the colour scale is fitted to the values although the measure has a fixed one
+ * @property {number} shown which of several prompts or texts is enlarged
+ * @property {string} head the enlarged head; empty for the first
+ * @property {boolean} fromSource whether attention is shown from the source: which destinations attend to the token
+ * @property {number | null} token the token pinned by a click
  */
 
 /** @type {Map<string, View>} */
 const views = new Map();
 
-/** The view of the picture with this name. @param {string} name @returns {View} */
+/** The view of the figure with this name. @param {string} name @returns {View} */
 export function viewOf(name) {
   let view = views.get(name);
   if (!view) views.set(name, (view = { measure: '', prompt: -1, fit: false, shown: 0, head: '', fromSource: false, token: null }));
@@ -23,8 +23,8 @@ export function viewOf(name) {
 }
 
 /**
- * What a renderer is given besides the part.
+ * What a renderer gets besides the part.
  * @typedef {object} Context
  * @property {import('./actions.js').Actions} actions
- * @property {string} name names the picture's view
+ * @property {string} name the key of the figure's view
  */

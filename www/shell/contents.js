@@ -1,4 +1,4 @@
-// The contents list in the rail: the sections with their states, "Run all", and how long everything takes.
+// The contents list in the rail: the sections with their states, "Run all", and the time that everything takes.
 
 import { h } from '../dom.js';
 import { formatSeconds } from '../numbers.js';
@@ -29,7 +29,7 @@ export function startContents(root, study, { onGo }) {
         href: `#section-${entry.id}`,
         data: { section: entry.id },
         on: { click: (event) => {
-          // The fragment holds the experiment.
+          // The fragment is taken: it holds the experiment.
           event.preventDefault();
           onGo(entry.id);
         } },

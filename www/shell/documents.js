@@ -11,16 +11,16 @@ import { checkDrawn } from '../exports/study-drawn.js';
 
 /**
  * @param {File} file
- * @param {Engine} engine the last judge of what an experiment document is
+ * @param {Engine} engine decides whether an experiment document is valid
  * @returns {Promise<{ experiment: FullExperiment, study: LoadedStudy | null }>}
- * @throws {Error} in words, if the file is neither an experiment nor a study
+ * @throws {Error} with a message for the user, if the file is neither an experiment nor a study
  */
 export async function readDocument(file, engine) {
   let document;
   try {
     document = JSON.parse(await file.text());
   } catch {
-    throw new Error(`${file.name} is not JSON. Experiments and studies are what "Export" writes.`);
+    throw new Error(`${file.name} is not JSON. "Import" opens the experiments and studies that "Export" writes.`);
   }
   const kind = isStudy(document) ? 'a study' : 'an experiment';
   try {

@@ -1,4 +1,4 @@
-// The rail is as tall as the window leaves room for, below the header and what is still to be seen of the model's strip.
+// Fits the rail to the window, below the header and the visible part of the model strip.
 
 import { byId } from '../dom.js';
 

@@ -1,4 +1,4 @@
-// Which section is being read: the last whose heading has passed the upper third of the window.
+// Tracks which section is being read: the last whose heading has passed the upper third of the window.
 
 /** @param {() => { id: string, element: HTMLElement }[]} sections @param {(id: string) => void} onRead */
 export function watchReading(sections, onRead) {

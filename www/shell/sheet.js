@@ -1,4 +1,4 @@
-// On a narrow screen the editor is a sheet that comes up from the bottom.
+// On narrow screens the editor is a bottom sheet.
 
 import { byId, icon } from '../dom.js';
 import { plural } from '../numbers.js';
@@ -17,7 +17,7 @@ export function startSheet() {
     rail.classList.toggle('sheet-opened', open);
     document.body.classList.toggle('has-sheet', open);
     openButton.setAttribute('aria-expanded', String(open));
-    // The sheet is modal: what it covers takes neither focus nor clicks.
+    // The sheet is modal: everything it covers is inert.
     for (const covered of document.querySelectorAll('.bar, .opening, .article, .inspector, .sheet-bar')) covered.toggleAttribute('inert', open);
   };
   set(false);
@@ -36,9 +36,9 @@ export function startSheet() {
   const narrow = matchMedia('(max-width: 900px)');
   narrow.addEventListener('change', () => set(false));
   return {
-    /** Brings the editor into view, where it is not already. */
+    /** Opens the sheet, on narrow screens. */
     open: () => narrow.matches && set(true),
-    /** Lets the page be seen again. */
+    /** Closes the sheet if it is open. */
     close: () => rail.classList.contains('sheet-opened') && set(false),
     /** @param {FullExperiment} experiment */
     summarise(experiment) {

@@ -1,4 +1,4 @@
-// Light or dark: the system's preference until the visitor says otherwise. theme.js applies a stored choice before the
+// Light or dark: the system's preference, until the visitor chooses. theme.js applies a stored choice before the
 // first paint.
 
 import { byId, icon } from '../dom.js';
@@ -19,7 +19,7 @@ export function startThemeSwitch() {
     try {
       localStorage.setItem('patchlab.theme', theme);
     } catch {
-      // Storage is switched off: the choice holds for this visit.
+      // Storage is disabled: the choice lasts for this visit.
     }
     draw();
   });

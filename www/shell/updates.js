@@ -1,20 +1,20 @@
-// The service worker's side of the page: it is registered once the page has done its first work, and a new version of the
-// page is offered, never forced.
+// The page's side of the service worker: it is registered once the first model has been opened, and new versions are
+// offered, never forced.
 
 import { h } from '../dom.js';
 import { say, toast } from '../messages.js';
 
-/** The new page says once that it is new. */
+/** Session-storage flag: the reloaded page announces the new version once. */
 const TAKEN_OVER = 'patchlab.updated';
 
-/** Says, once, that a new version has taken over. */
+/** Announces, once, that a new version is running. */
 export function greet() {
   if (takenOver()) toast('This is the new version of Patchlab.');
 }
 
-/** @param {() => Promise<unknown>} save writes down what a reload must not lose */
+/** @param {() => Promise<unknown>} save saves what a reload must not lose */
 export async function startUpdates(save) {
-  // Not over http, nor in some private windows: the page then comes from its host each time.
+  // Not available over HTTP and in some private windows: the page then comes from its host each time.
   const { serviceWorker } = navigator;
   if (!serviceWorker) return;
   let reloading = false;
@@ -25,14 +25,14 @@ export async function startUpdates(save) {
     location.reload();
   };
   try {
-    // The script's own copy in the HTTP cache would hide a new version for as long as the host lets it.
+    // Otherwise sw.js itself could come from the HTTP cache and hide a new version.
     const registration = await serviceWorker.register(new URL('sw.js', document.baseURI), { updateViaCache: 'none' });
     const offer = (/** @type {ServiceWorker} */ fresh) => notice('A new version of Patchlab is ready.', () => {
       fresh.addEventListener('statechange', () => { if (fresh.state === 'activated') reload(); });
       reloading = true;
       fresh.postMessage('take over');
     });
-    // The first version of all takes the place of none.
+    // A first install replaces nothing, so nothing is offered.
     const watch = (/** @type {ServiceWorker} */ fresh) => fresh.addEventListener('statechange', () => {
       if (fresh.state === 'installed' && registration.active) offer(fresh);
     });
@@ -43,7 +43,7 @@ export async function startUpdates(save) {
       if (!reloading) notice('Patchlab was brought up to date in another tab.', reload);
     });
   } catch {
-    // The browser forbids it: the page works as it did before there were service workers.
+    // The browser forbids it: the page works without a service worker.
   }
 }
 
@@ -54,14 +54,14 @@ function notice(text, onReload) {
   const box = h('div', { class: 'update', id: 'update' }, h('span', {}, text), button,
     h('button', { type: 'button', class: 'link update-later', on: { click: () => box.remove() } }, 'Later'));
   document.body.append(box);
-  say(`${text} What is typed stays.`);
+  say(`${text} What you have typed is kept.`);
 }
 
 function remember() {
   try {
     sessionStorage.setItem(TAKEN_OVER, 'true');
   } catch {
-    // Then nothing is said of it.
+    // Storage is disabled: the new version is not announced.
   }
 }
 

@@ -1,5 +1,5 @@
-// Section 6: any two groups side by side in everything that has been computed for both, what is different, and every head
-// of one group against the same head of the other.
+// Section 6: two groups side by side, for any figure computed for both, with their difference and a scatter of every head in
+// one group against the same head in the other.
 
 import { EngineError } from '../engine/client.js';
 import { h } from '../dom.js';
@@ -13,9 +13,9 @@ import { drawPart } from '../reports/index.js';
 /** @import { Results } from './results.js' */
 /** @import { Setup } from './setup.js' */
 
-/** @typedef {{ analysis: string, part: Extract<Part, { kind: 'heat' | 'line' }> }} Source a picture that has both groups */
+/** @typedef {{ analysis: string, part: Extract<Part, { kind: 'heat' | 'line' }> }} Source a figure that has both groups */
 
-const READ = 'Each picture that has both is shown for the first, for the second, and as the first minus the second, on one scale; in the scatter, heads on the dashed line do the same for both.';
+const READ = 'Each figure that has both groups is shown for the first, for the second, and as the first minus the second, on one scale. In the scatter, heads on the dashed line do the same for both.';
 
 export class Compare {
   /** How to read it. */
@@ -29,7 +29,7 @@ export class Compare {
   #actions;
   #choices = h('div', { class: 'settings' });
   #body = h('div', { class: 'compare-body', id: 'compare-body', data: { state: 'waiting' } });
-  /** The pictures chosen to be compared, by title; empty: the first few. */
+  /** Title of the figure chosen for comparison; empty for the first. */
   #title = '';
   #key = '';
   #inView = false;
@@ -55,10 +55,10 @@ export class Compare {
     return this.#body.dataset.state === 'fresh';
   }
 
-  /** What it shows, for the exports. @type {{ analysis: string, groups: number[], parts: Part[] } | null} */
+  /** What the section shows, for exports. @type {{ analysis: string, groups: number[], parts: Part[] } | null} */
   shown = null;
 
-  /** Brings the section in step with the groups chosen and with what has been computed. */
+  /** Updates the section to the chosen groups and the results. */
   refresh() {
     const { groups } = this.#state.experiment;
     const [one, two] = this.#setup.compared;
@@ -127,7 +127,7 @@ export class Compare {
   }
 }
 
-/** Without the word that tells parts apart, which the engine does not know. @param {Source['part']} part @returns {Grid} */
+/** Without `kind`, which the engine's `Grid` does not have. @param {Source['part']} part @returns {Grid} */
 function gridOf({ kind: _, ...grid }) {
   return grid;
 }

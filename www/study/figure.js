@@ -1,5 +1,5 @@
-// The frame around one figure: its heading, how to read it, what can be set, what is going on, and the last report. Old
-// results stay, dimmed, until new ones take their place, so that nothing jumps.
+// One figure of the study: heading, how to read it, settings, progress, and the latest report. Old results stay, dimmed,
+// until new ones replace them, so that nothing jumps.
 
 import { h } from '../dom.js';
 import { formatDuration, formatSeconds, plural } from '../numbers.js';
@@ -12,9 +12,9 @@ import { layOut } from './report-view.js';
 /** @import { Part, Place, Progress, Report } from '../types/engine.js' */
 /** @import { Layout } from './report-view.js' */
 
-/** Faster work than this shows no progress: a flash says nothing. */
+/** Runs faster than this show no progress: it would only flash. */
 const QUIET_MS = 300;
-/** Old results stay in place of previews until the new ones have taken this long. */
+/** Previews replace old results only after the run has taken this long. */
 const PATIENCE_MS = 1500;
 
 /** @typedef {'waiting' | 'queued' | 'running' | 'fresh' | 'stale' | 'failed'} FigureState */
@@ -24,12 +24,12 @@ const PATIENCE_MS = 1500;
  * @property {string} id
  * @property {string} title
  * @property {string[]} read paragraphs; words between asterisks are emphasised
- * @property {HTMLElement | null} controls what stands between the prose and the results
+ * @property {HTMLElement | null} controls between the prose and the results
  * @property {Actions} actions
  * @property {() => Pick<Layout, 'tables' | 'measure' | 'groupNamed'>} layout
- * @property {(place: Place) => string} describe a place of the experiment in words
- * @property {(place: Place) => void} goTo shows a place of the experiment
- * @property {(error: EngineError | null) => boolean} [placeError] shows an error at the field it concerns; false if there is none
+ * @property {(place: Place) => string} describe names a place in the experiment
+ * @property {(place: Place) => void} goTo focuses a place in the experiment
+ * @property {(error: EngineError | null) => boolean} [placeError] shows an error at the field it concerns; false if it concerns none
  * @property {() => void} onCancel
  * @property {() => void} onRun
  */
@@ -46,13 +46,13 @@ export class Figure {
   #runs = 0;
   /** @type {Report | null} */
   #report = null;
-  /** The file that the report was in. @type {string | null} */
+  /** The file that the report came from. @type {string | null} */
   #from = null;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #quiet;
   /** @type {{ text: HTMLElement, bar: HTMLProgressElement } | null} */
   #progress = null;
-  /** Pictures that are filling in, by their place in the report to come. @type {Map<number, Part>} */
+  /** Previews, by their index in the report to come. @type {Map<number, Part>} */
   #previews = new Map();
 
   /** @param {FigureOptions} options */
@@ -71,7 +71,7 @@ export class Figure {
     );
   }
 
-  /** Keeps room for results that are still to come. @param {number} height in pixels */
+  /** Reserves space for results. @param {number} height in pixels */
   reserve(height) {
     this.element.style.setProperty('--reserve', `${height}px`);
   }
@@ -86,12 +86,12 @@ export class Figure {
     if (state === 'stale' || state === 'queued' || state === 'running') this.#body.setAttribute('aria-busy', 'true');
   }
 
-  /** Something that the results depend on has changed. */
+  /** Dims the results: their inputs have changed. */
   stale() {
     this.#enter('stale');
   }
 
-  /** The results are another model's, and nobody has asked for this one's yet. @returns {boolean} false if there are none */
+  /** Marks the results as another model's, if nothing has been run with this one yet. @returns {boolean} false if there are no results */
   outdated() {
     if (!this.#report) return false;
     this.#enter('stale');
@@ -101,7 +101,7 @@ export class Figure {
     return true;
   }
 
-  /** It waits for its turn. */
+  /** The run is queued. */
   queue() {
     if (this.element.dataset.state === 'queued') return;
     this.#enter('queued');
@@ -110,12 +110,12 @@ export class Figure {
     if (!this.#report) this.#place('waits for its turn\u2026');
   }
 
-  /** The engine works on it. */
+  /** The run has started. */
   start() {
     this.#enter('running');
     this.#started = performance.now();
     this.#previews.clear();
-    // What fills in must not be smaller than what it takes the place of.
+    // Previews must not be shorter than the results they replace.
     if (this.#report) this.#body.style.setProperty('min-height', `${this.#body.offsetHeight}px`);
     else this.#place('');
     this.#quiet = setTimeout(() => {
@@ -140,7 +140,7 @@ export class Figure {
     this.#progress.text.textContent = unit === 'prompts' || unit === 'patches' ? `${done} of ${plural(total, unit.slice(0, -1), unit)}${left}` : `${stage}${left}`;
   }
 
-  /** Shows a picture as far as it has come. @param {number} index @param {Part} part */
+  /** Shows a preview of a part. @param {number} index @param {Part} part */
   preview(index, part) {
     if (this.#report && performance.now() - this.#started < PATIENCE_MS) return;
     const shown = this.#previews.has(index) && [...this.#body.querySelectorAll('.part')].find((one) => /** @type {HTMLElement} */ (one).dataset.title === part.title);
@@ -155,8 +155,8 @@ export class Figure {
 
   /**
    * @param {Report} report
-   * @param {number | null} milliseconds how long it took; null: it was there already
-   * @param {string | null} [from] the file it was in
+   * @param {number | null} milliseconds how long the run took; null if there was no run
+   * @param {string | null} [from] the file it came from
    */
   show(report, milliseconds, from = null) {
     this.#enter('fresh');
@@ -182,7 +182,7 @@ export class Figure {
     return layOut(report, { title, actions, ...layout(), redraw: () => this.redraw() });
   }
 
-  /** Draws the report again, because what it is looked at has changed. */
+  /** Redraws the report after a change of the view. */
   redraw() {
     if (!this.#report || this.#previews.size > 0) return;
     const focused = document.activeElement;
@@ -191,11 +191,11 @@ export class Figure {
     keepFolds(this.#body, drawn);
     drawn.append(h('p', { class: 'provenance' }, [this.#report.model, this.#report.device, this.#from && `from ${this.#from}, not computed here`].filter(Boolean).join(' \u00b7 ')));
     this.#body.replaceChildren(drawn);
-    // The switch that was used keeps the focus.
+    // Keep the focus on the control that was used.
     if (place >= 0) /** @type {HTMLElement | undefined} */ ([...this.#body.querySelectorAll('button, select')][place])?.focus({ preventScroll: true });
   }
 
-  /** The results on the page are the right ones again. */
+  /** Marks the results as up to date again. */
   fresh() {
     this.#enter('fresh');
     this.element.dataset.run = String((this.#runs += 1));
@@ -222,7 +222,7 @@ export class Figure {
     );
   }
 
-  /** Nothing is to be seen yet. @param {string} text @param {boolean} [askable] whether it can be asked for */
+  /** Shows a placeholder. @param {string} text @param {boolean} [askable] whether to offer a button that runs it */
   wait(text, askable = false) {
     this.#enter('waiting');
     this.#report = null;
@@ -233,7 +233,7 @@ export class Figure {
     this.#place(text, askable ? h('button', { type: 'button', class: 'quiet', on: { click: this.#options.onRun } }, 'Compute') : null);
   }
 
-  /** How long it will take, while nothing is to be seen yet. @param {string} text */
+  /** Shows an estimate of the run time in the placeholder. @param {string} text */
   estimate(text) {
     const shown = this.#body.querySelector('.placeholder > p');
     if (shown && this.element.dataset.state === 'waiting' && shown.textContent !== text) shown.textContent = text;

@@ -1,4 +1,4 @@
-// The bar above sections 2 to 5: which groups their figures show, and which way patches go.
+// The bar above sections 2 to 5: which groups their figures show, and the patching direction.
 
 import { h } from '../dom.js';
 import { segmented } from '../reports/frame.js';
@@ -20,7 +20,7 @@ export function groupBar(state, setup) {
   /** @param {number} group @param {boolean} on */
   const choose = (group, on) => {
     const shown = on ? [...setup.shown, group] : setup.shown.filter((other) => other !== group);
-    // One group at least: an empty page shows nothing to choose by.
+    // At least one group stays selected.
     if (shown.length > 0) setup.set({ shown });
     else draw();
   };

@@ -1,5 +1,5 @@
-// A request carries only the groups that are shown, so its report counts those. Here groups are given their places in
-// the experiment again.
+// A request contains only the groups that are shown, so its report numbers only those. These functions map the numbers back
+// to the experiment's groups.
 
 /** @import { FullExperiment } from '../experiment.js' */
 /** @import { Part, Problem, Report } from '../types/engine.js' */

@@ -1,11 +1,11 @@
-// How tall figures will be, from the size of the model and the groups alone, so that the page is as long before they are
-// computed as afterwards.
+// Estimates figure heights from the model's size and the groups, so that the page does not change its length when they are
+// computed.
 
 /** @import { ModelInfo } from '../types/engine.js' */
 
 /** @typedef {{ layers: number, heads: number, groups: number, width: number }} Size */
 
-/** Title, how to read it, the choices above the picture. */
+/** Height of title, caption and controls. */
 const FRAME = 78;
 
 /** @type {Record<string, (size: Size) => number>} */
@@ -32,18 +32,18 @@ export function heightOf(analysis, model, about) {
   return HEIGHTS[analysis]?.({ layers: model.n_layers, heads: model.n_heads, ...about }) ?? 260;
 }
 
-/** A map of layers and positions. @param {Size} size */
+/** A layer x position heat map. @param {Size} size */
 function positions({ layers, groups, width }) {
   return 100 + rowsOf(groups, 330, width) * (190 + rowHeight(layers, groups) * layers);
 }
 
-/** Lines over neurons, a lane for each layer, and the table of the largest. @param {Size} size @param {number} frame */
+/** Lines over neurons, one lane per layer, and the table of the largest values. @param {Size} size @param {number} frame */
 function lanes({ layers, groups, width }, frame) {
   const lane = 86;
   return groups > 1 ? frame + rowsOf(groups, 380, width) * (60 + lane * layers) + 37 * groups : frame + lane * layers + 560;
 }
 
-/** How many rows the maps of a figure take: side by side for one group, one below the other for several. @param {Size} size @param {number} maps */
+/** Rows of maps in a figure: side by side for one group, stacked for several. @param {Size} size @param {number} maps */
 function mapRows({ groups, width }, maps) {
   return groups > 1 ? maps : Math.ceil(maps / Math.max(1, Math.floor((width + 22) / 286)));
 }

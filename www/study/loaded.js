@@ -1,4 +1,4 @@
-// A study that was opened from a file: its reports stand in for runs, as long as the figures ask for what the file has.
+// A study opened from a file: its reports replace runs as long as a figure's request is the one in the file.
 
 import { h } from '../dom.js';
 import { onlyGroups } from './groups.js';
@@ -9,10 +9,10 @@ import { onlyGroups } from './groups.js';
 
 let files = 0;
 
-/** @typedef {{ report: Report, from: string, key: string }} LoadedReport `key` tells its file from others and from open models */
+/** @typedef {{ report: Report, from: string, key: string }} LoadedReport `key` identifies its file, as opposed to other files and open models */
 
 export class Loaded {
-  /** The file's. */
+  /** File name. */
   name;
   #study;
   #key = `file ${(files += 1)}`;
@@ -39,7 +39,7 @@ export class Loaded {
     return report ? { report, from: this.name, key: this.#key } : null;
   }
 
-  /** Says whose numbers these are. @param {ModelInfo | null} open the model that is open @param {() => void} close */
+  /** A notice that says where the numbers come from. @param {ModelInfo | null} open the model that is open @param {() => void} close */
   notice(open, close) {
     const { made, model } = this.#study;
     const day = Number.isNaN(Date.parse(made)) ? '' : `, made on ${new Intl.DateTimeFormat('en-GB', { dateStyle: 'long' }).format(new Date(made))}`;
@@ -50,7 +50,7 @@ export class Loaded {
   }
 }
 
-/** The same for the same question, however its settings are ordered. @param {Ask} ask */
+/** A key that is equal for equal requests, whatever the order of their settings. @param {Ask} ask */
 function keyOf({ analysis, settings, shown, experiment }) {
   return JSON.stringify([analysis, Object.entries(settings).sort(([a], [b]) => (a < b ? -1 : 1)), shown, experiment.prepend_bos ?? true, experiment.groups.map(({ name, symmetric, pairs }) =>
     [name, symmetric ?? true, pairs.map(({ clean, corrupted, answer, distractor }) => [clean, corrupted, answer, distractor])])]);

@@ -1,4 +1,4 @@
-// What was left out of a figure, below it, so that the figure stays where it is.
+// The list of what was left out of a figure. It is below the figure, so that the figure does not move.
 
 import { h } from '../dom.js';
 import { plural } from '../numbers.js';

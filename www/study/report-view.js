@@ -1,5 +1,5 @@
-// How a figure's report is laid out: pictures first, with what can be chosen about all of them above; tables that only
-// back them up are folded; names of heads and neurons in tables lead to the inspector.
+// The layout of a figure's report: charts first, with their common controls above; tables that only back them up are
+// folded; names of heads and neurons in tables open the inspector.
 
 import { h } from '../dom.js';
 import { measureSwitch, promptChoice, scaleSwitch } from '../reports/grid-controls.js';
@@ -11,10 +11,10 @@ import { viewOf } from '../reports/view.js';
 
 /**
  * @typedef {object} Layout
- * @property {string} title the figure's, which its picture need not repeat
+ * @property {string} title the figure's title, not repeated above its chart
  * @property {Actions} actions
- * @property {'folded' | 'beside' | undefined} tables folded even if it is the only one, or beside one another
- * @property {{ measure: string, choose: (measure: string) => void } | null} measure what all patching figures show
+ * @property {'folded' | 'beside' | undefined} tables folded even if there is only one, or side by side
+ * @property {{ measure: string, choose: (measure: string) => void } | null} measure the measure that all patching figures show
  * @property {() => void} redraw
  * @property {(name: string) => number} groupNamed
  */
@@ -44,7 +44,7 @@ export function layOut(report, layout) {
   return drawn;
 }
 
-/** One switch for all pictures of a figure. @param {Report} report @param {Layout} layout @param {NonNullable<Layout['measure']>} measure */
+/** One set of controls for all charts of a figure. @param {Report} report @param {Layout} layout @param {NonNullable<Layout['measure']>} measure */
 function sharedControls(report, layout, measure) {
   const grids = report.parts.filter((part) => part.kind === 'heat' || part.kind === 'line');
   if (grids.length === 0) return null;
@@ -58,7 +58,7 @@ function sharedControls(report, layout, measure) {
     scaleSwitch(grid, shared, layout.redraw));
 }
 
-/** Makes names like L8N2744 in tables open the inspector. @param {HTMLElement} drawn @param {Layout} layout */
+/** Turns names such as L8N2744 in tables into buttons that open the inspector. @param {HTMLElement} drawn @param {Layout} layout */
 function linkNames(drawn, { actions, groupNamed }) {
   for (const cell of drawn.querySelectorAll('td.q-text .prose-cell')) {
     const [, layer, kind, index] = /^L(\d+)([HN])(\d+)$/.exec(cell.textContent ?? '') ?? [];

@@ -1,4 +1,4 @@
-// From the experiment and how it is looked at to what the engine is asked, and back from its report to the page's groups.
+// Builds the engine's request from the experiment and the view, and maps the report back to the page's groups.
 
 import { onlyGroups } from './groups.js';
 
@@ -8,14 +8,14 @@ import { onlyGroups } from './groups.js';
 /** @import { Settings, Setup } from './setup.js' */
 
 /**
- * @typedef {object} Ask what the engine is asked
+ * @typedef {object} Ask a request to the engine
  * @property {string} analysis
  * @property {Experiment} experiment
  * @property {Settings} settings
- * @property {number[]} shown the places of the experiment's groups on the page
+ * @property {number[]} shown indices, in the page's experiment, of the request's groups
  */
 
-/** Rows of the test-prompt table; the answer's own rank is there even when it is not among them. */
+/** Rows of the test-prompt table; the answer has a row even if it is not among them. */
 export const TOP_K = 10;
 
 /**
@@ -24,13 +24,13 @@ export const TOP_K = 10;
  * @param {State} state
  * @param {Setup} setup
  * @param {(analysis: string) => Report | null} reportOf
- * @returns {Ask | string} in words, why there is nothing to ask
+ * @returns {Ask | string} a request, or the reason why there is none
  */
 export function askFor(entry, info, state, setup, reportOf) {
   const { experiment } = state;
   if (entry.analysis === 'test-prompt') {
     if (!state.hasTest) return 'Type a prompt above.';
-    // Only the switch matters to a prompt of its own: leaving the groups out spares a run at every edit of another pair.
+    // The test prompt depends only on `prepend_bos`: leaving out the groups avoids a run at every edit of another pair.
     return { analysis: entry.analysis, experiment: { groups: [], prepend_bos: experiment.prepend_bos }, settings: { ...state.testText(), top_k: TOP_K }, shown: [] };
   }
   if (entry.alone) return { analysis: entry.analysis, experiment: { groups: [], prepend_bos: true }, settings: {}, shown: [] };
@@ -50,7 +50,7 @@ export function isDirected(info) {
   return info.settings.some((setting) => setting.name === 'direction');
 }
 
-/** What stands first in a report's first table. @param {Report | null} report */
+/** The first cell of a report's first table. @param {Report | null} report */
 function firstRowOf(report) {
   const cell = report?.parts.find((part) => part.kind === 'table')?.rows[0]?.cells[0];
   return typeof cell === 'string' ? cell : null;

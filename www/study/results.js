@@ -1,8 +1,8 @@
-// The reports on the page, by analysis, and those of a moment ago, so that switching back needs no run.
+// The reports on the page, by analysis, and the previous few, so that switching back needs no run.
 
 /** @import { Part, Report } from '../types/engine.js' */
 
-/** How many reports of each analysis are kept: a report may hold millions of numbers. */
+/** How many reports are kept per analysis: a report may hold millions of numbers. */
 const KEPT = 3;
 
 export class Results {
@@ -13,7 +13,7 @@ export class Results {
   /** @type {((analysis: string) => void)[]} */
   #listeners = [];
 
-  /** @param {(analysis: string) => void} listener hears of new reports and of reports that are gone */
+  /** @param {(analysis: string) => void} listener called for new and for removed reports */
   onChange(listener) {
     this.#listeners.push(listener);
   }
@@ -23,12 +23,12 @@ export class Results {
     return this.#shown.get(analysis) ?? null;
   }
 
-  /** Every figure on the page. @returns {{ analysis: string, part: Part }[]} */
+  /** All parts of all reports on the page. @returns {{ analysis: string, part: Part }[]} */
   parts() {
     return [...this.#shown].flatMap(([analysis, report]) => report.parts.map((part) => ({ analysis, part })));
   }
 
-  /** A report that was made for the same request. @param {string} analysis @param {string} key */
+  /** A kept report of the same request. @param {string} analysis @param {string} key */
   find(analysis, key) {
     return this.#kept.get(analysis)?.find((kept) => kept.key === key)?.report ?? null;
   }
@@ -41,7 +41,7 @@ export class Results {
     for (const listener of this.#listeners) listener(analysis);
   }
 
-  /** Another model was opened. */
+  /** Called when another model has been opened. */
   clear() {
     const analyses = [...this.#shown.keys()];
     this.#shown.clear();

@@ -1,5 +1,5 @@
-// Keeps one figure in step with its inputs: waits until typing pauses, stops a run that has become pointless, and shows
-// again what was computed a moment ago without a run.
+// Keeps one figure up to date with its inputs: waits until typing pauses, cancels runs that have become pointless, and
+// shows kept reports again without a run.
 
 import { EngineError } from '../engine/client.js';
 
@@ -10,7 +10,7 @@ import { EngineError } from '../engine/client.js';
 /** @import { Results } from './results.js' */
 /** @import { Scheduler } from './scheduler.js' */
 
-/** How long typing must pause before a figure is computed again: as long as that took the last time, within limits. */
+/** Debounce before a figure is computed again: as long as its last run took, within these limits. */
 const PAUSE_MS = { least: 40, most: 300 };
 
 /** @typedef {'idle' | 'queued' | 'running' | 'fresh' | 'stale' | 'failed'} RunState */
@@ -18,7 +18,7 @@ const PAUSE_MS = { least: 40, most: 300 };
 /**
  * @typedef {object} RunOptions
  * @property {string} analysis
- * @property {number} order its place on the page
+ * @property {number} order position on the page
  * @property {Figure} figure
  * @property {boolean} onDemand
  * @property {boolean} eager whether it is computed before it comes into view
@@ -34,18 +34,18 @@ export class Run {
   /** @type {Progress | null} */
   progress = null;
   started = 0;
-  /** Whether it is on the screen, or nearly. */
+  /** Whether the figure is on or near the screen. */
   inView = false;
   analysis;
   order;
   #options;
-  /** What the page shows, and what it should show. */
+  /** Keys of the report that is shown and of the one that should be. */
   #shownKey = '';
   #key = '';
   #model = 0;
   /** @type {Ask | null} */
   #ask = null;
-  /** Whether somebody wants to see it: by scrolling there, by asking, by having seen it before. */
+  /** Whether to compute it: it was scrolled into view, requested, or shown before. */
   #wanted = false;
   #askedNow = false;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -56,11 +56,11 @@ export class Run {
   constructor(options) {
     this.#options = options;
     this.analysis = options.analysis;
-    // What takes long comes after everything else.
+    // Slow figures come after everything else.
     this.order = options.order + (options.onDemand ? 1000 : 0);
   }
 
-  /** What the engine would be asked. */
+  /** The current request, if there is one. */
   get ask() {
     return this.#ask;
   }
@@ -77,11 +77,11 @@ export class Run {
   }
 
   /**
-   * Its inputs may have changed.
+   * Called when the inputs may have changed.
    *
-   * @param {Ask | string} ask in words, why there is nothing to ask
+   * @param {Ask | string} ask the request, or the reason why there is none
    * @param {{ model: number, now?: boolean, loaded?: LoadedReport | null }} options `model` changes whenever another model
-   *   has been opened; `loaded` is what a file has in place of a run
+   *   has been opened; `loaded` is the report from a file that replaces the run
    */
   want(ask, { model, now = false, loaded = null }) {
     const isOther = this.#model !== 0 && model !== this.#model;
@@ -102,7 +102,7 @@ export class Run {
       this.#show(loaded.report, null, loaded.from);
       return;
     }
-    // Another model may be a hundred times larger: its figures are computed as one comes to them again.
+    // Another model may be a hundred times larger, so its figures are computed only when they come into view again.
     if (isOther && !this.#options.eager) {
       this.#wanted = false;
       if (this.figure.outdated()) this.#enter('idle');
@@ -128,11 +128,11 @@ export class Run {
   }
 
   #invite() {
-    this.figure.wait(this.#options.onDemand ? 'Computed when asked for.' : 'Computed when it comes into view.', true);
+    this.figure.wait(this.#options.onDemand ? 'Computed on request.' : 'Computed when it comes into view.', true);
     this.#enter('idle');
   }
 
-  /** It has come into view, or left it. @param {boolean} inView */
+  /** Called when the figure comes into view or leaves it. @param {boolean} inView */
   look(inView) {
     this.inView = inView;
     if ((inView || this.#options.eager) && !this.#wanted && !this.#options.onDemand && this.#ask && this.state === 'idle') {
@@ -141,7 +141,7 @@ export class Run {
     }
   }
 
-  /** Somebody asks for it. @param {boolean} [now] before everything else */
+  /** Requests a run. @param {boolean} [now] before everything else */
   request(now = true) {
     if (!this.#ask || this.state === 'queued' || this.state === 'running') return;
     if (this.state === 'fresh' && !now) return;
@@ -158,7 +158,7 @@ export class Run {
     this.#options.scheduler.ask(this, this.#ask);
   }
 
-  /** The user's wish: stop, and keep what is shown. */
+  /** Cancels the run and keeps what is shown. */
   cancel() {
     if (!['queued', 'running', 'stale'].includes(this.state)) return;
     this.#stop();
@@ -171,7 +171,7 @@ export class Run {
     this.#options.scheduler.drop(this);
   }
 
-  /** Nothing is known any more: another model, or nothing to ask. */
+  /** Resets the figure: another model has been opened, or there is no request. */
   forget() {
     this.#stop();
     this.#ask = null;
@@ -180,7 +180,7 @@ export class Run {
     this.#enter('idle');
   }
 
-  // What the scheduler asks and tells.
+  // The scheduler's Client interface.
 
   urgency() {
     return this.#askedNow ? 2 : this.inView ? 1 : 0;
@@ -210,7 +210,7 @@ export class Run {
     this.#show(report, milliseconds);
   }
 
-  /** @param {Report} report @param {number | null} milliseconds @param {string | null} [from] the file it was in */
+  /** @param {Report} report @param {number | null} milliseconds @param {string | null} [from] the file it came from */
   #show(report, milliseconds, from = null) {
     this.#askedNow = false;
     this.#shownKey = this.#key;
@@ -219,7 +219,7 @@ export class Run {
     this.#options.results.put(this.analysis, this.#key, report);
   }
 
-  /** The device failed: it is run again on the next. */
+  /** The device failed: the run is repeated on the next device. */
   onInterrupted() {
     this.figure.queue();
     this.#enter('queued');

@@ -1,4 +1,4 @@
-// One request at a time: what was just asked for first, then what is in view, then the rest in the page's order.
+// Runs one request at a time: just requested first, then in view, then the rest in page order.
 
 import { EngineError } from '../engine/client.js';
 import { placePart, placeReport } from './groups.js';
@@ -8,15 +8,15 @@ import { placePart, placeReport } from './groups.js';
 /** @import { Ask } from './request.js' */
 
 /**
- * @typedef {object} Client who wants something computed
- * @property {() => number} urgency 0: when there is time; 1: in view; 2: just asked for. Of equals the first in `order` comes first
+ * @typedef {object} Client a requester
+ * @property {() => number} urgency 0: background; 1: in view; 2: just requested; 3: the inspector. Ties are broken by `order`, lowest first
  * @property {number} order
  * @property {() => void} onStart
  * @property {(progress: Progress) => void} onProgress
  * @property {(index: number, part: Part) => void} onPreview
  * @property {(report: Report, milliseconds: number) => void} onReport
  * @property {(error: EngineError) => void} onError
- * @property {() => void} [onInterrupted] its run could not be ended and will begin again
+ * @property {() => void} [onInterrupted] its run was interrupted by a device failure and will be repeated
  */
 
 /** @typedef {{ client: Client, ask: Ask, controller: AbortController }} Job */
@@ -30,14 +30,14 @@ export class Scheduler {
   #waiting = new Map();
   /** @type {Job | null} */
   #running = null;
-  /** Whether a turn of the queue is already coming. */
+  /** Whether a turn of the queue is already scheduled. */
   #coming = false;
 
   /**
    * @param {Engine} engine
    * @param {object} listeners
    * @param {(error: EngineError) => void} listeners.onCrash
-   * @param {(error: EngineError) => Promise<void> | null} listeners.onLost the device has failed; answers when another is there
+   * @param {(error: EngineError) => Promise<void> | null} listeners.onLost the device has failed; settles when another is ready
    * @param {() => void} listeners.onChange
    */
   constructor(engine, { onCrash, onLost, onChange }) {
@@ -47,7 +47,7 @@ export class Scheduler {
     this.#onChange = onChange;
   }
 
-  /** Whom the engine works for. */
+  /** The client whose request is running. */
   get running() {
     return this.#running && !this.#running.controller.signal.aborted ? this.#running.client : null;
   }
@@ -56,7 +56,7 @@ export class Scheduler {
     return [...this.#waiting.keys()];
   }
 
-  /** Asks in place of what the client asked before. @param {Client} client @param {Ask} ask */
+  /** Queues a request, replacing the client's previous one. @param {Client} client @param {Ask} ask */
   ask(client, ask) {
     this.#stop(client);
     this.#waiting.set(client, { client, ask, controller: new AbortController() });
@@ -64,7 +64,7 @@ export class Scheduler {
     this.#turn();
   }
 
-  /** Forgets what the client asked; it hears no more of it. @param {Client} client */
+  /** Drops the client's request; no more callbacks are made for it. @param {Client} client */
   drop(client) {
     if (this.#stop(client)) this.#onChange();
   }
@@ -76,7 +76,7 @@ export class Scheduler {
     return this.#waiting.delete(client) || running;
   }
 
-  /** After the present task, so that everything asked in it is weighed together. */
+  /** Deferred to a microtask, so that requests made together are prioritised together. */
   #turn() {
     if (this.#running || this.#coming) return;
     this.#coming = true;
@@ -134,7 +134,7 @@ export class Scheduler {
     }
   }
 
-  /** Puts a request that was interrupted back among those that wait. @param {Job} job */
+  /** Puts an interrupted request back into the queue. @param {Job} job */
   #again({ client, ask, controller }) {
     if (controller.signal.aborted) return;
     controller.abort();

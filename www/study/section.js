@@ -1,4 +1,4 @@
-// A section of the article: its heading, what it is for, and its figures.
+// A section of the article: heading, introduction and figures.
 
 import { h } from '../dom.js';
 
@@ -32,10 +32,10 @@ export class Section {
     for (const child of children) if (child instanceof Node) this.#content.append(child);
   }
 
-  /** The state of what is no figure. @type {(() => RunState) | null} */
+  /** The state of content that is not a figure. @type {(() => RunState) | null} */
   own = null;
 
-  /** What its dot says: the most telling of its figures' states. @returns {RunState} */
+  /** The state of the section's dot: the most important of its figures' states. @returns {RunState} */
   get state() {
     if (this.own) return this.own();
     const states = this.runs.map((run) => run.state);

@@ -1,12 +1,12 @@
-// What the page is made of: its sections, and the table of figures. A new analysis of a known kind needs one line here;
-// without one it stands under "More" with the words and settings of its catalogue entry.
+// The page's sections and the table of figures. A new analysis with a known kind of figure needs one line here; without one
+// it appears under "More", with the text and settings of its catalogue entry.
 
 /**
  * @typedef {object} SectionEntry
  * @property {string} id
  * @property {string} number
  * @property {string} title
- * @property {string} prose what the section is for
+ * @property {string} prose introduction
  */
 
 /** @type {SectionEntry[]} */
@@ -25,15 +25,15 @@ export const SECTIONS = [
  * @typedef {object} FigureEntry
  * @property {string} analysis its name in the catalogue
  * @property {string} section
- * @property {string[]} read how to read it, in a sentence or two; words between asterisks are emphasised
- * @property {string} [title] if not the catalogue's
- * @property {string[]} [controls] the settings that can be chosen; all but the direction if left out
- * @property {boolean} [everyGroup] whether it has all groups, whichever are chosen for the figures
- * @property {'folded' | 'beside'} [tables] folded, where they only back up the pictures; or beside one another
+ * @property {string[]} read how to read the figure, in a sentence or two; *words* between asterisks are emphasised
+ * @property {string} [title] if different from the catalogue's
+ * @property {string[]} [controls] settings offered; all but the direction if omitted
+ * @property {boolean} [everyGroup] whether it always shows all groups
+ * @property {'folded' | 'beside'} [tables] folded, if they only back up the charts, or side by side
  * @property {boolean} [eager] whether it is computed before it comes into view
- * @property {boolean} [onDemand] whether it is computed only when asked for, because it takes long
- * @property {boolean} [alone] whether it has prompts of its own, so that the experiment does not matter
- * @property {{ setting: string, from: string }} [follows] a setting that starts as the first row of another figure's first table
+ * @property {boolean} [onDemand] whether it is computed only on request, because it is slow
+ * @property {boolean} [alone] whether it has prompts of its own and does not depend on the experiment
+ * @property {{ setting: string, from: string }} [follows] a setting that defaults to the first row of another figure's first table
  */
 
 /** In reading order. @type {FigureEntry[]} */
@@ -60,11 +60,11 @@ export const FIGURES = [
   },
   {
     analysis: 'head-attribution', section: 'heads', controls: [],
-    read: ['What each head adds to the logit difference. Blue heads write the answer, red ones the distractor. Click a head to see everything that is known of it.'],
+    read: ['What each head adds to the logit difference. Blue heads write the answer, red ones the distractor. Click a head to see everything known about it.'],
   },
   {
     analysis: 'attention', section: 'heads', controls: ['heads', 'prompt', 'what'],
-    read: ['What the heads with the largest attributions look at. Point at a word to see where it looks from there; click to hold it.'],
+    read: ['What the heads with the largest attributions look at. Point at a word to see what it attends to; click to hold it.'],
   },
   {
     analysis: 'residual-patching', section: 'patching', controls: ['site'],
@@ -88,11 +88,11 @@ export const FIGURES = [
   },
   {
     analysis: 'neuron-on-text', section: 'neurons', controls: ['neuron', 'text', 'full'], follows: { setting: 'neuron', from: 'neuron-attribution' }, tables: 'beside',
-    read: ['On which words one neuron fires, and which tokens its output makes likelier and less likely. It starts with the neuron that writes most; type another, or any text.'],
+    read: ['On which words one neuron fires, and which tokens its output makes likelier and less likely. It starts with the neuron with the largest attribution; type another, or any text.'],
   },
   {
     analysis: 'checks', section: 'trust', controls: [],
-    read: ['Patching nothing must change nothing, patching everything must give the other run, the parts must sum to the whole, attention rows to 1, and the fast way of patching must agree with the plain one. Where the model brings reference values along, the numbers here must be those.'],
+    read: ['Patching nothing must change nothing, patching everything must give the other run, the parts must sum to the whole, attention rows to 1, and the fast way of patching must agree with the plain one. If the model comes with reference values, the numbers here must match them.'],
   },
   {
     analysis: 'notebook-figures', section: 'trust', controls: [], alone: true, tables: 'folded',

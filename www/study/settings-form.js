@@ -1,4 +1,4 @@
-// A form for an analysis's settings, made from the ranges in the catalogue.
+// A form for an analysis's settings, generated from the catalogue.
 
 import { h } from '../dom.js';
 import { segmented } from '../reports/frame.js';
@@ -8,8 +8,8 @@ import { segmented } from '../reports/frame.js';
 
 /**
  * @param {AnalysisInfo} info
- * @param {string[] | undefined} controls the settings to offer; all but the direction if left out
- * @param {(name: string, value: string | number | boolean | null) => void} onChange null: the default again
+ * @param {string[] | undefined} controls settings to offer; all but the direction if omitted
+ * @param {(name: string, value: string | number | boolean | null) => void} onChange called with null to reset to the default
  */
 export function settingsForm(info, controls, onChange) {
   const offered = info.settings.filter(({ name }) => (controls ? controls.includes(name) : name !== 'direction'));
@@ -17,7 +17,7 @@ export function settingsForm(info, controls, onChange) {
   const element = h('div', { class: 'settings' }, ...fields.map((one) => one.element));
   return {
     element: fields.length > 0 ? element : null,
-    /** @param {Settings} settings those set by hand @param {Settings} [asked] all those that were asked */
+    /** @param {Settings} settings those set by the user @param {Settings} [asked] all settings of the request */
     show(settings, asked = {}) {
       fields.forEach((one, index) => one.show(settings[offered[index].name], asked[offered[index].name]));
     },

@@ -1,5 +1,5 @@
-// How the study is looked at: which groups the figures show, which way patches go, the settings of each figure, what is
-// compared and what is inspected. It is part of the link; the experiment's undo leaves it alone.
+// The view of the study: groups shown, patching direction, settings of each figure, what is compared and what is inspected.
+// It is part of the link, but not of the experiment's undo history.
 
 import { ITEM_KINDS } from '../inspector/item.js';
 
@@ -10,7 +10,7 @@ import { ITEM_KINDS } from '../inspector/item.js';
 /** @typedef {Record<string, string | number | boolean>} Settings */
 
 /**
- * @typedef {object} Saved what a link holds of it
+ * @typedef {object} Saved the view as stored in a link
  * @property {number[]} shown
  * @property {Direction} direction
  * @property {string} measure
@@ -21,28 +21,28 @@ import { ITEM_KINDS } from '../inspector/item.js';
  * @property {string} section
  */
 
-/** More pins than this cannot stand side by side. */
+/** More pins than this do not fit side by side. */
 export const PINS = 2;
 
 export class Setup {
-  /** The groups in the figures, in the experiment's order. */
+  /** Indices of the groups shown in the figures, in the experiment's order. */
   shown = [0];
   /** @type {Direction} */
   direction = 'denoise';
-  /** What all patching figures show; empty: what each shows first. */
+  /** The measure that all patching figures show; empty for each figure's own default. */
   measure = '';
-  /** What was set by hand, by analysis. @type {Record<string, Settings>} */
+  /** Settings changed by the user, by analysis. @type {Record<string, Settings>} */
   settings = {};
   /** The groups of section 6. @type {[number, number]} */
   compared = [0, 1];
   /** @type {Item[]} */
   pins = [];
-  /** What was clicked last. @type {Item | null} */
+  /** The item clicked last. @type {Item | null} */
   open = null;
   /** The section that is being read. */
   section = '';
 
-  /** The names of the experiment's groups, so that the shown ones are found again when some come or go. @type {string[]} */
+  /** The names of the experiment's groups, to find the shown ones again when groups are added or removed. @type {string[]} */
   #names = [];
   /** @type {(() => void)[]} */
   #listeners = [];
@@ -59,7 +59,7 @@ export class Setup {
     for (const listener of this.#listeners) listener();
   }
 
-  /** @param {string} analysis @param {string} name @param {string | number | boolean | null} value null: the default again */
+  /** @param {string} analysis @param {string} name @param {string | number | boolean | null} value null to reset to the default */
   setSetting(analysis, name, value) {
     const own = { ...this.settings[analysis] };
     if (value === null) delete own[name];
@@ -67,7 +67,7 @@ export class Setup {
     this.set({ settings: { ...this.settings, [analysis]: own } });
   }
 
-  /** Follows the groups of an experiment that has changed. @param {FullExperiment} experiment */
+  /** Adapts to the groups of a changed experiment. @param {FullExperiment} experiment */
   follow({ groups }) {
     const names = groups.map((group) => group.name);
     if (this.#names.length > 0 && names.length !== this.#names.length) {
@@ -100,7 +100,7 @@ export class Setup {
 }
 
 /**
- * What a link or the browser's storage says, as far as it makes sense.
+ * Reads a view from a link or from storage, ignoring whatever is not valid.
  *
  * @param {unknown} value
  * @returns {Partial<Saved>}

@@ -1,4 +1,4 @@
-// The study: the sections with their figures, kept in step with the experiment, the model and the choices made.
+// The study: the sections and their figures, kept up to date with the experiment, the model and the view.
 
 import { h } from '../dom.js';
 import { say } from '../messages.js';
@@ -27,22 +27,22 @@ import { Timing } from './timing.js';
 /** @import { Setup } from './setup.js' */
 
 const NO_MODEL = 'Results appear here once a model is open.';
-/** The size of the model that is opened first, for the room that its figures will need. */
+/** The size of the default model, to reserve space for its figures before it is open. */
 const ASSUMED = { n_layers: 4, n_heads: 4 };
 
 /**
  * @typedef {object} StudyOptions
  * @property {HTMLElement} root
- * @property {() => ModelInfo | null} model the one that is open
+ * @property {() => ModelInfo | null} model the open model
  * @property {() => number} serial changes whenever another model has been opened
  * @property {(place: Place) => string} describe
  * @property {(place: Place) => void} goTo
- * @property {Actions} actions what clicks on pictures do
+ * @property {Actions} actions what clicks on figures do
  * @property {(error: EngineError) => void} onCrash
  * @property {(error: EngineError) => Promise<void> | null} onLost
  */
 
-/** One figure with everything that belongs to it. @typedef {{ entry: FigureEntry, info: AnalysisInfo, run: Run, form: ReturnType<typeof settingsForm> | null }} Placed */
+/** A figure with its catalogue entry, run and settings form. @typedef {{ entry: FigureEntry, info: AnalysisInfo, run: Run, form: ReturnType<typeof settingsForm> | null }} Placed */
 
 export class Study {
   results = new Results();
@@ -80,7 +80,7 @@ export class Study {
     });
   }
 
-  /** @param {() => void} listener hears whenever a figure's state or progress has changed, once a frame */
+  /** @param {() => void} listener called when a figure's state or progress has changed, at most once per frame */
   onChange(listener) {
     this.#listeners.push(listener);
   }
@@ -95,12 +95,12 @@ export class Study {
     });
   }
 
-  /** Says beforehand how long those figures will take that are computed only when asked for. */
+  /** Shows an estimate of the run time at figures that are computed only on request. */
   #estimate() {
     const model = this.#options.model();
     for (const { entry, run } of this.#placed) {
       if (!entry.onDemand || run.state !== 'idle' || !run.ask || !model) continue;
-      run.figure.estimate(`Computed when asked for: takes about ${formatSeconds(this.timing.guess(run.ask, model))}.`);
+      run.figure.estimate(`Computed on request: takes about ${formatSeconds(this.timing.guess(run.ask, model))}.`);
     }
   }
 
@@ -121,7 +121,7 @@ export class Study {
     return this.#placed.map(({ run }) => run);
   }
 
-  /** Makes the page, once the catalogue is known. @param {AnalysisInfo[]} catalogue */
+  /** Builds the page from the catalogue. @param {AnalysisInfo[]} catalogue */
   build(catalogue) {
     if (this.isBuilt) return;
     this.sections = SECTIONS.map((entry) => new Section(entry));
@@ -163,7 +163,7 @@ export class Study {
       title: entry.title ?? info.title,
       read: entry.read,
       controls: test?.element ?? form?.element ?? null,
-      // What only reads the stream has no patched run to open: its cells are heads and neurons.
+      // Analyses without patching have no patched run to open: their cells are heads and neurons.
       actions: isDirected(info) ? actions : { ...actions, onPatch: undefined },
       layout: () => ({
         tables: entry.tables,
@@ -191,7 +191,7 @@ export class Study {
     this.#placed.push({ entry, info, run, form });
   }
 
-  /** Brings all figures in step with the experiment, the choices and the model. @param {boolean} [now] without waiting for a pause */
+  /** Updates all figures to the experiment, the view and the model. @param {boolean} [now] without debouncing */
   refresh(now = false) {
     if (!this.isBuilt) return;
     this.#testPrompt?.refresh();
@@ -210,45 +210,45 @@ export class Study {
     this.#notice.replaceChildren(...(this.#loaded ? [this.#loaded.notice(model, () => this.load(null))] : []));
   }
 
-  /** The group that a table's title ends with. @param {string} title */
+  /** The group whose name a table's title ends with. @param {string} title */
   #groupNamed(title) {
     const { groups } = this.#state.experiment;
     return this.#setup.shown.find((group) => title.endsWith(groups[group]?.name ?? '\n')) ?? this.#setup.shown[0];
   }
 
   #measure = '';
-  /** Shows another measure in every patching figure, without a run. */
+  /** Applies the common measure to every patching figure, without a run. */
   #remeasure() {
     if (this.#setup.measure === this.#measure) return;
     this.#measure = this.#setup.measure;
     for (const { info, run } of this.#placed) if (isDirected(info)) run.figure.redraw();
   }
 
-  /** A model was opened, or is gone. */
+  /** Called when another model has been opened, or the open one was lost. */
   modelChanged() {
     this.timing.clear();
     this.results.clear();
     this.refresh(true);
   }
 
-  /** What came from a file in place of runs. @type {Loaded | null} */
+  /** The study opened from a file, whose reports replace runs. @type {Loaded | null} */
   #loaded = null;
   #notice = h('div', {});
 
-  /** Shows a file's numbers wherever a figure asks for what it has. @param {Loaded | null} loaded */
+  /** Shows a file's reports in all figures with the same request. @param {Loaded | null} loaded */
   load(loaded) {
     this.#loaded = loaded;
     this.refresh();
   }
 
-  /** The model that all numbers on the page are from, if they are from a file. */
+  /** The model of the study file, if all numbers on the page come from it. */
   get loadedModel() {
     const model = this.#loaded?.model ?? null;
     const figures = this.computed;
     return model && figures.length > 0 && figures.every(({ report }) => report.model === model.name && report.device === model.device.name) ? model : null;
   }
 
-  /** Every figure that shows what its inputs give, in reading order. @returns {StudyFigure[]} */
+  /** Every figure with up-to-date results, in reading order. @returns {StudyFigure[]} */
   get computed() {
     return this.sections.flatMap(({ entry: section }) => [
       ...this.#placed.flatMap(({ entry, info, run }) => {
@@ -271,7 +271,7 @@ export class Study {
     return [{ section, analysis: 'compare', title: names.join(' and '), read: this.#compare.read, tables: undefined, info: null, settings: {}, groups, place: `compare ${analysis}`, report }];
   }
 
-  /** The titles of the figures that are not computed. */
+  /** The titles of figures without up-to-date results. */
   get missing() {
     return this.#placed.filter(({ run }) => run.state !== 'fresh').map(({ entry, info }) => entry.title ?? info.title);
   }
@@ -289,7 +289,7 @@ export class Study {
     return this.#placed.find(({ info }) => info.name === analysis)?.run.figure ?? null;
   }
 
-  /** Shows a figure and puts the focus on its heading. @param {string} analysis */
+  /** Scrolls to a figure and focuses its heading. @param {string} analysis */
   goToFigure(analysis) {
     const figure = this.figureOf(analysis);
     if (!figure) return;
@@ -297,7 +297,7 @@ export class Study {
     /** @type {HTMLElement | null} */ (figure.element.querySelector('h3'))?.focus({ preventScroll: true });
   }
 
-  /** How far the engine has come with all that is asked, and how long it will take still. */
+  /** Progress of all requests together, and the estimated time left. */
   overall() {
     const model = this.#options.model();
     let left = 0;

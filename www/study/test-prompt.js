@@ -34,7 +34,7 @@ export class TestPromptForm {
       h('p', { class: 'hint field-wide', id: 'test-answer-hint' }, 'The answer is used exactly as typed: most words begin with a space.'));
   }
 
-  /** Brings the form in line with the state. */
+  /** Updates the form to the state. */
   refresh() {
     const { test, experiment } = this.#state;
     const { prompt, answer } = this.#state.testText();
@@ -62,7 +62,7 @@ export class TestPromptForm {
     this.#state.setTest({ group, pair, swapped: swapped === 1 });
   }
 
-  /** Puts an error of the engine at the field that it names. @param {EngineError | null} error */
+  /** Shows an engine error at the field that it concerns. @param {EngineError | null} error */
   placeError(error) {
     const named = error ? fieldOf(error) : null;
     for (const [name, element] of Object.entries(this.#errors)) {

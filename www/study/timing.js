@@ -1,13 +1,12 @@
-// How long figures will take, judged by how long others took: work is counted in passes of one prompt through the model,
-// by what each analysis asks of the model.
+// Estimates run times from earlier runs. Work is counted in forward passes of one prompt, which depend on the analysis.
 
 /** @import { ModelInfo } from '../types/engine.js' */
 /** @import { Ask } from './request.js' */
 
-/** A guess until the first figure has been computed: 30 GFLOP/s, what a processor does in a browser. */
+/** Used until the first figure has been computed: 30 GFLOP/s, typical of a CPU in a browser. */
 const FLOPS = 30e9;
 
-/** Passes for each prompt and its corrupted twin. @type {Record<string, (model: ModelInfo, positions: number) => number>} */
+/** Forward passes per clean prompt and its corrupted counterpart. @type {Record<string, (model: ModelInfo, positions: number) => number>} */
 const PASSES = {
   'residual-patching': (model, positions) => 0.2 * model.n_layers * positions,
   'component-patching': (model, positions) => 0.4 * model.n_layers * positions,
@@ -19,10 +18,10 @@ const PASSES = {
 
 export class Timing {
   #perPass = 0;
-  /** Seconds for each prompt, by analysis. @type {Map<string, number>} */
+  /** Seconds per prompt, by analysis. @type {Map<string, number>} */
   #seen = new Map();
 
-  /** Another model, or another device. */
+  /** Called when the model or the device has changed. */
   clear() {
     this.#perPass = 0;
     this.#seen.clear();
@@ -37,7 +36,7 @@ export class Timing {
     this.#perPass = this.#perPass === 0 ? now : 0.5 * (this.#perPass + now);
   }
 
-  /** Seconds that a request will take. @param {Ask} ask @param {ModelInfo} model */
+  /** Estimated seconds for a request. @param {Ask} ask @param {ModelInfo} model */
   guess(ask, model) {
     const prompts = promptsOf(ask);
     const seen = this.#seen.get(ask.analysis);

@@ -1,11 +1,10 @@
-// The service worker: keeps the page's own files in this browser, so that the page opens without the network, and always
-// as a whole of one version.
+// The service worker: caches the page's own files, so that the page opens offline. Each cache holds exactly one version.
 //
-// `cargo xtask build` puts it at the site's root, with a first line that says which files the site has and their hashes.
-// It is thus another script for every other site. Weights are not its business: the engine keeps those itself.
+// `cargo xtask build` puts this script at the site's root and prepends a line with the site's files and their hashes, so
+// that it changes with every version. Weights are not cached here: the engine stores them itself.
 
 /**
- * @typedef {{ version: string, files: Record<string, string> }} Site `files`: the SHA-256 of each path, in hexadecimal
+ * @typedef {{ version: string, files: Record<string, string> }} Site `files`: SHA-256 by path, in hexadecimal
  * @typedef {Event & { waitUntil: (work: Promise<unknown>) => void }} ExtendableEvent
  * @typedef {ExtendableEvent & { request: Request, respondWith: (response: Promise<Response>) => void }} FetchEvent
  * @typedef {EventTarget & { site: Site, registration: { scope: string }, skipWaiting: () => Promise<void> }} PageWorker
@@ -15,24 +14,24 @@
   const worker = /** @type {PageWorker} */ (/** @type {unknown} */ (self));
   const { version, files } = worker.site;
   const { scope } = worker.registration;
-  /** No other cache is ever touched. */
+  /** Other caches are never touched. */
   const PREFIX = 'patchlab-page-';
-  /** Sites that share a host share its caches: each has its own, by its path. */
+  /** Sites on one host share its caches, so the cache name includes the site's path. */
   const OWN = `${PREFIX}${new URL(scope).pathname} `;
   const CACHE = `${OWN}${version}`;
   const AT_ONCE = 6;
 
-  /** @param {string} path @returns {string} the address under which a file is asked for and kept */
+  /** @param {string} path @returns {string} the URL under which a file is fetched and cached */
   const address = (path) => new URL(path === 'index.html' ? './' : path, scope).href;
 
-  /** Fetches a file and makes sure that it belongs to this version. @param {string} path */
+  /** Fetches a file and checks that it belongs to this version. @param {string} path */
   async function fetchFile(path) {
     const response = await fetch(address(path), { cache: 'no-cache', credentials: 'same-origin' });
     if (!response.ok) throw new Error(`${path}: HTTP ${response.status}`);
     const content = await response.arrayBuffer();
     const digest = [...new Uint8Array(await crypto.subtle.digest('SHA-256', content))].map((byte) => byte.toString(16).padStart(2, '0')).join('');
     if (digest !== files[path]) throw new Error(`${path} is of another version`);
-    // Made anew, because a response that came by a redirect must not answer a navigation.
+    // A new response, because a redirected one must not answer a navigation.
     const headers = new Headers(response.headers);
     for (const name of ['content-encoding', 'content-length', 'transfer-encoding']) headers.delete(name);
     return new Response(content, { headers });
@@ -47,7 +46,7 @@
     try {
       await Promise.all(Array.from({ length: AT_ONCE }, lane));
     } catch (error) {
-      // A deployment in between, or no connection: what is there stays, and the browser tries again another time.
+      // A deployment is under way, or there is no connection: the old version stays, and the browser tries again later.
       left.length = 0;
       await caches.delete(CACHE);
       throw error;
@@ -59,12 +58,12 @@
     await Promise.all(names.filter((name) => name.startsWith(OWN) && name !== CACHE).map((name) => caches.delete(name)));
   }
 
-  /** The address of the file that a request is answered with; null: the request is not this worker's business. @param {Request} request */
+  /** The URL of the cached file that answers a request; null if the request is not for one of the site's files. @param {Request} request */
   function ownFile(request) {
     const url = new URL(request.url);
     if (request.method !== 'GET' || !url.href.startsWith(scope) || request.headers.has('range')) return null;
     const path = decodeURIComponent(url.pathname.slice(new URL(scope).pathname.length)) || 'index.html';
-    // The page's own address has a query that says which model it shows.
+    // Only the page itself has a query: it selects the model.
     if (!Object.hasOwn(files, path) || (url.search && path !== 'index.html')) return null;
     return address(path);
   }
@@ -78,7 +77,7 @@
   worker.addEventListener('install', (event) => /** @type {ExtendableEvent} */ (event).waitUntil(install()));
   worker.addEventListener('activate', (event) => /** @type {ExtendableEvent} */ (event).waitUntil(removeOld()));
   worker.addEventListener('message', (event) => {
-    // The user wants the new version now.
+    // The user has pressed Reload.
     if (/** @type {MessageEvent} */ (event).data === 'take over') worker.skipWaiting();
   });
   worker.addEventListener('fetch', (event) => {

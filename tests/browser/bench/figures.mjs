@@ -1,16 +1,16 @@
-// What all benches of the browser share: the checkpoint of GPT-2's full shape, medians, and where figures are written.
+// Shared by all browser benchmarks: the checkpoint of GPT-2's full shape, medians, and writing of results.
 
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { readFixture, writeCheckpoint } from '../harness/fixtures.mjs';
 
-/** The generated checkpoint of GPT-2 small's shape, written once: its files, for a server. */
+/** The files of a generated checkpoint of GPT-2 small's shape, for a server. They are written once. */
 export function fullCheckpoint() {
   const { config, parsed, expected } = readFixture('full');
   const folder = join(tmpdir(), 'patchlab-bench-full');
   const files = { 'config.json': join(folder, 'config.json'), 'model.safetensors': join(folder, 'model.safetensors') };
-  // The configuration is written last, so that half a checkpoint is not taken for one.
+  // The configuration is written last, so that a partial checkpoint is not mistaken for a complete one.
   if (!existsSync(files['config.json'])) {
     mkdirSync(folder, { recursive: true });
     writeCheckpoint(files['model.safetensors'], expected.seed, parsed);
@@ -26,14 +26,14 @@ export function median(numbers) {
   return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 }
 
-/** A variable that `cargo xtask bench` sets. @param {string} name @param {string} what */
+/** An environment variable set by `cargo xtask bench`. @param {string} name @param {string} what */
 export function given(name, what) {
   const value = process.env[name];
   if (!value) throw new Error(`${name} is not set: ${what}. "cargo xtask bench" sets it.`);
   return value;
 }
 
-/** Writes results to PATCHLAB_BENCH, with the machine they are from. @param {object} results */
+/** Writes results to PATCHLAB_BENCH, with a description of the machine. @param {object} results */
 export function write(results) {
   const machine = `${cpus().length} x ${cpus()[0].model}`;
   writeFileSync(given('PATCHLAB_BENCH', 'the file to write'), `${JSON.stringify({ machine, ...results }, null, 1)}\n`);

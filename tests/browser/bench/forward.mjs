@@ -1,8 +1,8 @@
-// A plain forward pass of GPT-2's full shape in Chromium, on the processor, one thread: this engine beside onnxruntime-web's
-// wasm backend, in turns. `cargo xtask bench forward`.
+// A plain forward pass of GPT-2's full shape in Chromium, on one CPU thread: this engine against onnxruntime-web's wasm
+// backend, alternating. `cargo xtask bench forward`.
 //
-// Both get the first preset's eight prompts of eight tokens and answer with two logits each, whose difference must agree. This engine's
-// time includes the way to its worker and back, and making the report.
+// Both get the first preset's eight prompts of eight tokens and return two logits each, whose difference must agree. This
+// engine's time includes the round trip to its worker and building the report.
 
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -31,7 +31,7 @@ const context = await browserWithProfile(profile);
 /** This engine, without the page around it. */
 async function openOurs() {
   const page = await context.newPage();
-  // Some file of the site's, for its origin.
+  // Any file of the site, for its origin.
   await page.goto(`${site.url}www/models/demo/config.json`);
   return page.evaluate(async ({ root, base }) => {
     const { Engine } = await import(`${root}www/engine/client.js`);
@@ -78,7 +78,7 @@ async function openOther(inputs) {
   return page;
 }
 
-/** The median of a few, and what came of it. @param {Page} page */
+/** The median of a few runs, and the result. @param {Page} page */
 async function round(page) {
   const runs = [];
   for (let i = 0; i < PER_ROUND; i += 1) runs.push(await page.evaluate(() => /** @type {any} */ (window).once()));
@@ -93,7 +93,7 @@ try {
   const rounds = [];
   for (let i = 0; i < REPEATS; i += 1) {
     const [mine, its] = [await round(ours), await round(theirs)];
-    // Only differences of logits can be compared: this engine's unembedding is centred, as TransformerLens's is.
+    // Only logit differences can be compared: this engine's unembedding is centred, like TransformerLens's.
     const apart = Math.max(...mine.logits.map(([a, b], prompt) => Math.abs(a - b - (its.logits[prompt][0] - its.logits[prompt][1]))));
     if (!(apart <= TOLERANCE)) throw new Error(`the engines disagree: ${JSON.stringify([mine.logits, its.logits])}`);
     rounds.push({ patchlab: mine.milliseconds, onnxruntime: its.milliseconds });

@@ -1,9 +1,9 @@
-// How much memory opening a checkpoint of GPT-2's full shape takes: `cargo xtask bench load`. Writes JSON to PATCHLAB_BENCH
-// and fails where a bound is broken.
+// Memory used while opening a checkpoint of GPT-2's full shape: `cargo xtask bench load`. Writes JSON to PATCHLAB_BENCH and
+// fails if a bound is broken.
 //
-// Counted are the module's heap, which never shrinks, so that its size in the end is its peak, and the worker's JavaScript
-// heap with its buffers, asked for every 20 ms. The renderer process's growth is told as well: it has buffers that it shares
-// with Chromium's network, storage and GPU processes, too, over which a page has no say.
+// The bounds cover the module's heap, which never shrinks, so that its final size is its peak, and the worker's JavaScript
+// heap including buffers, sampled every 20 ms. The growth of the renderer process is reported but not bounded: it includes
+// buffers shared with Chromium's network, storage and GPU processes, which a page cannot control.
 
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -18,12 +18,12 @@ import { fullCheckpoint, write } from './figures.mjs';
 
 const LONG_MS = 900_000;
 const SAMPLE_MS = 20;
-/** The bounds: times the weights' size on the CPU, bytes on WebGPU. */
+/** The bounds: a multiple of the weights' size on the CPU, bytes on WebGPU. */
 const MOST_CPU = 1.15;
 const MOST_WEBGPU = 200e6;
 
 /**
- * The peak of the worker's JavaScript heap, buffers included, from now until it is asked for.
+ * Starts measuring the peak of the worker's JavaScript heap, including buffers; the returned function reads it.
  *
  * @param {BrowserContext} context
  * @param {Page} page
@@ -42,7 +42,7 @@ async function watchHeap(context, page) {
     if (result?.usedSize === undefined) return;
     peak = Math.max(peak, result.usedSize + result.embedderHeapUsedSize + result.backingStorageSize);
   });
-  // Not flattened, because Playwright gives no session of a worker.
+  // Not flattened, because Playwright offers no CDP session for a worker.
   await devtools.send('Target.setAutoAttach', { autoAttach: true, waitForDebuggerOnStart: false, flatten: false });
   const timer = setInterval(() => {
     if (!session) return;
@@ -63,7 +63,7 @@ const hub = await serveFiles(files);
 /** @type {Record<string, string | number>[]} */
 const results = [];
 
-/** Both visits of a fresh profile; answers which bounds were broken. @param {string} device */
+/** Two visits with a fresh profile; returns the bounds that were broken. @param {string} device */
 async function measure(device) {
   const broken = [];
   const profile = mkdtempSync(join(tmpdir(), 'patchlab-bench-'));
@@ -73,7 +73,7 @@ async function measure(device) {
     const growth = await peakGrowth(profile, page, site.url);
     const heap = await watchHeap(context, page);
     const started = Date.now();
-    // An experiment without groups needs nothing run, so that loading alone is measured.
+    // An experiment without groups runs nothing, so that only loading is measured.
     await page.goto(`${site.url}?model=gpt2&device=${device}&weights=${hub.url}${linkTo({ ...onePair, groups: [] })}`);
     await whenOpen(page, LONG_MS);
     const seconds = (Date.now() - started) / 1000;
@@ -96,7 +96,7 @@ async function measure(device) {
 /** @type {string[]} */
 const failures = [];
 for (const device of ['cpu', 'wgpu']) {
-  // When garbage is collected is chance, and counts until then; a page that holds too much does so each time.
+  // Garbage counts until it is collected, which is a matter of chance; a page that really holds too much does so every time.
   /** @type {string[]} */
   let broken = [];
   for (let attempt = 0; attempt < 3 && (attempt === 0 || broken.length > 0); attempt += 1) broken = await measure(device);

@@ -1,5 +1,5 @@
-// The page by the clock: from navigation to the first result, from an edit to its result, and the whole study of one group,
-// all neurons included, section by section. `cargo xtask bench study`.
+// Timings of the page: from navigation to the first result, from an edit to its result, and the whole study of one group,
+// including all neurons, by section. `cargo xtask bench study`.
 
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -19,7 +19,7 @@ const LONG_MS = 3_600_000;
 const site = await serveSite(dist);
 const hub = await serveFiles(fullCheckpoint());
 
-/** Milliseconds until a new worker has the module and answers. @param {BrowserContext} context */
+/** Milliseconds until a new worker has loaded the module and responds. @param {BrowserContext} context */
 async function workerStart(context) {
   const page = await context.newPage();
   await page.goto(`${site.url}www/models/demo/config.json`);
@@ -38,7 +38,7 @@ async function workerStart(context) {
  *
  * @param {BrowserContext} context
  * @param {string} query
- * @param {string | null} layers whose neurons are patched, if everything is computed
+ * @param {string | null} layers whose neurons are patched; null if the study is not computed
  */
 async function visit(context, query, layers) {
   const page = await context.newPage();
@@ -85,7 +85,7 @@ try {
   for (const [name, query, repeats, layers] of /** @type {[string, string, number, string | null][]} */ ([
     ['demo model, CPU', '?device=cpu', REPEATS, 'all'],
     ['demo model, WebGPU (SwiftShader)', '?device=wgpu', 1, 'all'],
-    // The notebook's two layers.
+    // The two layers used in the notebook.
     ['full shape, CPU, neurons of layers 8 and 10', `?model=gpt2&device=cpu&weights=${hub.url}`, 1, process.env.PATCHLAB_FULL === '1' ? '8 10' : null],
   ])) {
     /** @type {Awaited<ReturnType<typeof visit>>[]} */

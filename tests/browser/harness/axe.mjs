@@ -1,4 +1,4 @@
-// What axe finds on a page.
+// Accessibility checks with axe.
 
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -8,7 +8,7 @@ import { createRequire } from 'node:module';
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
 /**
- * Violations of weight, one line each.
+ * Serious violations, one line each.
  *
  * @param {Page} page
  * @param {string} [within] a selector

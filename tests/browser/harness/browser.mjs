@@ -1,4 +1,4 @@
-// Chromium, and a page in it that is watched: errors in the console and requests to other hosts fail the test.
+// Chromium, and watched pages: console errors and requests to other hosts fail the test.
 
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -38,15 +38,15 @@ export function browserWithProfile(profile, options = {}) {
 
 /**
  * @typedef {object} Watched
- * @property {string[]} errors what went wrong, as far as it was not expected
- * @property {string[]} requests addresses asked for
+ * @property {string[]} errors unexpected errors
+ * @property {string[]} requests requested URLs
  */
 
 /**
- * A new page whose misbehaviour is collected.
+ * A new page whose errors and requests are collected.
  *
  * @param {BrowserContext} context
- * @param {{ hosts: string[], expected?: RegExp[] }} options origins that may be asked, and console messages that belong to the test
+ * @param {{ hosts: string[], expected?: RegExp[] }} options allowed origins, and console messages that the test expects
  */
 export async function watchedPage(context, { hosts, expected = [] }) {
   const page = await context.newPage();
@@ -78,11 +78,11 @@ export async function whenOpen(page, timeout = 60_000) {
 }
 
 /**
- * Waits until a figure shows what its inputs give.
+ * Waits until a figure is up to date.
  *
  * @param {Page} page
  * @param {string} figure
- * @param {{ after?: number, timeout?: number }} [options] `after`: a count from `runsOf`, of which a newer one is wanted
+ * @param {{ after?: number, timeout?: number }} [options] `after`: waits for a result newer than this count from `runsOf`
  */
 export async function whenFresh(page, figure, { after = 0, timeout = 60_000 } = {}) {
   await page.waitForFunction(
@@ -95,7 +95,7 @@ export async function whenFresh(page, figure, { after = 0, timeout = 60_000 } = 
   );
 }
 
-/** Waits until the page's own files are kept for the time without the network. @param {Page} page */
+/** Waits until the page's own files are cached for offline use. @param {Page} page */
 export async function whenKept(page) {
   for (let wait = 0; wait < 60_000; wait += 200) {
     if (await page.evaluate(async () => (await navigator.serviceWorker.getRegistration())?.active?.state === 'activated')) return;
@@ -110,7 +110,7 @@ export async function runsOf(page, figure) {
 }
 
 /**
- * Does something and waits for the new results that it leads to.
+ * Performs an action and waits for the new results that it causes.
  *
  * @param {Page} page
  * @param {string} figure

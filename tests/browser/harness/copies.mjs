@@ -1,4 +1,4 @@
-// Copies of the built site that become other versions of it.
+// Copies of the built site, to be changed into other versions of it.
 
 import { createHash } from 'node:crypto';
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -16,7 +16,7 @@ export function copyOfSite(t) {
   return folder;
 }
 
-/** The list that the service worker begins with. @param {string} folder @returns {{ version: string, files: Record<string, string> }} */
+/** The service worker's list of files. @param {string} folder @returns {{ version: string, files: Record<string, string> }} */
 export function listOf(folder) {
   const found = LIST.exec(readFileSync(join(folder, 'sw.js'), 'utf8'));
   if (!found) throw new Error('sw.js does not begin with its list');
@@ -29,7 +29,7 @@ export function changeFile(folder, path, change) {
   writeFileSync(file, change(readFileSync(file, 'utf8')));
 }
 
-/** Changes a file, and the list with it, as a build would. @param {string} folder @param {string} path @param {(text: string) => string} change */
+/** Changes a file and updates the list, as a build would. @param {string} folder @param {string} path @param {(text: string) => string} change */
 export function newVersion(folder, path, change) {
   changeFile(folder, path, change);
   const { files } = listOf(folder);

@@ -1,42 +1,42 @@
-// A server of weights that misbehaves as it is told to, and keeps count of the bytes it has sent.
+// A server of weights that misbehaves on request and counts the bytes it has sent.
 
 import { closeSync, openSync, readSync, statSync } from 'node:fs';
 import http from 'node:http';
 
 /**
- * What a request asks for. The first byte is 0 and the end unknown where no range is asked for.
+ * A request. Without a range, `start` is 0 and `end` is the file's size.
  * @typedef {object} Asked
  * @property {string} path below the server's root
- * @property {string} host the name and port by which the server was asked
+ * @property {string} host the Host header: name and port
  * @property {boolean} ranged
  * @property {number} start
  * @property {number} end one past the last byte
  * @property {number} size
- * @property {number} nth how many requests for this path came before
- * @property {number} large how many requests for at least `LARGE` bytes of this path came before
- * @property {number} tries how many requests with this very end came before: a range that is tried again keeps its end
+ * @property {number} nth number of earlier requests for this path
+ * @property {number} large number of earlier requests for at least `LARGE` bytes of this path
+ * @property {number} tries number of earlier requests with the same end: a retried range keeps its end
  */
 
 /**
- * What goes wrong with one answer. Places are counted from the start of its body.
+ * A fault in one response. Offsets are from the start of its body.
  * @typedef {object} Fault
- * @property {number} [delay] milliseconds before anything is answered
- * @property {number} [status] an answer without the file
- * @property {string} [retryAfter] with the status
- * @property {string} [text] the body that goes with the status
- * @property {string} [redirect] the origin at which the same path is to be asked for
- * @property {boolean} [reset] the connection ends without an answer
- * @property {number} [cutAfter] bytes after which the connection ends
- * @property {{ after: number, ms: number }} [stall] nothing comes for so long
- * @property {number} [perSecond] bytes
- * @property {number} [corruptAt] the byte that is another one
- * @property {number} [shiftBy] the range that is claimed begins so much later than the one that was asked for, and is sent
- * @property {number} [longerBy] bytes that the body has too many, or too few if negative
- * @property {boolean} [ignoreRange] the whole file is sent
+ * @property {number} [delay] milliseconds before the response starts
+ * @property {number} [status] a response with this status and without the file
+ * @property {string} [retryAfter] Retry-After header, with `status`
+ * @property {string} [text] body, with `status`
+ * @property {string} [redirect] origin to redirect to, with the same path
+ * @property {boolean} [reset] the connection is closed without a response
+ * @property {number} [cutAfter] bytes after which the connection is closed
+ * @property {{ after: number, ms: number }} [stall] after so many bytes, nothing is sent for so long
+ * @property {number} [perSecond] bytes per second
+ * @property {number} [corruptAt] offset of a byte that is altered
+ * @property {number} [shiftBy] the range that is claimed and sent starts so many bytes after the requested one
+ * @property {number} [longerBy] extra bytes in the body; missing ones if negative
+ * @property {boolean} [ignoreRange] the whole file is sent instead of the range
  */
 
 /**
- * How the server is, whatever is asked for.
+ * Properties of the server, for all requests.
  * @typedef {object} Host
  * @property {string | null} etag
  * @property {string | null} lastModified
@@ -51,23 +51,23 @@ import http from 'node:http';
  * @property {string} path
  * @property {boolean} ranged
  * @property {number} start
- * @property {number} end one past the last byte of the file that was asked for
+ * @property {number} end one past the last byte of the requested range
  * @property {number} status
- * @property {number} sent bytes of the file that were sent
+ * @property {number} sent number of bytes of the file that were sent
  * @property {'begun' | 'complete' | 'cut' | 'left'} outcome `cut` by the server, `left` by the browser
- * @property {number} at milliseconds since the server began
+ * @property {number} at milliseconds since the server was started
  * @property {number} ended
  */
 
-/** @typedef {Record<string, string | Buffer>} Files a path on this machine, or the content, for each path in the address */
+/** @typedef {Record<string, string | Buffer>} Files by URL path: a local path, or the content */
 /** @typedef {(asked: Asked, hub: FaultServer) => Fault | null | undefined | void} Misbehave */
 
-/** Requests for less are for headers and for what the file is. */
+/** Smaller requests are for headers and for revalidation. */
 export const LARGE = 1 << 20;
 const CHUNK = 64 << 10;
 const PACE_MS = 50;
 
-/** Waits, unless the connection ends before. @param {number} ms @param {http.ServerResponse} response */
+/** Waits, or returns early if the connection is closed. @param {number} ms @param {http.ServerResponse} response */
 function wait(ms, response) {
   return new Promise((done) => {
     const over = () => {
@@ -86,14 +86,14 @@ export class FaultServer {
   origin = '';
   /** @type {Host} */
   host;
-  /** What is wrong with answers from now on. @type {Misbehave | null} */
+  /** The fault of all further responses. @type {Misbehave | null} */
   fault;
   /** @type {Files} */
   files;
 
   #server = http.createServer((request, response) => {
     this.#answer(request, response).catch((error) => {
-      // The connection may be gone already, which is part of the game.
+      // The connection may have been closed already, which is expected.
       if (!response.destroyed) throw error;
     });
   });
@@ -112,14 +112,14 @@ export class FaultServer {
     return `${this.origin}/`;
   }
 
-  /** Listens, at the same address as before if it was down. */
+  /** Starts listening, at the same address as before. */
   async up() {
     await new Promise((done) => this.#server.listen(this.#port, '127.0.0.1', () => done(undefined)));
     this.#port = /** @type {import('node:net').AddressInfo} */ (this.#server.address()).port;
     this.origin = `http://127.0.0.1:${this.#port}`;
   }
 
-  /** Cuts all connections and refuses new ones. */
+  /** Closes all connections and refuses new ones. */
   down = async () => {
     if (!this.#server.listening) return;
     await new Promise((done) => {
@@ -128,12 +128,12 @@ export class FaultServer {
     });
   };
 
-  /** Milliseconds since the server began. */
+  /** Milliseconds since the server was started. */
   get now() {
     return performance.now() - this.#began;
   }
 
-  /** What was answered to requests for a path. @param {string} [path] */
+  /** The responses to requests for a path. @param {string} [path] */
   of(path = 'model.safetensors') {
     return this.answers.filter((answer) => answer.path === path);
   }
@@ -148,7 +148,7 @@ export class FaultServer {
     const file = this.files[path];
     const length = file === undefined ? 0 : typeof file === 'string' ? statSync(file).size : file.length;
     const range = /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? '');
-    // A range that ends before it begins is none, and servers then ignore it.
+    // A range that ends before it starts is invalid, and servers ignore it.
     const wanted = range && (range[2] === '' || Number(range[2]) >= Number(range[1])) ? range : null;
     const asked = this.#asked(path, request.headers.host ?? '', wanted !== null, Number(wanted?.[1] ?? 0), wanted?.[2] ? Number(wanted[2]) + 1 : length);
     const { start, end } = { start: asked.start, end: Math.min(asked.end, length) };
@@ -185,7 +185,7 @@ export class FaultServer {
     const shift = fault.shiftBy ?? 0;
     say(ranged ? 206 : 200, {
       'Content-Type': 'application/octet-stream',
-      // What the browser's own cache would answer must come from the page's storage or from here.
+      // Keep the browser's HTTP cache out of the tests.
       'Cache-Control': 'no-cache',
       ...(host.ranges ? { 'Accept-Ranges': 'bytes' } : {}),
       ...(host.etag === null ? {} : { ETag: host.etag }),
@@ -219,11 +219,11 @@ export class FaultServer {
   }
 
   /**
-   * Sends a body. False if the connection is to end before it is complete.
+   * Sends a body. Returns false if the connection has to be closed before the end.
    *
    * @param {http.ServerResponse} response
    * @param {Answer} entry
-   * @param {{ content: ReturnType<typeof contentOf>, first: number, inside: number, count: number, fault: Fault }} what `inside`: bytes of the file
+   * @param {{ content: ReturnType<typeof contentOf>, first: number, inside: number, count: number, fault: Fault }} what `inside`: number of bytes that are the file's
    */
   async #body(response, entry, { content, first, inside, count, fault }) {
     const { cutAfter = Infinity, stall, corruptAt = -1, perSecond } = fault;
@@ -233,7 +233,7 @@ export class FaultServer {
       if (stall && position === stall.after) await wait(stall.ms, response);
       if (position >= count || response.destroyed) return true;
       const next = Math.min(position + step, count, cutAfter, stall && stall.after > position ? stall.after : Infinity);
-      // What goes beyond the range is made up.
+      // Bytes beyond the range are zeros.
       const bytes = Buffer.alloc(next - position);
       content.read(bytes, first + position, Math.min(next, inside) - position);
       if (corruptAt >= position && corruptAt < next) bytes[corruptAt - position] ^= 0xff;
@@ -246,7 +246,7 @@ export class FaultServer {
   }
 }
 
-/** Starts one. @param {Files} files @param {{ host?: Partial<Host>, fault?: Misbehave | null }} [options] */
+/** Starts a server. @param {Files} files @param {{ host?: Partial<Host>, fault?: Misbehave | null }} [options] */
 export async function faultServer(files, options = {}) {
   const server = new FaultServer(files, options);
   await server.up();
@@ -270,7 +270,7 @@ function contentOf(file) {
 
 /** @typedef {{ start: number, end: number }} Range */
 
-/** The bytes of the file that answers have carried. @param {Answer[]} answers @returns {Range[]} */
+/** The ranges of the file that were sent. @param {Answer[]} answers @returns {Range[]} */
 export function carried(answers) {
   return answers.filter((answer) => answer.sent > 0).map(({ start, sent }) => ({ start, end: start + sent }));
 }
@@ -280,7 +280,7 @@ export function sum(ranges) {
   return ranges.reduce((total, { start, end }) => total + end - start, 0);
 }
 
-/** Ranges without what they have in common. @param {Range[]} ranges @returns {Range[]} */
+/** Merges overlapping ranges. @param {Range[]} ranges @returns {Range[]} */
 export function union(ranges) {
   /** @type {Range[]} */
   const merged = [];
@@ -292,13 +292,13 @@ export function union(ranges) {
   return merged;
 }
 
-/** Bytes that were carried once more than needed. @param {Answer[]} answers */
+/** Bytes that were sent more often than needed. @param {Answer[]} answers */
 export function repeated(answers) {
   const ranges = carried(answers);
   return sum(ranges) - sum(union(ranges));
 }
 
-/** Bytes of one set of ranges that the other has as well. @param {Range[]} some @param {Range[]} others */
+/** Bytes that two sets of ranges have in common. @param {Range[]} some @param {Range[]} others */
 export function common(some, others) {
   const [a, b] = [union(some), union(others)];
   return sum(a) + sum(b) - sum(union([...a, ...b]));

@@ -1,5 +1,5 @@
-// The recorded reference models of tests/fixtures: their weights are generated, as tests/weights.rs and
-// tests/fixtures/weights.py do it, bit for bit; their expected values are read.
+// The recorded reference models of tests/fixtures. Their weights are generated, identical to those of tests/weights.rs and
+// tests/fixtures/weights.py; their expected values are read.
 
 import { closeSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
@@ -106,7 +106,7 @@ function tensorsOf({ n_layer, n_embd: d, n_positions, n_inner, vocab_size }) {
 function generate(name, count, scale, shift) {
   let state = 0xcbf29ce484222325n;
   for (const byte of Buffer.from(name)) state = BigInt.asUintN(64, (state ^ BigInt(byte)) * 0x100000001b3n);
-  // From here on in halves of 32 bits: BigInt is too slow for a hundred million numbers.
+  // From here on in 32-bit halves: BigInt is too slow for a hundred million numbers.
   let high = Number(state >> 32n);
   let low = Number(state & 0xffffffffn);
   const numbers = new Float32Array(count);
@@ -123,7 +123,7 @@ function generate(name, count, scale, shift) {
     const xLow = (zLow ^ ((zLow >>> 27) | (zHigh << 5))) >>> 0;
     const xHigh = (zHigh ^ (zHigh >>> 27)) >>> 0;
     zHigh = (multiplyHigh(xLow, 0x133111eb) + Math.imul(xLow, 0x94d049bb) + Math.imul(xHigh, 0x133111eb)) >>> 0;
-    // The upper half of z ^ z >>> 31, of which the upper 24 bits make the number.
+    // The upper half of z ^ z >>> 31; its upper 24 bits make the number.
     const bits = ((zHigh ^ (zHigh >>> 31)) >>> 0) >>> 8;
     numbers[i] = f32(f32((bits / 0x800000 - 1) * scale) + shift);
   }

@@ -1,4 +1,4 @@
-// What the tests are given: the built site, the native reports, and experiments.
+// Inputs of the tests: the built site, the native reports, and experiments.
 
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
@@ -17,10 +17,10 @@ function environment(name, what) {
   return value;
 }
 
-/** The reports that the native command made of the first preset with the demo model on the CPU. @type {Report[] | null} */
+/** The native command's reports on the first preset, with the demo model on the CPU. @type {Report[] | null} */
 let native = null;
 
-/** One of them. @param {string} name of the analysis @returns {Report} */
+/** The native report of an analysis. @param {string} name @returns {Report} */
 export function nativeReport(name) {
   const folder = environment('PATCHLAB_NATIVE', 'a folder with reports of the native command');
   native ??= /** @type {Report[]} */ (JSON.parse(readFileSync(join(folder, 'all.json'), 'utf8')));
@@ -50,12 +50,12 @@ export function tokensPart(report) {
   return part;
 }
 
-/** The demo checkpoint's file. @param {'config.json' | 'model.safetensors'} name */
+/** A file of the demo checkpoint. @param {'config.json' | 'model.safetensors'} name */
 export function demoFile(name) {
   return join(dist, 'www/models/demo', name);
 }
 
-/** Files for a file input. @param {Record<string, Buffer | string>} files */
+/** Files for a file input element. @param {Record<string, Buffer | string>} files */
 export function chosenFiles(files) {
   return Object.entries(files).map(([name, content]) => ({ name, mimeType: 'application/octet-stream', buffer: Buffer.from(content) }));
 }
@@ -84,7 +84,7 @@ export function assertClose(found, expected, tolerance, what) {
   assert.equal(found.length, expected.length, `${what}: another number of values`);
   found.forEach((value, index) => {
     const error = Math.abs(value - expected[index]);
-    // Written this way round, NaN fails too.
+    // Written so that NaN fails too.
     assert.ok(error <= tolerance, `${what}[${index}]: ${value} is not ${expected[index]} within ${tolerance}`);
   });
 }

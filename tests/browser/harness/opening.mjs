@@ -1,4 +1,4 @@
-// A page that opens the weights of a server that misbehaves: how it ends, what is said meanwhile, what is kept.
+// Opens weights from a misbehaving server, and reads the outcome, the messages and what has been stored.
 
 import assert from 'node:assert/strict';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -13,17 +13,17 @@ import { serveSite } from './server.mjs';
 /** @import { BrowserContext, Page } from 'playwright-core' */
 /** @import { FaultServer, Files, Host, Misbehave, Range } from './faults.mjs' */
 
-/** Chromium writes each request that fails to the console. */
+/** Chromium logs each failed request to the console. */
 const FAILED_REQUESTS = [/Failed to load resource/, /blocked by CORS policy/];
 
 export const config = readFileSync(demoFile('config.json'));
 const halves = readFileSync(demoFile('model.safetensors'));
 
-/** The demo checkpoint, and the same in fp32: as many numbers, in twice as many pieces. */
+/** The demo checkpoint, and the same in fp32, which has twice as many pieces. */
 export const demo = { 'config.json': config, 'model.safetensors': halves };
 export const wide = { 'config.json': config, 'model.safetensors': widened(halves) };
 
-/** The same shapes with other weights: what is left of this file is seen in the numbers. */
+/** The same shapes with different weights: any remains of this file show in the numbers. */
 const other = Buffer.from(wide['model.safetensors']);
 other.fill(0, other.length / 2);
 export const outdated = { 'config.json': config, 'model.safetensors': other };
@@ -31,7 +31,7 @@ export const outdated = { 'config.json': config, 'model.safetensors': other };
 /** The native command's means. */
 const means = dotsPart(nativeReport('logit-diff')).series.map((series) => series.mean);
 
-/** A checkpoint of fp16 in fp32. @param {Buffer} file */
+/** Converts an fp16 checkpoint to fp32. @param {Buffer} file */
 function widened(file) {
   const headerLength = Number(file.readBigUInt64LE(0));
   const header = JSON.parse(file.toString('utf8', 8, 8 + headerLength));
@@ -59,14 +59,14 @@ function ofHalf(bits) {
   return bits & 0x8000 ? -size : size;
 }
 
-/** A browser for all tests of a file. @returns {() => BrowserContext} */
+/** One browser for all tests of a file. @returns {() => BrowserContext} */
 export function sharedBrowser() {
   /** @type {BrowserContext} */
   let context;
   const profile = mkdtempSync(join(tmpdir(), 'patchlab-profile-'));
   before(async () => {
     context = await browserWithProfile(profile);
-    // Each test has its own origin, and a service worker would fetch the whole site for each.
+    // Each test has its own origin, for which a service worker would download the whole site.
     await context.addInitScript(() => Object.defineProperty(navigator, 'serviceWorker', { value: undefined }));
   });
   after(async () => {
@@ -76,7 +76,7 @@ export function sharedBrowser() {
   return () => context;
 }
 
-/** For the worker: its clock runs faster, so that waiting for seconds takes fractions of them. @param {number} factor */
+/** Worker prefix that speeds up its clock, so that waiting takes a fraction of the time. @param {number} factor */
 export function hurried(factor) {
   return `{
     const [timer, now, clock] = [self.setTimeout, performance.now.bind(performance), Date.now];
@@ -88,7 +88,7 @@ export function hurried(factor) {
 }
 
 /**
- * The site, with something that runs in the worker before the engine.
+ * The site, with a script that runs in the worker before the engine.
  *
  * @param {import('node:test').TestContext} t
  * @param {{ hurry?: number, prefix?: string, folder?: string }} [options]
@@ -102,12 +102,12 @@ export async function siteFor(t, { hurry = 1, prefix = '', folder = dist } = {})
 }
 
 /**
- * A page, not yet at any address, whose strip is listened to.
+ * A blank page whose strip messages are recorded.
  *
  * @param {import('node:test').TestContext} t
  * @param {BrowserContext} context
- * @param {{ origin: string }[]} servers that may be asked
- * @param {RegExp[]} [expected] console messages that belong to the test
+ * @param {{ origin: string }[]} servers that may be contacted
+ * @param {RegExp[]} [expected] console messages that the test expects
  */
 export async function listenedPage(t, context, servers, expected = []) {
   const hosts = servers.flatMap(({ origin }) => [origin, elsewhere(origin)]);
@@ -130,12 +130,12 @@ export function elsewhere(origin) {
   return origin.replace('127.0.0.1', 'localhost');
 }
 
-/** Where GPT-2 small is opened from a server. @param {{ url: string }} site @param {{ url: string }} hub */
+/** The page's address for opening GPT-2 small from a server. @param {{ url: string }} site @param {{ url: string }} hub */
 export function addressOf(site, hub) {
   return `${site.url}?model=gpt2&device=cpu&weights=${hub.url}`;
 }
 
-/** What the strip said since the page was loaded. @param {Page} page @returns {Promise<string[]>} */
+/** All messages of the strip since the page was loaded. @param {Page} page @returns {Promise<string[]>} */
 export function saidOn(page) {
   return page.evaluate(() => /** @type {any} */ (window).said);
 }
@@ -143,18 +143,18 @@ export function saidOn(page) {
 /**
  * @typedef {object} End
  * @property {boolean} opens
- * @property {string} text what the strip says
+ * @property {string} text the strip's text
  * @property {string | undefined} code of the failure
  * @property {number} network
  * @property {number} storage
  * @property {string | null} unkept
  */
 
-/** Waits for the end of an opening. @param {Page} page @param {number} [timeout] @returns {Promise<End>} */
+/** Waits until opening has succeeded or failed. @param {Page} page @param {number} [timeout] @returns {Promise<End>} */
 export async function endOf(page, timeout = 60_000) {
   await page.waitForFunction(() => {
     const state = document.getElementById('opening')?.dataset.state ?? '';
-    // An opening that was cancelled leaves what was there before, which may be nothing.
+    // Cancelling restores the previous state, which may be no model.
     const begun = /** @type {any} */ (window).said?.some((/** @type {string} */ text) => text.includes('Opening GPT-2'));
     return ['open', 'failed'].includes(state) || (state === 'none' && begun);
   }, undefined, { timeout });
@@ -173,7 +173,7 @@ export async function endOf(page, timeout = 60_000) {
   });
 }
 
-/** Waits for a model that computes what the native command does. @param {Page} page @returns {Promise<End>} */
+/** Waits for a model that computes the native command's numbers. @param {Page} page @returns {Promise<End>} */
 export async function opensWell(page) {
   const end = await endOf(page);
   assert.ok(end.opens, `it does not open: ${end.text}`);
@@ -192,16 +192,16 @@ export async function failsWith(page, pattern, code) {
   return end;
 }
 
-/** Opens what was opened before. The server counts anew. @param {Page} page @param {FaultServer} hub @returns {Promise<End>} */
+/** Opens the same model again, with the server's counters reset. @param {Page} page @param {FaultServer} hub @returns {Promise<End>} */
 export async function openAgain(page, hub) {
   hub.answers.length = 0;
   await page.reload();
   return opensWell(page);
 }
 
-/** @typedef {Range & { key: string, digest: string | null, found: string }} Piece `digest` is the one that is kept, `found` that of the content */
+/** @typedef {Range & { key: string, digest: string | null, found: string }} Piece `digest` is the stored one, `found` that of the content */
 
-/** What is kept of a file, by the place of its bytes in it. @param {Page} page @param {string} url @returns {Promise<Piece[]>} */
+/** The stored pieces of a file, by their byte range. @param {Page} page @param {string} url @returns {Promise<Piece[]>} */
 export function keptOf(page, url) {
   return page.evaluate(async (file) => {
     /** @type {Piece[]} */
@@ -225,7 +225,7 @@ export function keptOf(page, url) {
   }, url);
 }
 
-/** All that is kept from a server. @param {Page} page @param {string} origin @returns {Promise<string[]>} keys */
+/** Everything stored from a server. @param {Page} page @param {string} origin @returns {Promise<string[]>} keys */
 export function keysOf(page, origin) {
   return page.evaluate(async (start) => {
     const keys = [];
@@ -236,7 +236,7 @@ export function keysOf(page, origin) {
   }, origin);
 }
 
-/** Damages what is kept under keys that match, and leaves the digest beside it as it was. @param {Page} page @param {RegExp} pattern */
+/** Damages stored entries with matching keys, without changing their digests. @param {Page} page @param {RegExp} pattern */
 export async function damage(page, pattern) {
   const damaged = await page.evaluate(async (source) => {
     let count = 0;
@@ -259,23 +259,23 @@ export async function damage(page, pattern) {
 /** @typedef {{ page: Page, hub: FaultServer, end: End }} Done */
 
 /**
- * One fault, and what comes of it.
+ * One fault, and the expected outcome.
  * @typedef {object} Row
  * @property {string} name
- * @property {Files} [files] what the server has; else the checkpoint in fp32
+ * @property {Files} [files] the server's files; by default the checkpoint in fp32
  * @property {Partial<Host>} [host]
  * @property {Misbehave} [fault]
  * @property {number} [hurry] how much faster than real time the worker's clock runs
  * @property {string} [prefix] runs in the worker before the engine
- * @property {(page: Page, site: { origin: string }) => Promise<unknown>} [first] before the page goes to its address
- * @property {RegExp[]} [expected] what the console may say besides
- * @property {RegExp} [fails] what the page says then; without it, the model opens
- * @property {string} [code] of the failure, else `source`
- * @property {RegExp} [note] something that the strip says meanwhile
+ * @property {(page: Page, site: { origin: string }) => Promise<unknown>} [first] runs before the page navigates to its address
+ * @property {RegExp[]} [expected] further allowed console messages
+ * @property {RegExp} [fails] the page's error message; without it, the model must open
+ * @property {string} [code] of the failure; `source` by default
+ * @property {RegExp} [note] a message that the strip shows meanwhile
  * @property {(done: Done) => void | Promise<void>} [check]
  */
 
-/** Makes each row a test. @param {Row[]} rows @param {() => BrowserContext} browser */
+/** Registers a test for each row. @param {Row[]} rows @param {() => BrowserContext} browser */
 export function testRows(rows, browser) {
   for (const { name, files = wide, host, fault, hurry, prefix, first, expected, fails, code = 'source', note, check } of rows) {
     test(name, async (t) => {

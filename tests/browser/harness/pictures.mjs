@@ -1,5 +1,5 @@
-// A page that draws reports and nothing else. It is the site's own, with its Content-Security-Policy; only its wiring is
-// replaced by one that draws made-up reports in the shapes of GPT-2 small.
+// A page that only draws reports. It is the real site, with its Content-Security-Policy, but with main.js replaced by a
+// script that draws synthetic reports in GPT-2 small's shapes.
 
 import { readFileSync } from 'node:fs';
 import { freshBrowser, watchedPage } from './browser.mjs';
@@ -33,7 +33,7 @@ Object.assign(window, {
   samples,
 });
 `;
-/** The samples are made in the page as well: sending a sweep over all neurons there would take a minute. */
+/** The samples are generated in the page: sending it a sweep over all neurons would take a minute. */
 const SAMPLES = readFileSync(new URL('./samples.mjs', import.meta.url), 'utf8');
 
 /** @param {TestContext} t @param {BrowserContextOptions} [options] */
@@ -47,17 +47,17 @@ export async function emptyPage(t, options = {}) {
   return { page, watched };
 }
 
-/** Draws parts, and says how many milliseconds that took. @param {Page} page @param {Part[]} parts @param {string[]} [without] actions that are left out */
+/** Draws parts and returns the time in milliseconds. @param {Page} page @param {Part[]} parts @param {string[]} [without] actions to leave out */
 export function draw(page, parts, without = []) {
   return page.evaluate(([given, left]) => /** @type {any} */ (window).draw(given, left), /** @type {const} */ ([parts, without]));
 }
 
-/** Draws a large sample that the page makes by itself. @param {Page} page @param {string} sample an expression @returns {Promise<number>} */
+/** Draws a large sample that is generated in the page. @param {Page} page @param {string} sample an expression @returns {Promise<number>} */
 export function drawLarge(page, sample) {
   return page.evaluate(`draw([${sample}])`);
 }
 
-/** What the pictures asked of the page since the last call of this. @param {Page} page @returns {Promise<any[]>} */
+/** The actions that the figures have called since the last call of this function. @param {Page} page @returns {Promise<any[]>} */
 export function calls(page) {
   return page.evaluate(() => /** @type {any} */ (window).calls.splice(0));
 }
@@ -67,7 +67,7 @@ export async function tip(page) {
   return (await page.locator('#tip:not([hidden])').innerText()).split('\n');
 }
 
-/** Saves a figure. @param {Page} page @param {'svg' | 'png' | 'csv'} format */
+/** Saves a figure through its menu. @param {Page} page @param {'svg' | 'png' | 'csv'} format */
 export async function saved(page, format) {
   await page.click('.save');
   const [download] = await Promise.all([page.waitForEvent('download'), page.click(`.menu-save [data-format="${format}"]`)]);

@@ -1,26 +1,26 @@
-// The memory of Chromium's renderer process, from Linux's /proc, and of the module in its worker.
+// Memory of Chromium's renderer process, from Linux's /proc, and of the module in its worker.
 
 import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
 
 /** @import { Page } from 'playwright-core' */
 
 /**
- * Counts from now how much the resident memory of a new page's process grows at its peak.
+ * Starts measuring the peak growth in resident memory of a new page's process; the returned function reads it.
  *
- * @param {string} profile the browser's
+ * @param {string} profile the browser's profile folder
  * @param {Page} page
- * @param {string} url of the site, so that the page's process is the one that it stays in
+ * @param {string} url of the site: navigating there first keeps the page in one process
  * @returns {Promise<() => number>} bytes
  */
 export async function peakGrowth(profile, page, url) {
   await page.goto(new URL('www/icon.svg', url).href);
   const pid = rendererOf(profile);
   const before = status(pid, 'VmRSS');
-  writeFileSync(`/proc/${pid}/clear_refs`, '5'); // forgets the peak so far
+  writeFileSync(`/proc/${pid}/clear_refs`, '5'); // resets the peak
   return () => Math.max(status(pid, 'VmHWM'), ...renderersOf(profile).map((other) => status(other, 'VmHWM'))) - before;
 }
 
-/** The renderer with most memory. @param {string} profile */
+/** The renderer process with the most memory. @param {string} profile */
 function rendererOf(profile) {
   const [first] = renderersOf(profile).sort((a, b) => status(b, 'VmRSS') - status(a, 'VmRSS'));
   if (!first) throw new Error('no renderer process was found');
@@ -33,7 +33,7 @@ function renderersOf(profile) {
     try {
       return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('--type=renderer') && lineage(pid).includes(profile);
     } catch {
-      return false; // it has ended meanwhile
+      return false; // it has exited in the meantime
     }
   });
 }
@@ -47,13 +47,13 @@ function lineage(pid) {
   return words;
 }
 
-/** A line of a process's status in bytes. @param {number} pid @param {string} name */
+/** A field of a process's status, in bytes. @param {number} pid @param {string} name */
 function status(pid, name) {
   const line = new RegExp(`${name}:\\s*(\\d+) kB`).exec(readFileSync(`/proc/${pid}/status`, 'utf8'));
   return 1024 * Number(line?.[1]);
 }
 
-/** Runs in the worker before the engine, for `memoryOf`. */
+/** Worker prefix for `memoryOf`. */
 export const TELL_MEMORY = `{
   const instantiate = WebAssembly.instantiateStreaming;
   WebAssembly.instantiateStreaming = async (...args) => {
@@ -63,7 +63,7 @@ export const TELL_MEMORY = `{
   };
 }\n`;
 
-/** Bytes of the module's memory. It never shrinks, so that its size in the end is its peak. @param {Page} page @returns {Promise<number>} */
+/** Bytes of the module's memory. It never shrinks, so its final size is its peak. @param {Page} page @returns {Promise<number>} */
 export function memoryOf(page) {
   return page.workers()[0].evaluate(() => /** @type {any} */ (self).patchlabMemory.buffer.byteLength);
 }

@@ -1,10 +1,10 @@
-// Reports of the shapes that GPT-2 small gives, with made-up numbers: for tests of the renderers, which need no model.
+// Synthetic reports in GPT-2 small's shapes, for tests of the renderers, which need no model.
 
 /** @import { Attention, Axis, Grid, Measure, Panel, Part, Report, Token, Values } from '../../../www/types/engine.js' */
 
 /** @typedef {(from: number, to: number) => number} Random */
 
-/** The same numbers every time. @param {number} seed @returns {Random} */
+/** A seeded random number generator. @param {number} seed @returns {Random} */
 export function randomFrom(seed) {
   let state = seed;
   return (from, to) => {
@@ -36,7 +36,7 @@ export function ticks(count, text = String) {
 }
 
 /**
- * A grid with numbers in every measure, every prompt and every panel.
+ * A grid with random values for every measure, prompt and panel.
  *
  * @param {Pick<Grid, 'title' | 'site' | 'rows' | 'columns'> & { groups: string[], prompts?: number, measures?: Measure[], seed?: number, sparse?: boolean, difference?: boolean, notComputed?: number }} what
  * @returns {Grid}
@@ -48,7 +48,7 @@ export function grid({ title, site, rows, columns, groups, prompts = 8, measures
     const small = random(-0.06, 0.06);
     return random(0, 1) > (sparse ? 0.999 : 0.93) ? random(-0.9, 1) : small;
   });
-  // As from the engine: positions have their labels in the panels, and prompts of the second group are shorter.
+  // As in the engine's reports, position labels are in the panels. The second group's prompts are shorter.
   const hasPositions = columns.counts === 'position';
   /** @param {number} group @returns {Panel} */
   const panel = (group) => {

@@ -1,4 +1,4 @@
-// Web servers for the tests: the built site below a path, and folders of weights on another origin.
+// Web servers for the tests: the built site under a path, and folders of weights on another origin.
 
 import { createReadStream, statSync } from 'node:fs';
 import http from 'node:http';
@@ -17,7 +17,7 @@ import sirv from 'sirv';
 /** @param {http.RequestListener} listener @returns {Promise<{ origin: string, close: () => Promise<void> }>} */
 async function listen(listener) {
   const server = http.createServer(listener);
-  // A test that fails before it closes its servers must not keep the process alive.
+  // A test that fails before closing its servers must not keep the process alive.
   server.unref();
   await new Promise((done) => server.listen(0, '127.0.0.1', () => done(undefined)));
   const { port } = /** @type {import('node:net').AddressInfo} */ (server.address());
@@ -34,7 +34,7 @@ async function listen(listener) {
  * Serves a built site.
  *
  * @param {string} dist
- * @param {{ path?: string, replace?: Record<string, string> }} [options] `path` is where the site stands; `replace` gives other text for a file
+ * @param {{ path?: string, replace?: Record<string, string> }} [options] `path`: where to serve the site; `replace`: replacement text by file
  * @returns {Promise<Server>}
  */
 export async function serveSite(dist, { path = '/some/sub/path/', replace = {} } = {}) {
@@ -55,10 +55,10 @@ export async function serveSite(dist, { path = '/some/sub/path/', replace = {} }
 }
 
 /**
- * Serves files to pages of other origins, by ranges, as a hub does.
+ * Serves files to other origins, with range requests, as the hub does.
  *
- * @param {Record<string, string | Buffer>} files a path on this machine, or the content, for each path in the address
- * @param {{ delay?: number }} [options] milliseconds that every range waits
+ * @param {Record<string, string | Buffer>} files by URL path: a local path, or the content
+ * @param {{ delay?: number }} [options] milliseconds to delay every range
  * @returns {Promise<Server>}
  */
 export async function serveFiles(files, { delay = 0 } = {}) {
@@ -96,7 +96,7 @@ export async function serveFiles(files, { delay = 0 } = {}) {
   return { url: `${origin}/`, origin, seen, close };
 }
 
-/** An address at which nothing listens. */
+/** An address where nothing is listening. */
 export async function deadAddress() {
   const { origin, close } = await listen(() => {});
   await close();

@@ -1,4 +1,4 @@
-// The study on the page: what it shows in numbers, and how long it keeps the page's thread busy.
+// The study on the page: the numbers it shows, and how long it blocks the main thread.
 
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
@@ -11,21 +11,21 @@ export function stateOf(page, figure) {
   return page.locator(`#${figure}`).getAttribute('data-state');
 }
 
-/** Waits until nothing is computed any more. @param {Page} page @param {number} [timeout] */
+/** Waits until nothing is being computed. @param {Page} page @param {number} [timeout] */
 export async function whenIdle(page, timeout = 120_000) {
   await page.waitForFunction(() => document.getElementById('contents')?.dataset.busy === 'false'
     && [...document.querySelectorAll('.figure')].every((figure) => !['queued', 'running', 'stale'].includes(/** @type {HTMLElement} */ (figure).dataset.state ?? '')), undefined, { timeout });
 }
 
-/** "Run all", to the end. @param {Page} page @param {number} [timeout] */
+/** Presses "Run all" and waits for the end. @param {Page} page @param {number} [timeout] */
 export async function runAll(page, timeout) {
-  // On a phone the button is in a sheet.
+  // Clicked by script, because on a phone the button is in a sheet.
   await page.evaluate(() => document.getElementById('run-all')?.click());
   await page.waitForFunction(() => document.getElementById('contents')?.dataset.busy === 'true');
   await whenIdle(page, timeout);
 }
 
-/** The first preset's first group, alone. @returns {Experiment} */
+/** Only the first group of the first preset. @returns {Experiment} */
 export function firstGroup() {
   const file = readFileSync(new URL('../../../crate/engine/data/presets/contractions.json', import.meta.url), 'utf8');
   const experiment = JSON.parse(file);
@@ -37,7 +37,7 @@ export function gridParts(report) {
   return report.parts.filter((part) => part.kind === 'heat' || part.kind === 'line');
 }
 
-/** The numbers of a heat map, as they are read out: with four decimals. @param {Page} page @param {string} figure @param {string} title */
+/** The numbers of a heat map, from its accessible labels, with four decimals. @param {Page} page @param {string} figure @param {string} title */
 export async function cells(page, figure, title) {
   const place = { figure, title };
   await page.waitForFunction(({ figure, title }) => {
@@ -51,7 +51,7 @@ export async function cells(page, figure, title) {
   }, place);
 }
 
-/** The number of a line at a column, as it is read out when one walks there. @param {Page} page @param {string} figure @param {number} column */
+/** The number of a line at a column, from its accessible label. @param {Page} page @param {string} figure @param {number} column */
 export async function lineAt(page, figure, column) {
   const chart = page.locator(`#${figure} svg.lines`).first();
   await chart.focus();
@@ -61,7 +61,7 @@ export async function lineAt(page, figure, column) {
   return Number(text?.split(': ').at(-1)?.replace('\u2212', '-'));
 }
 
-/** Begins to watch for tasks that keep the page's thread busy. @param {Page} page */
+/** Starts watching for tasks that block the main thread. @param {Page} page */
 export async function watchTasks(page) {
   await page.evaluate(() => {
     const start = performance.now();
@@ -74,7 +74,7 @@ export async function watchTasks(page) {
   });
 }
 
-/** The longest task since, in milliseconds; tasks below 50 ms are not told and count as 0. @param {Page} page */
+/** The longest task since then, in milliseconds; tasks below 50 ms are not reported and count as 0. @param {Page} page */
 export async function longestTask(page) {
   const tasks = await page.evaluate(() => /** @type {{ longTasks?: number[] }} */ (/** @type {unknown} */ (window)).longTasks);
   assert.ok(tasks, 'watchTasks was not called');

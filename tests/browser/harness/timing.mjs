@@ -1,4 +1,4 @@
-// When figures came to show what they show: for benches, and for tests of how long that may take.
+// Records when figures change state, for benchmarks and for tests of speed.
 
 import assert from 'node:assert/strict';
 
@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 
 /** @typedef {{ figure: string, state: string, at: number }} Moment `at`: milliseconds since the navigation */
 
-/** Notes every change of every figure's state, in pages loaded from now on. @param {Page} page */
+/** Records every change of a figure's state, in pages loaded from now on. @param {Page} page */
 export async function noteMoments(page) {
   await page.addInitScript(() => {
     /** @type {Moment[]} */
@@ -21,21 +21,21 @@ export async function noteMoments(page) {
   });
 }
 
-/** What was noted since. @param {Page} page @returns {Promise<Moment[]>} */
+/** The changes recorded so far. @param {Page} page @returns {Promise<Moment[]>} */
 export async function moments(page) {
   const noted = await page.evaluate(() => /** @type {any} */ (window).moments);
   assert.ok(noted, 'noteMoments was not called before the page was loaded');
   return noted;
 }
 
-/** When a figure first showed a result. @param {Moment[]} noted @param {string} figure */
+/** The time when a figure first showed a result. @param {Moment[]} noted @param {string} figure */
 export function firstFresh(noted, figure) {
   const moment = noted.find((candidate) => candidate.figure === figure && candidate.state === 'fresh');
   assert.ok(moment, `${figure} never showed a result`);
   return moment.at;
 }
 
-/** For each figure the milliseconds from the start of its last run to its picture. @param {Moment[]} noted */
+/** For each figure, the milliseconds from the start of its last run to its result. @param {Moment[]} noted */
 export function durations(noted) {
   /** @type {Map<string, number>} */
   const started = new Map();
@@ -50,7 +50,7 @@ export function durations(noted) {
 }
 
 /**
- * Changes a field, as typing does, and waits for the logit differences that this leads to.
+ * Changes a field, as by typing, and waits for the new logit differences.
  *
  * @param {Page} page
  * @param {string} field

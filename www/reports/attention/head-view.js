@@ -1,5 +1,5 @@
-// One head large, in the manner of CircuitsVis: the prompt as text, coloured by what the token under the pointer attends
-// to or who attends to it, and the whole matrix.
+// One head, enlarged, as in CircuitsVis: the prompt as text, coloured by what the token under the pointer attends to (or
+// by what attends to it), and the full matrix.
 
 import { textOn } from '../../colour.js';
 import { h } from '../../dom.js';
@@ -31,7 +31,7 @@ export function headView(prompt, head, quantity, scale, view) {
   const says = h('p', { class: 'panel-line', data: { hook: 'attention-says' } });
   const large = matrix(head.rows, names, scale, head.name);
 
-  /** The token looked at: held by a click, else the last one, where the next token is decided. */
+  /** The selected token: pinned by a click, else the last one, where the next token is predicted. */
   const held = () => Math.min(view.token ?? (view.fromSource ? 0 : tokens.length - 1), tokens.length - 1);
   /** @param {number} destination @param {number} source */
   const weight = (destination, source) => head.rows[destination]?.[source] ?? null;

@@ -1,4 +1,4 @@
-// Draws the `attention` part: the heads as small pictures, and one of them large.
+// Draws the `attention` part: thumbnails of all heads, and one head enlarged.
 
 import { blues, diverging } from '../../colour.js';
 import { h } from '../../dom.js';
@@ -71,7 +71,7 @@ export function drawAttention(part, { actions, name }) {
   return figure;
 }
 
-/** Weights lie between 0 and 1; scores have two signs, and their ends are the largest magnitude. @param {Extract<Part, { kind: 'attention' }>} part */
+/** Weights lie between 0 and 1; scores are signed, on a scale to their largest magnitude. @param {Extract<Part, { kind: 'attention' }>} part */
 function scaleOf(part) {
   if (part.quantity !== 'score') return { low: 0, high: 1, colour: blues };
   let limit = 0;

@@ -1,14 +1,14 @@
-// Attention of one head as a matrix: rows are destinations, columns are sources, what lies in the future is grey.
+// Attention of one head as a matrix: rows are destinations, columns are sources, masked positions are grey.
 
 import { label, s } from '../../svg.js';
 
-/** Shades that cells are sorted into: a path for each is drawn faster than an element for each cell. */
+/** Cells are grouped by shade: one path per shade renders faster than one element per cell. */
 const SHADES = 48;
 
 /** @typedef {{ low: number, high: number, colour: (value: number) => string }} Scale */
 
 /**
- * The cells, one unit wide.
+ * The cells, 1 x 1 unit each.
  *
  * @param {number[][]} rows
  * @param {Scale} scale
@@ -30,13 +30,13 @@ export function cells(rows, { low, high, colour }) {
   ];
 }
 
-/** A small picture of a head. @param {number[][]} rows @param {Scale} scale @param {number} side in pixels */
+/** A thumbnail of a head. @param {number[][]} rows @param {Scale} scale @param {number} side in pixels */
 export function thumbnail(rows, scale, side) {
   return s('svg', { width: side, height: side, viewBox: `0 0 ${rows.length} ${rows.length}`, 'aria-hidden': 'true' }, ...cells(rows, scale));
 }
 
 /**
- * The matrix with its tokens.
+ * The matrix with its token labels.
  *
  * @param {number[][]} rows
  * @param {string[]} labels of the tokens
@@ -78,7 +78,7 @@ export function matrix(rows, labels, scale, name) {
       const box = svg.getBoundingClientRect();
       return new DOMRect(box.left + left + source * side, box.top + 1 + destination * side, side, side);
     },
-    /** Frames a row, or a column where attention is looked at from its source. @param {number} token @param {boolean} fromSource */
+    /** Outlines a row, or a column if `fromSource`. @param {number} token @param {boolean} fromSource */
     mark(token, fromSource) {
       const [x, y, width, height] = fromSource ? [token, token, 1, count - token] : [0, token, token + 1, 1];
       marks.replaceChildren(s('rect', { x: left + x * side, y: 1 + y * side, width: width * side, height: height * side, fill: 'none', stroke: 'var(--mark-line)', 'stroke-width': 2 }));

@@ -1,4 +1,4 @@
-// Draws the `heat` part: a panel per group and per difference, all on one colour scale.
+// Draws the `heat` part: one panel per group and per difference, all on one colour scale.
 
 import { shades } from '../../colour.js';
 import { h } from '../../dom.js';
@@ -50,14 +50,14 @@ export function drawHeat(part, { actions, name }) {
     const domain = domainOf(grid, view);
     const colour = shades(domain);
     scale.replaceChildren(colourBar(label, domain, colour));
-    // What a panel looks like comes before what it says.
+    // Paint first, set the accessible labels later.
     slices.start([
       ...grid.panels.map((panel, index) => () => {
         panels[index].head.show(grid, panel, view);
         panels[index].heat.paint(numbersOf(panel, measure, view), colour);
       }),
       ...grid.panels.map((panel, index) => () => {
-        const missing = valuesOf(panel, measure) ? 'not computed yet' : 'no meaning for this group';
+        const missing = valuesOf(panel, measure) ? 'not computed yet' : 'not defined for this group';
         const numbers = numbersOf(panel, measure, view);
         const columns = columnCount(grid, panel);
         panels[index].heat.name((cell) => {

@@ -1,5 +1,5 @@
-// How large the cells of a heat map are and where its labels stand. All panels of a figure have one layout, made from
-// the data alone, so that nothing moves when numbers arrive.
+// Cell sizes and label positions of a heat map. All panels of a figure share one layout, computed without the values, so
+// that nothing moves when they arrive.
 
 import { columnCount, tickLabel } from '../grid-view.js';
 
@@ -11,12 +11,12 @@ import { columnCount, tickLabel } from '../grid-view.js';
  * @property {number} height of a cell
  * @property {number} left room for the row labels
  * @property {number} bottom room for the column labels
- * @property {boolean} turned whether the column labels run upwards
+ * @property {boolean} turned whether the column labels are rotated
  * @property {number[]} rowTicks the rows that have a label
  * @property {number[]} columnTicks the columns that have a label
  */
 
-/** Of text with 11 pixels: no font is measured, because the layout must not depend on when fonts are loaded. */
+/** Average character width of 11 px text. Not measured, because the layout must not depend on when fonts are loaded. */
 const LETTER = 6.3;
 
 /** @param {Grid} grid @returns {Layout} */
@@ -24,9 +24,9 @@ export function layoutOf(grid) {
   const rows = grid.rows.ticks.length;
   const columns = Math.max(1, ...grid.panels.map((panel) => columnCount(grid, panel)));
   const single = grid.panels.length === 1;
-  // Few cells are large, so that a small model's panels can be seen as well.
+  // Small grids get large cells, so that a small model's panels are legible too.
   const width = columns <= 16 ? Math.max(single ? 30 : columns <= 9 ? 18 : 17, Math.min(36, Math.floor(148 / columns))) : Math.max(4, Math.min(24, Math.floor(560 / columns)));
-  // Squares where there is room; many rows are flat.
+  // Square cells where there is room; flatter ones if there are many rows.
   const height = rows <= 16 ? Math.max(single ? 24 : 17, Math.min(30, Math.floor(120 / rows))) : rows <= 40 ? 15 : 9;
   const longest = (/** @type {string[]} */ texts) => Math.max(0, ...texts.map((text) => text.length)) * LETTER;
   const rowLabels = grid.rows.ticks.map((tick) => tickLabel(grid.rows, tick));
@@ -35,7 +35,7 @@ export function layoutOf(grid) {
   return {
     width,
     height,
-    // Whole pixels, or the edges of cells would show.
+    // Whole pixels, so that cell edges stay sharp.
     left: Math.round(Math.min(120, 21 + longest(grid.rows.counts === 'layer-head' ? ['L11'] : rowLabels))),
     bottom: 20 + (turned ? Math.min(110, longest(columnLabels)) : 14),
     turned,

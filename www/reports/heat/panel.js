@@ -1,4 +1,4 @@
-// One panel of a heat map: a cell per number, with labels, a cursor, and the mark of what another picture points at.
+// One panel of a heat map: cells, labels, a cursor, and a mark for what is hovered in another figure.
 
 import { label, newId, s } from '../../svg.js';
 import { columnCount, columnTicks, indexOnAxis, tickLabel } from '../grid-view.js';
@@ -8,9 +8,9 @@ import { columnCount, columnTicks, indexOnAxis, tickLabel } from '../grid-view.j
 /** @import { Target } from '../link-hover.js' */
 /** @import { Layout } from './layout.js' */
 
-/** Long labels are cut here; the tooltip has them whole. */
+/** Labels are cut at this length; the tooltip has them in full. */
 const LONGEST_LABEL = 16;
-/** Seen on blue, on red and on white. */
+/** Visible on blue, red and white. */
 const MARK = '#b98900';
 
 /**
@@ -33,7 +33,7 @@ export class HeatPanel {
   #cursor = cursor();
   #mark = s('g', { 'aria-hidden': 'true', 'pointer-events': 'none', 'data-screen': '' });
   #marked = '';
-  /** The cell that the tab key leads to. */
+  /** The cell that is the panel's tab stop. */
   #stop = 0;
 
   /** @param {Grid} grid @param {Panel} panel @param {Layout} layout @param {Hooks} hooks */
@@ -47,7 +47,7 @@ export class HeatPanel {
     const hatch = newId('hatch');
     this.svg = s(
       'svg',
-      // Without a tab index Chromium stops at an SVG that hears of the focus.
+      // Without tabindex=-1, Chromium makes an SVG with focus listeners a tab stop.
       { class: 'heat', tabindex: -1, width: layout.left + width + 4, height: height + layout.bottom + 2, role: 'grid', 'aria-label': `${grid.title}, ${panel.name}`, 'aria-rowcount': grid.rows.ticks.length, 'aria-colcount': this.#columns },
       s('defs', {}, s('pattern', { id: hatch, width: 5, height: 5, patternUnits: 'userSpaceOnUse', patternTransform: 'rotate(45)' },
         s('rect', { width: 5, height: 5, fill: 'var(--panel)' }), s('line', { y2: 5, stroke: 'var(--line-strong)', 'stroke-width': 1.5 }))),
@@ -73,7 +73,7 @@ export class HeatPanel {
     }));
   }
 
-  /** Lines between layers where a row is a head. @param {number} width */
+  /** Lines between layers, where each row is a head. @param {number} width */
   #drawLayers(width) {
     const { left, height } = this.#layout;
     if (this.#grid.rows.counts !== 'layer-head') return null;
@@ -114,18 +114,18 @@ export class HeatPanel {
     if (this.#cells.length === 0) this.#drawCells();
     this.#cells.forEach((cell, index) => {
       const number = numbers?.[index] ?? null;
-      // A cell without a number lets the hatching behind it through.
+      // A cell without a value shows the hatching behind it.
       cell.setAttribute('fill', number === null || Number.isNaN(number) ? 'transparent' : colour(number));
     });
     this.#cells[this.#stop]?.setAttribute('tabindex', '0');
   }
 
-  /** Says what a screen reader says of each cell. @param {(cell: number) => string} say */
+  /** Sets the accessible labels of the cells. @param {(cell: number) => string} say */
   name(say) {
     this.#cells.forEach((cell, index) => cell.setAttribute('aria-label', say(index)));
   }
 
-  /** Marks what another picture points at: a cell, else the whole row or column. @param {Target | null} target */
+  /** Marks what is hovered in another figure: a cell, else the whole row or column. @param {Target | null} target */
   mark(target) {
     const row = indexOnAxis(this.#grid.rows, target);
     const column = indexOnAxis(this.#grid.columns, target, this.#columns);
@@ -217,7 +217,7 @@ export class HeatPanel {
 
   /** @param {number} cell @param {boolean} focus */
   #moveTo(cell, focus) {
-    // Without its tabindex a cell would lose the focus.
+    // Only if it is another cell: removing its tabindex would blur the focused cell.
     if (cell !== this.#stop) this.#cells[this.#stop].removeAttribute('tabindex');
     this.#stop = cell;
     this.#cells[cell].setAttribute('tabindex', '0');
@@ -230,7 +230,7 @@ function cut(text) {
   return text.length > LONGEST_LABEL ? `${text.slice(0, LONGEST_LABEL - 1)}\u2026` : text;
 }
 
-/** A frame that can be seen on every colour. */
+/** An outline that is visible on every colour. */
 function cursor() {
   return s('g', { display: 'none', 'pointer-events': 'none', 'aria-hidden': 'true', 'data-screen': '' },
     s('rect', { fill: 'none', stroke: '#ffffff', 'stroke-width': 4 }), s('rect', { fill: 'none', stroke: '#111418', 'stroke-width': 2 }));

@@ -1,4 +1,4 @@
-// The axis below lines: a label for each column, or numbers where there are too many columns for that.
+// The horizontal axis: a label per column, or round numbers if there are too many columns.
 
 import { linear } from '../../scale.js';
 import { label, px, s } from '../../svg.js';

@@ -1,5 +1,5 @@
-// Lines over a common axis: in one lane, or one below the other in a lane each. No element stands for a point, so that
-// thousands of neurons are drawn at once; the pointer finds the nearest one, and the arrow keys walk along a line.
+// Lines over a common axis, in one lane or in one lane each. Points have no elements of their own, so that thousands of
+// neurons can be drawn; the pointer selects the nearest point, and the arrow keys move along a line.
 
 import { tickText } from '../../numbers.js';
 import { linear } from '../../scale.js';
@@ -19,17 +19,17 @@ import { drawColumns } from './axis.js';
  * @property {number[]} [high]
  *
  * @typedef {object} Lane
- * @property {string} name stands left of it
+ * @property {string} name the label on its left
  * @property {Series[]} series
  *
- * @typedef {object} Frame what does not change with the numbers
+ * @typedef {object} Frame everything that does not depend on the values
  * @property {string} name of the chart
- * @property {string} rows the rows' label
- * @property {string} columns the columns' label
+ * @property {string} rows label of the rows
+ * @property {string} columns label of the columns
  * @property {string[]} ticks a label for each column
  * @property {number} width of the lines
  * @property {number} height of a lane
- * @property {number} lanes how many there are
+ * @property {number} lanes number of lanes
  * @property {boolean} dense whether there are more columns than pixels
  *
  * @typedef {{ lane: number, series: number, column: number }} Point
@@ -38,7 +38,7 @@ import { drawColumns } from './axis.js';
  * @property {(point: Point, anchor: Anchor) => void} onPoint
  * @property {() => void} onLeave
  * @property {(point: Point) => void} onClick
- * @property {(point: Point) => string} name what a screen reader says of a point
+ * @property {(point: Point) => string} name accessible description of a point
  */
 
 const LEFT = 58;
@@ -59,7 +59,7 @@ export class LineChart {
   /** @type {(value: number) => number} */
   #y = () => 0;
   #middle = 0;
-  /** Where the keyboard is. @type {Point} */
+  /** The point that the keyboard is on. @type {Point} */
   #at = { lane: 0, series: 0, column: 0 };
 
   /** @param {Frame} frame @param {Hooks} hooks */
@@ -74,7 +74,7 @@ export class LineChart {
         class: 'lines', width: LEFT + frame.width + RIGHT, height: bottom + axis.height, tabindex: 0, role: 'slider', 'aria-label': frame.name,
         'aria-valuemin': 0, 'aria-valuemax': frame.ticks.length - 1, 'aria-valuenow': 0,
       },
-      // A ground that the pointer can be on.
+      // A transparent background that receives pointer events.
       s('rect', { width: LEFT + frame.width + RIGHT, height: bottom, fill: 'transparent', 'aria-hidden': 'true' }),
       s('g', { 'aria-hidden': 'true' }, ...axis.elements),
       this.#lines, this.#mark, this.#cursor,
@@ -96,7 +96,7 @@ export class LineChart {
   /**
    * @param {Lane[]} lanes
    * @param {{ low: number, high: number, middle: number | null, label: string }} scale
-   * @param {{ point: Point, text: string }[]} named points that are written beside the line
+   * @param {{ point: Point, text: string }[]} named points with a label beside the line
    */
   paint(lanes, { low, high, middle, label: text }, named) {
     const { height, width } = this.#frame;
@@ -146,7 +146,7 @@ export class LineChart {
     return label(text, isRight ? x - 4 : x + 4, baseline, { 'text-anchor': isRight ? 'end' : 'start', fill: 'var(--ink)', 'font-size': 10, stroke: 'var(--paper)', 'stroke-width': 2.5, 'paint-order': 'stroke' });
   }
 
-  /** Marks what another picture points at. @param {number} lane -1: every lane @param {number} column -1: the whole lane */
+  /** Marks what is hovered in another figure. @param {number} lane -1 for every lane @param {number} column -1 for the whole lane */
   mark(lane, column) {
     const lanes = lane >= 0 ? [lane] : this.#lanes.map((_, index) => index);
     if (lane < 0 && column < 0) return this.#mark.replaceChildren();
@@ -225,7 +225,7 @@ export class LineChart {
       ArrowUp: () => otherLine(-1),
       Home: () => ({ lane, series, column: 0 }),
       End: () => ({ lane, series, column: last }),
-      // From one extreme value to the next smaller one, and back.
+      // To the next less extreme value, and back.
       PageDown: () => ({ lane, series, column: this.#ranked(1) }),
       PageUp: () => ({ lane, series, column: this.#ranked(-1) }),
     };
@@ -242,14 +242,14 @@ export class LineChart {
     event.preventDefault();
   }
 
-  /** The column that is so many places further in the order of magnitude. @param {number} step */
+  /** The column `step` places further when sorted by magnitude. @param {number} step */
   #ranked(step) {
     const { lane, series, column } = this.#at;
     const numbers = this.#lanes[lane].series[series].numbers;
     const size = (/** @type {number} */ index) => Math.abs((numbers[index] ?? this.#middle) - this.#middle);
     const order = numbers.map((_, index) => index).sort((a, b) => size(b) - size(a) || a - b);
     const next = order.indexOf(column) + step;
-    // The first press goes to the most extreme point, wherever one stands.
+    // The first press goes to the most extreme point.
     if (step > 0 && column === 0 && order[0] !== 0) return order[0];
     return order[Math.max(0, Math.min(order.length - 1, next))];
   }

@@ -1,5 +1,5 @@
-// Draws the `line` part. One row in several groups: a line per group in one chart. Several rows: a panel per group, with
-// a line per row, or a lane per row where there are more columns than a chart has pixels.
+// Draws the `line` part. A single row: one chart with a line per group. Several rows: a panel per group with a line per
+// row, or with a lane per row if there are more columns than pixels.
 
 import { category, ordered } from '../../colour.js';
 import { h } from '../../dom.js';
@@ -21,7 +21,7 @@ import { peaks } from './peaks.js';
 /** @import { Context, View } from '../view.js' */
 /** @import { Lane, Point } from './chart.js' */
 
-/** More columns than this are drawn in lanes. */
+/** With more columns than this, rows are drawn in lanes. */
 const DENSE = 200;
 
 /** @param {Extract<Part, { kind: 'line' }>} part @param {Context} context */
@@ -31,17 +31,17 @@ export function drawLine(part, { actions, name }) {
   const view = viewOf(name);
   const columns = Math.max(1, ...grid.panels.map((panel) => columnCount(grid, panel)));
   const dense = columns > DENSE;
-  // Groups whose columns are other tokens cannot share an axis.
+  // Groups with different tokens as columns cannot share an axis.
   const together = grid.rows.ticks.length === 1 && !dense && grid.panels.every((panel) => panel.ticks === null);
   const alone = together || grid.panels.length === 1;
-  // As wide as the columns ask for; on a phone the whole line is seen at once.
+  // As wide as the columns need; on a phone the whole line fits on the screen.
   const room = Math.max(240, Math.min(690, document.documentElement.clientWidth - 110));
   const width = Math.min(room, dense ? (alone ? 690 : 310) : Math.max(alone ? 440 : 220, Math.min(690, columns * (alone ? 27 : 13))));
 
-  /** Which panels each chart shows; without a group that can be run there is none. */
+  /** The panels of each chart; none if no group can be run. */
   const shares = (together ? [grid.panels.map((_, index) => index)] : grid.panels.map((_, index) => [index])).filter((shown) => shown.length > 0);
   const charts = shares.map((shown) => {
-    /** What a point is: `[panel, row, column]`. @param {Point} point @returns {[number, number, number]} */
+    /** The cell of a point: `[panel, row, column]`. @param {Point} point @returns {[number, number, number]} */
     const cellOf = ({ lane, series, column }) => (together ? [shown[series], 0, column] : dense ? [shown[0], lane, column] : [shown[0], series, column]);
     const chart = new LineChart({
       name: together ? grid.title : `${grid.title}, ${grid.panels[shown[0]].name}`,
@@ -105,7 +105,7 @@ export function drawLine(part, { actions, name }) {
   return figure;
 }
 
-/** The vertical axis, one for all panels: from the lowest to the highest number, and the middle. @param {Grid} grid @param {View} view */
+/** The vertical axis, common to all panels: from the lowest to the highest value, including the middle. @param {Grid} grid @param {View} view */
 function scaleOf(grid, view) {
   const measure = measureOf(grid, view);
   const { middle, label } = grid.measures[measure];
@@ -130,7 +130,7 @@ function scaleOf(grid, view) {
  * @param {Grid} grid
  * @param {View} view
  * @param {number[]} shown
- * @param {{ dense: boolean, together: boolean }} manner
+ * @param {{ dense: boolean, together: boolean }} layout
  * @returns {Lane[]}
  */
 function lanesOf(grid, view, shown, { dense, together }) {
@@ -150,13 +150,13 @@ function lanesOf(grid, view, shown, { dense, together }) {
   return dense ? lines : [{ name: '', series: lines.flatMap((line) => line.series) }];
 }
 
-/** Layers have an order, other rows have none. @param {Grid} grid @param {number} row */
+/** Sequential colours for layers, categorical ones for other rows. @param {Grid} grid @param {number} row */
 function rowColour(grid, row) {
   const count = grid.rows.ticks.length;
   return grid.rows.counts === 'layer' ? ordered(row / Math.max(1, count - 1)) : category(row);
 }
 
-/** @param {Grid} grid @param {number} measure @param {{ dense: boolean, together: boolean }} manner */
+/** @param {Grid} grid @param {number} measure @param {{ dense: boolean, together: boolean }} layout */
 function legendOf(grid, measure, { dense, together }) {
   if (dense) return [h('li', { class: 'legend-note' }, `${grid.measures[measure].label}, by ${grid.columns.label}`)];
   if (!together) return grid.rows.ticks.map((tick, row) => item(`${grid.rows.counts === 'layer' ? `${grid.rows.label} ` : ''}${tick}`, rowColour(grid, row)));

@@ -1,10 +1,10 @@
-// Which point of a line the pointer means.
+// Which point of a line the pointer selects.
 
 /** @import { Numbers } from './path.js' */
 
 /**
- * The point nearest to the pointer; where there are more points than pixels, the most extreme one near it, because
- * that is the one whose peak can be seen there.
+ * The point nearest to the pointer; if there are more points than pixels, the most extreme one nearby, because its peak
+ * is what is visible there.
  *
  * @param {Numbers[]} lines
  * @param {{ x: number, y: number, xOf: (column: number) => number, yOf: (value: number) => number, middle: number, dense: boolean, left: number, width: number }} at

@@ -1,5 +1,5 @@
-// Paths of lines. A line with more points than pixels is drawn by its lowest and highest point in each half pixel, which
-// gives the same picture as all points would, in a fraction of the time.
+// Line paths. A line with more points than pixels is reduced to its minimum and maximum in each half pixel, which looks the
+// same as drawing all points, in a fraction of the time.
 
 import { area, line } from '../../vendor/dist/d3.js';
 import { px } from '../../svg.js';

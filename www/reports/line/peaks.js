@@ -1,11 +1,11 @@
-// The few points of dense lines that get their name beside them.
+// The few points of dense lines that are labelled.
 
 /** @import { Lane, Point } from './chart.js' */
 
 const MOST = 4;
 
 /**
- * The most extreme points of all lanes that are far enough from one another for their names.
+ * The most extreme points of all lanes that are far enough apart for their labels.
  *
  * @param {Lane[]} lanes
  * @param {number} middle
@@ -16,7 +16,7 @@ export function peaks(lanes, middle) {
   let found = [];
   let least = 0;
   lanes.forEach(({ series: [{ numbers }] }, lane) => {
-    // A name takes up this share of a line.
+    // A label takes up this share of a line.
     const room = numbers.length * 0.16;
     for (let column = 0; column < numbers.length; column += 1) {
       const value = numbers[column];

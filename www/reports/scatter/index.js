@@ -1,4 +1,4 @@
-// Draws the `scatter` part: heads as points, coloured by layer, in a panel per group on the same axes.
+// Draws the `scatter` part: heads as points, coloured by layer, one panel per group, on the same axes.
 
 import { ordered } from '../../colour.js';
 import { h } from '../../dom.js';
@@ -63,7 +63,7 @@ export function drawScatter(part, { actions, name }) {
   );
 }
 
-/** Both axes and all panels have one scale, from the smallest to the largest number, with a little room. @param {Scatter} part @param {number} measure @returns {[number, number]} */
+/** The common scale of both axes and all panels: from the smallest to the largest value, with a margin. @param {Scatter} part @param {number} measure @returns {[number, number]} */
 function domainOf(part, measure) {
   let low = 0;
   let high = 0;
@@ -88,7 +88,7 @@ function targetOf(name, layer) {
   return { component: name };
 }
 
-/** The same head, or any head of a layer that is pointed at as a whole. @param {Target} own @param {Target | null} target */
+/** Whether the target is this head, or this head's whole layer. @param {Target} own @param {Target | null} target */
 function matches(own, target) {
   if (!target) return false;
   const isWholeLayer = target.layer !== undefined && target.head === undefined && target.neuron === undefined && target.position === undefined;

@@ -1,4 +1,4 @@
-// One panel of a scatter: points with names on axes of one unit, with zero lines and the line on which both are equal.
+// One panel of a scatter: named points on axes with equal scales, with zero lines and the diagonal y = x.
 
 import { tickText } from '../../numbers.js';
 import { linear } from '../../scale.js';
@@ -11,16 +11,16 @@ import { label, px, s } from '../../svg.js';
  * @property {(point: number, anchor: Anchor) => void} onPoint
  * @property {() => void} onLeave
  * @property {(point: number) => void} onClick
- * @property {(point: number) => string} name what a screen reader says of a point
+ * @property {(point: number) => string} name accessible description of a point
  */
 
 const LEFT = 56;
 const TOP = 8;
 const RIGHT = 14;
 const BOTTOM = 40;
-/** How far from a point the pointer still means it, in pixels. */
+/** How close to a point the pointer has to be, in pixels. */
 const REACH = 14;
-/** How many of the outermost points get their name beside them. */
+/** How many of the outermost points are labelled. */
 const NAMED = 6;
 
 export class ScatterPlot {
@@ -56,7 +56,7 @@ export class ScatterPlot {
     this.#points = names.map((_, index) => s('circle', { r: 4, fill: colours[index], 'fill-opacity': 0.9, stroke: 'var(--paper)', 'stroke-width': 0.75, role: 'option', 'aria-selected': 'false' }));
     this.svg = s(
       'svg',
-      // Without a tab index Chromium stops at an SVG that hears of the focus.
+      // Without tabindex=-1, Chromium makes an SVG with focus listeners a tab stop.
       { class: 'scatter', tabindex: -1, width: LEFT + side + RIGHT, height: TOP + side + BOTTOM },
       s('rect', { width: LEFT + side + RIGHT, height: TOP + side + BOTTOM, fill: 'transparent' }),
       this.#axes, this.#mark,
@@ -121,7 +121,7 @@ export class ScatterPlot {
     });
   }
 
-  /** Marks points that another picture points at. @param {number[]} points */
+  /** Marks points that are hovered in another figure. @param {number[]} points */
   mark(points) {
     this.#mark.replaceChildren(...points.filter((point) => this.#places[point]).map((point) =>
       s('circle', { cx: this.#places[point][0], cy: this.#places[point][1], r: points.length > 1 ? 6 : 8, fill: 'none', stroke: 'var(--ink)', 'stroke-width': points.length > 1 ? 1 : 2 })));
@@ -186,7 +186,7 @@ export class ScatterPlot {
 
   /** @param {number} point @param {boolean} focus */
   #moveTo(point, focus) {
-    // Without its tabindex a point would lose the focus.
+    // Only if it is another point: removing its tabindex would blur the focused point.
     if (point !== this.#stop) this.#points[this.#stop].removeAttribute('tabindex');
     this.#stop = point;
     this.#points[point].setAttribute('tabindex', '0');

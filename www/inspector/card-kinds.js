@@ -1,4 +1,4 @@
-// What the three kinds of cards ask and show.
+// The three kinds of cards: what they request and how they draw it.
 
 import { h } from '../dom.js';
 import { actOnEnter, growWithText } from '../editor/field.js';
@@ -7,9 +7,9 @@ import { itemName } from './item.js';
 import { drawPatchedRun } from './patched-run.js';
 
 /** @import { Item } from './item.js' */
-/** @import { Manner } from './card.js' */
+/** @import { CardKind } from './card.js' */
 
-/** What of a head can be patched. */
+/** The activations of a head that can be patched. */
 const HEAD_SITES = [
   { site: 'hook_z', name: 'output' }, { site: 'hook_v', name: 'value' }, { site: 'hook_pattern', name: 'pattern' },
   { site: 'hook_q', name: 'query' }, { site: 'hook_k', name: 'key' },
@@ -17,9 +17,9 @@ const HEAD_SITES = [
 
 /**
  * @param {{ direction: () => string, open: (item: Item) => void }} page
- * @returns {Record<Item['kind'], Manner>}
+ * @returns {Record<Item['kind'], CardKind>}
  */
-export function manners({ direction, open }) {
+export function cardKinds({ direction, open }) {
   return {
     head: {
       what: 'Head',
@@ -57,7 +57,7 @@ export function manners({ direction, open }) {
   };
 }
 
-/** @param {(item: Item) => void} open @returns {Manner['fields']} */
+/** @param {(item: Item) => void} open @returns {CardKind['fields']} */
 function neuronFields(open) {
   return (item, card) => {
     const id = `neuron-text-${item.layer}-${item.neuron}`;
