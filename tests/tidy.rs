@@ -1,7 +1,7 @@
-//! The rules that the compiler does not know: who may use what, and what no file may contain.
+//! Rules that the compiler does not know: who may use what, and what no file may contain.
 //!
-//! Each test checks one rule on the repository's files, and that a made-up violation would be caught. Rules read source
-//! text, comments and test modules left out; what a rule cannot see is left to the reviewer.
+//! Each test checks one rule on the repository's files, and that it catches a violation. Rules read source
+//! text without comments and test modules; what a rule cannot see is left to the reviewer.
 
 use std::fs;
 use std::path::Path;
@@ -9,8 +9,9 @@ use std::path::Path;
 use regex::Regex;
 use walkdir::WalkDir;
 
-/// The modules of `crate/src` in reading order, as in `lib.rs`: a module may use its own line and the lines above it.
-/// The native command, `main.rs` and `cli/`, stands outside and uses the library like any other program.
+/// The modules of `crate/src` in reading order, as in `lib.rs`: a module may use its own line and the lines
+/// above it. The native command, `main.rs` and `cli/`, is outside and uses the library like any other
+/// program.
 const LAYERS: &[&[&str]] = &[
     &["error", "experiment", "reference", "report", "site", "unit"],
     &["tokens", "prompts", "presets"],
@@ -23,12 +24,12 @@ const LAYERS: &[&[&str]] = &[
     &["types", "web"],
 ];
 
-/// Review a file at this length, its tests not counted: it usually holds two things.
+/// Maximum lines of a file, its tests not counted: a longer one usually does two things and should be split.
 const LONGEST: usize = 400;
 
 /// A file of the repository.
 struct File {
-    /// Its path from the root, with slashes.
+    /// The path from the root, with forward slashes.
     path: String,
     text: String,
 }
@@ -68,7 +69,7 @@ impl File {
     }
 }
 
-/// All files that git would keep, as far as they are text.
+/// All text files that git would keep.
 fn repository() -> Vec<File> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ lies in the root");
     let skipped = [".git", "target", "dist", "node_modules"];
@@ -85,7 +86,7 @@ fn repository() -> Vec<File> {
         .collect()
 }
 
-/// The file that works on numbers which are in the program's own memory already. It waits for nothing.
+/// The file that works on tensors in main memory and therefore never blocks.
 const ONE_PASS: &str = "crate/src/model/fused.rs";
 
 /// Checks that `rule` finds `violation`, and finds nothing in the repository.
@@ -178,7 +179,7 @@ fn modules_use_only_what_stands_left_of_them() {
                  it in as data. The order is LAYERS in tests/tidy.rs.",
                 file.path
             )),
-            // The names that the crate's root re-exports are for its users.
+            // The names that the crate's root re-exports are for users of the crate.
             None => Some(format!(
                 "{}: `crate::{used}` is no module of LAYERS. Name the module that it comes from, or give the \
                  module its place in tests/tidy.rs.",
@@ -198,7 +199,7 @@ fn modules_use_only_what_stands_left_of_them() {
     );
 }
 
-/// What stands directly behind `crate::` in the file's code, singly or in braces.
+/// The names directly after `crate::` in the file's code, single or in braces.
 fn used_modules(file: &File) -> Vec<String> {
     let code: Vec<&str> = file.code().map(|(_, line)| line).collect();
     let code = code.join("\n");
@@ -236,7 +237,7 @@ fn braces_are_read() {
 
 #[test]
 fn the_page_never_runs_text_as_code() {
-    // Reading `outerHTML` makes text of elements, escaped: that is how a report becomes a file. Writing it is the danger.
+    // Reading `outerHTML` escapes text: that is how a report becomes a file. Writing it is the danger.
     let script = pattern(
         r"\beval\s*\(|\bnew Function\b|\.innerHTML\b|\.outerHTML\s*\+?=|insertAdjacentHTML|document\.write|setTimeout\(\s*[\x22'`]|javascript:",
     );
@@ -292,7 +293,7 @@ fn files_stay_short_enough_to_review() {
 
 #[test]
 fn no_file_names_a_machine() {
-    // Put together here, so that this file does not break its own rule.
+    // Assembled here, so that this file does not break its own rule.
     let folders = ["work", "root", "farm", "home", "Users"].join("|");
     let folder = pattern(&format!(r#"(^|[\s"'`(=:])/({folders})/"#));
     let hosts =
