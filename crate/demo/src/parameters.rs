@@ -57,7 +57,7 @@ fn block_shapes(config: &Config) -> [([usize; 2], f32); 8] {
 }
 
 impl Parameters {
-    /// Random weights.
+    /// Random initial weights.
     pub(crate) fn new(config: Config, seed: u64) -> Self {
         let device = Device::flex();
         let mut rng = Rng::with_seed(seed);

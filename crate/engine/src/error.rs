@@ -95,7 +95,7 @@ pub enum Error {
     /// No analysis has this name.
     #[error("There is no analysis `{name}`. There are: {known}.")]
     UnknownAnalysis {
-        /// The name asked for.
+        /// The requested name.
         name: String,
         /// The names in the catalogue.
         known: String,

@@ -81,7 +81,7 @@ pub struct Analysis {
     pub description: &'static str,
     /// The settings, in the order of the form.
     pub settings: &'static [Setting],
-    /// The notebook cell that repeats it with TransformerLens, if there is one.
+    /// The notebook cell that repeats it with TransformerLens. None: it has none and is left out.
     pub python: Option<PythonCell>,
     run: for<'a> fn(Map<String, Value>, &'a Job<'a>) -> Running<'a>,
 }

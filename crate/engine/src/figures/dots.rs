@@ -30,7 +30,7 @@ pub struct DotSeries {
     pub group: usize,
     /// One point per prompt.
     pub points: Vec<Dot>,
-    /// The mean over the prompts.
+    /// Mean over the prompts.
     pub mean: f64,
     /// 95 % bootstrap interval of the mean; null for a single prompt.
     pub interval: Option<[f64; 2]>,
@@ -40,7 +40,7 @@ pub struct DotSeries {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct Dot {
-    /// The prompt.
+    /// Text of the prompt.
     pub label: String,
     /// Value, in [`Dots::quantity`].
     pub value: f64,

@@ -73,15 +73,15 @@ pub enum Part {
 pub enum Quantity {
     /// Plain text.
     Text,
-    /// A token, drawn with visible spaces and its id.
+    /// A token with its id.
     Token,
     /// A whole number: a rank, a position.
     Count,
     /// A logit, in nats, up to an additive constant per prompt.
     Logit,
-    /// A difference of two logits, in nats; drawn as a bar around 0.
+    /// A difference of two logits, in nats.
     LogitDifference,
-    /// A probability from 0 to 1; drawn as a bar.
+    /// A probability from 0 to 1.
     Probability,
     /// The natural logarithm of a probability, in nats.
     LogProbability,

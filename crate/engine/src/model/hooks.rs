@@ -9,7 +9,7 @@ use burn::tensor::Tensor;
 use crate::error::{Error, Result};
 use crate::site::Site;
 
-/// An activation, with the axes that [`Site::axes`] names.
+/// An activation. Its site determines the axes.
 #[derive(Debug, Clone)]
 pub enum Activation {
     /// Rank 3, e.g. the residual stream.

@@ -11,12 +11,12 @@ use crate::model::process::{Affine, center, fold_value_biases};
 use crate::model::source::Source;
 use crate::model::vocabulary::{Unembedding, VocabBlocks};
 
-/// GPT-2, processed as TransformerLens processes it (see [`super::process`]).
+/// GPT-2, processed as TransformerLens does (see `process.rs`).
 #[derive(Debug, Clone)]
 pub struct Model {
-    /// The sizes.
+    /// Sizes, from `config.json`.
     pub config: Config,
-    /// Token embeddings, raw: [`super::forward`] centres the rows it selects.
+    /// Token embeddings, raw: [`Model::forward`] centres the rows it selects.
     pub embedding: VocabBlocks,
     /// Position embeddings, centred: `[n_ctx, d_model]`.
     pub positions: Tensor<2>,

@@ -25,7 +25,6 @@ const STAGE: &str = "Running the prompts";
 /// A group with its attributions.
 #[derive(Debug)]
 pub(in crate::analyses) struct Attributed {
-    /// The group.
     pub group: PreparedGroup,
     /// Per cell, a number for each prompt.
     pub numbers: PerPrompt,

@@ -59,15 +59,11 @@ pub(in crate::analyses) enum Columns {
 /// A patching map to compute.
 #[derive(Debug, Clone)]
 pub(in crate::analyses) struct PatchingMap {
-    /// Title of the figure.
     pub title: String,
-    /// How to read it.
     pub note: String,
-    /// The patched hook point.
     pub site: BlockSite,
     /// What one patch covers.
     pub columns: Columns,
-    /// The patched layers.
     pub layers: Vec<usize>,
 }
 
