@@ -1,8 +1,8 @@
-//! What the analyses report against TransformerLens, number by number, on Flex and on wgpu.
+//! The analyses' reports against TransformerLens, number by number, on Flex and on wgpu.
 //!
-//! Tolerances: attribution and attention 1e-4 of the largest magnitude in the map, normalised patching maps 2e-4
-//! absolute. f32 noise of these models is up to 1.1e-5 (`float32_noise` in each `expected.json`), mistakes show
-//! as 8e-4 or more (`fixtures/README.md`). The sweeps themselves are compared in `patching.rs`.
+//! Tolerances: attribution and attention 1e-4 of the largest magnitude in the map, normalised patching maps
+//! 2e-4 absolute. f32 noise of these models is up to 1.1e-5 (`float32_noise` in each `expected.json`),
+//! mistakes show as 8e-4 or more (`fixtures/README.md`). The sweeps themselves are compared in `patching.rs`.
 
 use patchlab::attribution::{AttributionSites, DirectLogitAttribution};
 use patchlab::device::DevicePreference;
@@ -16,9 +16,9 @@ use patchlab_tests::fixture::{DEVICES, Fixture, TINY, assert_close, grids, open,
 use pollster::block_on;
 use serde_json::{Value, json};
 
-/// Of the largest magnitude in a map.
+/// Relative to the largest magnitude in a map.
 const TOLERANCE: f64 = 1e-4;
-/// Of a normalised patching map, absolute.
+/// Absolute, for normalised patching maps.
 const NORMALIZED: f64 = 2e-4;
 
 fn tables(parts: &[Part]) -> Vec<&Table> {
@@ -27,7 +27,7 @@ fn tables(parts: &[Part]) -> Vec<&Table> {
     tables.collect()
 }
 
-/// A group's numbers in the measure shown first, as the fixtures have them: cell by cell, all prompts.
+/// A group's numbers in the default measure, in the fixtures' layout: cell by cell, all prompts.
 fn by_cell(grid: &Grid, group: usize) -> Vec<f64> {
     let panel = grid.panels.iter().find(|panel| panel.group == group).expect("the group's panel");
     panel.values[0].prompts.numbers().to_vec()
@@ -57,12 +57,12 @@ fn attributions_agree() {
                     let (shape, mut expected) = fixture.values(&name);
                     let found = by_cell(grids(&report.parts)[0], group);
                     if recorded == "layers" {
-                        // The report has the unembedding's bias as one component more.
+                        // The report has the unembedding's bias as an extra component.
                         expected.extend(fixture.values(&format!("group{group}/bias/unembed")).1);
                     }
                     assert_close(&what, &found, &expected, TOLERANCE * largest(&expected));
 
-                    // What is drawn is the mean of these.
+                    // The plotted values are the means of these.
                     let grid = grids(&report.parts)[0];
                     let prompts = shape[shape.len() - 1];
                     let means: Vec<f64> = expected.chunks_exact(prompts).map(mean).collect();
@@ -99,7 +99,7 @@ fn biases_agree() {
                         DirectLogitAttribution::new(session.model(), &run, readout.pairs())?.biases()?;
                     Reads::default().with(biases).fetch().await
                 });
-                // b_O and b_out in turn, layer by layer.
+                // b_O and b_out alternate, layer by layer.
                 let found = found.expect("biases").concat();
                 let found: Vec<f64> = found.into_iter().map(f64::from).collect();
                 let rows: Vec<&[f64]> = found.chunks_exact(clean.len()).collect();
@@ -116,7 +116,7 @@ fn biases_agree() {
     }
 }
 
-/// Every patching analysis: its settings, its maps in order, and whether they are large.
+/// Every patching analysis: its settings and its maps, in order.
 fn patching() -> Vec<(&'static str, Value, Vec<&'static str>)> {
     let site = |site: &str| json!({ "site": site });
     vec![
@@ -135,7 +135,8 @@ fn normalised_patching_maps_agree() {
         for device in DEVICES {
             let session = fixture.session(device);
             for (analysis, settings, maps) in patching() {
-                // Both directions, and everything on the software GPU, are compared before they are normalised.
+                // Both directions, and everything on the software GPU, are compared before normalising in
+                // `patching.rs`.
                 if device == DevicePreference::Wgpu && analysis != "head-patching" {
                     continue;
                 }
@@ -294,14 +295,15 @@ fn the_lens_in_words_agrees() {
                     &expected,
                     tolerance,
                 );
-                // Tokens where their neighbours in the list are further away than the tolerance.
+                // Tokens are compared only where their neighbours in the list are further away than the
+                // tolerance.
                 let (_, ids) = fixture.values(&format!("{recorded}/ids"));
                 let mut compared = 0;
                 for index in 0..ids.len() {
                     let near = |other: usize| {
                         other / 5 == index / 5 && (expected[other] - expected[index]).abs() < 2.0 * tolerance
                     };
-                    // What follows the last is not recorded.
+                    // The token after the last one is not recorded.
                     let last = index % 5 == 4;
                     let doubtful = last || near(index + 1) || (index > 0 && near(index - 1));
                     if !doubtful {
@@ -360,7 +362,7 @@ fn neurons_agree() {
     }
 }
 
-/// Fails if a check did, or if there are fewer than there should be.
+/// Fails if a check fails, or if checks are missing.
 fn all_checks_pass(what: &str, session: &Session, experiment: &Experiment) {
     let report = report(session, experiment, "checks", &Value::Null);
     assert_eq!(report.problems, [], "{what}");

@@ -1,4 +1,4 @@
-//! Checkpoints in every form that is read, and those that are refused with a message that helps.
+//! Checkpoints in every supported form, and refusals with a helpful message.
 
 use std::cell::RefCell;
 use std::ops::Range;
@@ -18,7 +18,7 @@ use pollster::block_on;
 use safetensors::tensor::Dtype;
 use serde_json::Value;
 
-/// The fixture's logit differences, one per group.
+/// The mean logit difference of each group.
 fn means(session: &Session, fixture: &Fixture) -> Vec<f64> {
     let report = report(session, &fixture.experiment, "logit-diff", &Value::Null);
     let Part::Dots(dots) = &report.parts[0] else { panic!("the first figure is the dots") };
@@ -40,7 +40,7 @@ fn formats_prefixes_masks_and_heads_give_the_same_model() {
         let reference =
             means(&open(&fixture.config, plain, DevicePreference::Cpu).expect("a good model"), &fixture);
 
-        // The causal masks that GPT-2's files carry are not used; this one would spoil everything.
+        // GPT-2's files carry causal masks, which are not used; this one would spoil everything.
         tensors.insert("h.0.attn.bias", vec![1, 1, 2, 2], vec![f32::NAN; 4]);
         let other = tensors.safetensors(dtype, "transformer.");
         let found =
@@ -60,7 +60,7 @@ fn an_untied_unembedding_is_used() {
     let missing = open(&untied, tensors.safetensors(Dtype::F32, ""), DevicePreference::Cpu);
     assert!(matches!(missing, Err(Error::TensorMissing(name)) if name == "lm_head.weight"));
 
-    // A head of twice the embedding doubles every logit difference.
+    // An unembedding of twice the embedding doubles every logit difference.
     let double: Vec<f32> = tensors.numbers("wte.weight").iter().map(|x| 2.0 * x).collect();
     let config = Config::from_json(&fixture.config).expect("a good config");
     tensors.insert("lm_head.weight", vec![config.d_vocab, config.d_model], double);
@@ -70,7 +70,7 @@ fn an_untied_unembedding_is_used() {
     assert_close("untied", &means(&session, &fixture), &expected, 1e-5);
 }
 
-/// The message of a refusal; a checkpoint that is accepted fails the test.
+/// The error message for a checkpoint; fails the test if the checkpoint is accepted.
 fn refusal(config: &str, weights: Vec<u8>) -> String {
     match open(config, weights, DevicePreference::Cpu) {
         Err(error) => error.to_string(),
@@ -160,7 +160,7 @@ fn the_full_shape_agrees_with_pytorch() {
     }
 }
 
-/// On the full shape the vocabulary comes in several blocks and the notebook's figures can be computed. The weights
+/// At full size the vocabulary takes several blocks and the notebook's figures can be computed. The weights
 /// are not GPT-2's, so the figures are compared with those of the analyses that they repeat.
 #[test]
 fn the_full_shape_has_the_notebooks_figures() {
@@ -201,7 +201,7 @@ fn the_full_shape_has_the_notebooks_figures() {
     let Part::Table(checks) = &checks.parts[0] else { panic!("a table") };
     assert!(checks.rows.iter().all(|row| row.mark == Some(Mark::Passed)), "{:?}", checks.rows);
 
-    // The rank of an answer is counted over all blocks: as test-prompt counts it in all logits.
+    // Ranks are counted over all blocks, as test-prompt counts them over all logits.
     let Part::Table(clean) = &report(&session, &first, "test-prompt", &Value::Null).parts[1] else {
         panic!("the second figure is the table")
     };
@@ -213,7 +213,7 @@ fn the_full_shape_has_the_notebooks_figures() {
     assert!(session.model().unembedding.vocab.blocks().len() > 1);
 }
 
-/// A source that counts what is asked of it.
+/// A source that records which ranges are read.
 struct Counting {
     inner: MemorySource,
     asked: Rc<RefCell<Vec<Range<u64>>>>,
@@ -252,7 +252,7 @@ impl Host for Listening {
 
 #[test]
 fn no_byte_is_read_twice_and_none_that_is_not_needed() {
-    // Eleven layers: sorted by name, h.10 stands before h.2. The mask is larger than any gap that is bridged.
+    // Eleven layers: sorted by name, h.10 comes before h.2. The mask is larger than any gap that is read through.
     let config_text = Fixture::read("tiny-a").config.replace("\"n_layer\": 3", "\"n_layer\": 11");
     let config = Config::from_json(&config_text).expect("a good config");
     let mut tensors = Tensors::generate("many layers", &config);

@@ -1,8 +1,8 @@
-//! What a sweep costs, counted: within 1.3 of the least that is needed, whatever the clock says.
+//! The cost of a sweep, in counted flops: within 1.3 of the minimum, whatever the clock says.
 //!
-//! The least, per patch and prompt, as derived in docs/speed.md: the positions from where the patch starts, in
-//! the layers after it enters; in the last layer keys and values of these, but the query, the output and the
-//! MLP of the last position only; and the two logits.
+//! The minimum per patch and prompt, as derived in docs/speed.md: the positions from the patch's start on, in
+//! the layers after it joins; in the last layer keys and values of these, but query, output and MLP of the
+//! last position only; and the two logits.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -22,12 +22,12 @@ use patchlab::site::BlockSite;
 use patchlab_tests::fixture::{Fixture, TINY};
 use pollster::block_on;
 
-/// What may be spent for what is needed.
+/// Most that may be spent, relative to the minimum.
 const SPENT: f64 = 1.3;
-/// What may be spent for what was spent before, as written down in tests/fixtures/operations.json.
+/// Most that may be spent, relative to what tests/fixtures/operations.json records.
 const RISE: f64 = 1.05;
 
-/// Operations of one patch on one prompt of `p` positions, of which `t` are run.
+/// Minimal flops of one patch on one prompt of `p` positions, of which `t` are computed.
 struct Least {
     d: f64,
     m: f64,
@@ -60,8 +60,8 @@ impl Least {
         (boundary..2 * self.layers).map(half).sum::<f64>() + 4.0 * self.d
     }
 
-    /// What the layer after a neuron need not multiply, because the change is of rank one: queries, keys and values;
-    /// in their place each neuron's own row, once for all prompts.
+    /// What the layer after a neuron saves because the change is of rank one: the products for queries, keys
+    /// and values, less those for each neuron's own row, once for all prompts.
     fn rank_one(&self, layer: usize, prompts: f64) -> f64 {
         match layer + 1 {
             next if next < self.layers => {
@@ -72,14 +72,14 @@ impl Least {
         }
     }
 
-    /// What a head's or a neuron's change writes into the residual stream.
+    /// Writing a head's or a neuron's change into the residual stream.
     fn written(&self, boundary: usize, width: f64) -> f64 {
         let positions = if boundary > 2 * (self.layers - 1) { 1.0 } else { self.t };
         2.0 * positions * width * self.d
     }
 }
 
-/// The least for a patch and one of so many prompts.
+/// The minimum for a patch on one of `prompts` prompts.
 fn least(config: &Config, case: &PreparedCase, patch: &Patch, prompts: usize) -> f64 {
     let differing = case.clean.iter().zip(&case.corrupted).position(|(a, b)| a != b);
     let (Some(differing), p) = (differing, case.clean.len()) else { return 0.0 };
@@ -119,18 +119,21 @@ fn sweeps_spend_little_more_than_they_need_and_no_more_than_before() {
         let cases = &groups[0].cases;
         let p = cases[0].clean.len();
         let layers = 0..config.n_layers;
-        let at = |site, unit, position| move |layer| Patch { site, layer, head_or_neuron: unit, position };
+        let at = |site, index, position| move |layer| Patch { site, layer, head_or_neuron: index, position };
         let stream = |site| -> Vec<Patch> {
             (0..p).flat_map(|position| layers.clone().map(at(site, None, Some(position)))).collect()
         };
-        let units = |site, count: usize| -> Vec<Patch> {
-            (0..count).flat_map(|unit| layers.clone().map(at(site, Some(unit), None))).collect()
+        let heads_or_neurons = |site, count: usize| -> Vec<Patch> {
+            (0..count).flat_map(|index| layers.clone().map(at(site, Some(index), None))).collect()
         };
         let maps: Vec<Vec<Patch>> = [BlockSite::ResidPre, BlockSite::AttnOut, BlockSite::MlpOut]
             .into_iter()
             .map(stream)
-            .chain([BlockSite::Z, BlockSite::V, BlockSite::Pattern].map(|site| units(site, config.n_heads)))
-            .chain([units(BlockSite::MlpPost, config.d_mlp)])
+            .chain(
+                [BlockSite::Z, BlockSite::V, BlockSite::Pattern]
+                    .map(|site| heads_or_neurons(site, config.n_heads)),
+            )
+            .chain([heads_or_neurons(BlockSite::MlpPost, config.d_mlp)])
             .collect();
         for patches in maps {
             let needed: f64 = patches
@@ -145,7 +148,8 @@ fn sweeps_spend_little_more_than_they_need_and_no_more_than_before() {
                     runs: &runs,
                     direction: Direction::Denoise,
                     patches: &patches,
-                    // Chunks of the same size whatever the number of threads, so that counts are the same everywhere.
+                    // Chunks of the same size whatever the number of threads, so that counts are the same
+                    // everywhere.
                     chunk_bytes: CHUNK_BYTES / 2 * thread::available_parallelism().map_or(1, usize::from),
                 };
                 flops::take();

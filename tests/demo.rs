@@ -44,7 +44,7 @@ fn it_continues_contractions() {
     }
 }
 
-/// The reference values beside the weights are PyTorch's, and the engine meets them.
+/// The reference values beside the weights are PyTorch's, and the engine reproduces them.
 #[test]
 fn it_says_what_pytorch_says() {
     let text = |name: &str| fs::read_to_string(folder().join(name)).expect(name);
@@ -69,7 +69,7 @@ fn it_says_what_pytorch_says() {
     let good = open(text("reference.json")).expect("a good model");
     assert!(rows(&good).iter().all(|row| row.mark == Some(Mark::Passed)));
 
-    // A reference of another model is not met, and one that cannot be read is refused.
+    // Another model's reference does not match, and an unreadable one is refused.
     let other = text("reference.json").replacen("\"logit_difference\": 5.", "\"logit_difference\": 6.", 1);
     let marks: Vec<_> = rows(&open(other).expect("a good model")).iter().map(|row| row.mark).collect();
     assert_eq!(marks, [Some(Mark::Failed), Some(Mark::Passed)]);

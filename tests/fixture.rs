@@ -36,7 +36,7 @@ pub struct Fixture {
 /// The small models.
 pub const TINY: [&str; 2] = ["tiny-a", "tiny-b"];
 
-/// Both devices that every native test runs on.
+/// The devices that every native test runs on.
 pub const DEVICES: [DevicePreference; 2] = [DevicePreference::Cpu, DevicePreference::Wgpu];
 
 impl Fixture {
@@ -90,7 +90,7 @@ pub fn report(session: &Session, experiment: &Experiment, analysis: &str, settin
     try_report(session, experiment, analysis, settings, &Quiet).expect(analysis)
 }
 
-/// Runs an analysis of an experiment for `viewer`.
+/// Runs an analysis of an experiment, reporting to `viewer`.
 ///
 /// # Errors
 /// What the analysis refuses.
@@ -140,7 +140,7 @@ pub fn assert_close(what: &str, found: &[f64], expected: &[f64], tolerance: f64)
         .zip(expected)
         .enumerate()
         .map(|(index, (found, expected))| (index, (found - expected).abs()))
-        // NaN is worse than everything.
+        // NaN counts as the worst.
         .max_by(|(_, a), (_, b)| a.total_cmp(b));
     if let Some((index, error)) = worst
         && (error.is_nan() || error > tolerance)

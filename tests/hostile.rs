@@ -1,6 +1,6 @@
-//! Hostile input: whatever a stranger's file or server says is read or refused in words. What must hold stands in
-//! `fuzz/src/`, which the fuzz targets share; here it meets their corpus, random bytes, and documents of sizes that a
-//! fuzzer does not reach.
+//! Hostile input: whatever a file or server says, it is read or refused with a message. The properties are in
+//! `fuzz/src/`, which the fuzz targets share; here they are checked on the committed corpus, on random bytes,
+//! and on documents larger than a fuzzer reaches.
 
 use std::fs;
 use std::path::Path;
@@ -21,7 +21,7 @@ use proptest::sample::Index;
 #[allow(unreachable_pub, reason = "the fuzz targets use it as a library")]
 mod targets;
 
-/// A target's function.
+/// A fuzz target's function.
 type Target = fn(&[u8]);
 
 const TARGETS: [(&str, Target); 5] = [
@@ -32,7 +32,7 @@ const TARGETS: [(&str, Target); 5] = [
     ("tokenizer", targets::tokenizer),
 ];
 
-/// The committed inputs of a target, by name.
+/// A target's committed inputs, by name.
 fn corpus(target: &str) -> Vec<(String, Vec<u8>)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target);
     let mut inputs: Vec<(String, Vec<u8>)> = fs::read_dir(&folder)
@@ -54,14 +54,14 @@ fn the_corpus_is_read_or_refused() {
         assert!(!inputs.is_empty(), "{name} has no inputs");
         for (input, bytes) in inputs {
             assert!(bytes.len() <= 4096, "{name}/{input} is too large to keep");
-            // If this fails, the panic above says why; the file says what.
+            // On failure, the panic above says why, and this names the file.
             let result = std::panic::catch_unwind(|| target(&bytes));
             assert!(result.is_ok(), "the input is tests/fuzz/corpus/{name}/{input}");
         }
     }
 }
 
-/// Inputs from the corpus with some bytes changed, put in or cut out: nearly right is the way past the first check.
+/// Corpus inputs with some bytes changed, inserted or removed: nearly valid inputs get past the first checks.
 fn damaged(target: &'static str) -> impl Strategy<Value = Vec<u8>> {
     let inputs: Vec<Vec<u8>> = corpus(target).into_iter().map(|(_, bytes)| bytes).collect();
     let change = (any::<Index>(), 0..4usize, any::<u8>(), 1..20usize);
@@ -80,7 +80,7 @@ fn damaged(target: &'static str) -> impl Strategy<Value = Vec<u8>> {
     })
 }
 
-/// A number that a size may be: small, large, or none at all.
+/// A size in JSON: small, large, or not a valid size.
 fn size() -> impl Strategy<Value = String> {
     let odd =
         ["-1", "1.5", "8.0", "1e999", "null", "\"8\"", "[]", "18446744073709551615", "18446744073709551616"];
@@ -92,7 +92,7 @@ fn size() -> impl Strategy<Value = String> {
     ]
 }
 
-/// Texts as nobody types them.
+/// Texts that nobody would type.
 fn text() -> impl Strategy<Value = String> {
     prop_oneof![
         3 => any::<String>(),
@@ -163,7 +163,7 @@ fn nesting_of_any_depth_is_refused() {
     }
 }
 
-/// A host that claims the largest model there can be is believed by nobody: nothing is set aside for it.
+/// A claim of the largest model allowed must not allocate anything.
 #[test]
 fn the_largest_claim_costs_nothing() {
     let (most, wide) = (1 << 20, 1 << 16);
@@ -177,7 +177,7 @@ fn the_largest_claim_costs_nothing() {
     targets::claimed(&tensors);
 }
 
-/// A header as long as is read, and all of it tensors.
+/// A header of maximum length, full of tensors.
 #[test]
 fn a_header_full_of_names_is_read() {
     let entry = |index: usize| format!(r#""{index}":{{"dtype":"U8","shape":[0],"data_offsets":[0,0]}}"#);
@@ -226,7 +226,7 @@ fn a_page_pasted_as_an_answer_is_not_repeated() {
     assert!(message.contains(r#""An" " answer""#) && message.ends_with("..."), "{message}");
 }
 
-/// What is refused for being hostile must leave in peace what people have.
+/// Guarding against hostile files must not refuse the files that people have.
 #[test]
 fn tokenizers_of_the_family_are_still_taken() {
     let inputs = corpus("tokenizer");
@@ -247,7 +247,7 @@ fn tokenizers_of_the_family_are_still_taken() {
     }
     let good = Tokenizer::from_json(input("good")).expect("taken");
     assert_eq!(good.encode("abab a", true).expect("plain text"), [6, 5, 4]);
-    // The largest id counts, not the number of tokens: the model must have a row for it.
+    // The largest id counts, not the number of tokens: the model needs a row for it.
     assert_eq!(Tokenizer::from_json(input("ids-gap")).expect("taken").len(), 1 << 20);
 
     for (name, said) in [

@@ -114,7 +114,7 @@ fn log_probabilities_agree() {
                 &row,
                 TOLERANCE,
             );
-            // A prompt as long as the model's context.
+            // A prompt that fills the model's context.
             let long = vec![ids(&fixture.expected["long_tokens"])];
             assert_eq!(long[0].len(), session.info().n_ctx);
             let (logits, _) = record(&session, &long, &[]);
@@ -151,7 +151,7 @@ fn answers_are_placed_in_the_whole_vocabulary() {
                         case.text
                     );
                     assert_close("answer", &[stats.answer.row(0)[prompt]], &[answer], 1e-6);
-                    // The device sums 50,257 numbers in f32, which costs up to some 2e-5.
+                    // The device sums 50,257 numbers in f32, at a cost of up to some 2e-5.
                     let found = vocabulary.log_sum_exp.row(0)[prompt];
                     assert_close("log-sum-exp", &[found], &[log_sum_exp(row)], 5e-5);
                 }
@@ -174,7 +174,7 @@ fn every_recorded_site_agrees() {
                 let found = numbers(cache.get(site).expect("everything is recorded"));
                 let (_, expected) = fixture.values(&name);
                 let largest = expected.iter().filter(|x| x.is_finite()).fold(1.0f64, |m, x| m.max(x.abs()));
-                // Masked scores are -inf here and in TransformerLens; the fixtures have 0 in their place.
+                // Masked scores are -inf here and in TransformerLens; the fixtures store 0 instead.
                 let unmasked = |(found, expected): (&f64, &f64)| {
                     if found.is_infinite() {
                         assert_eq!(*expected, 0.0, "{name}");
@@ -327,7 +327,7 @@ fn a_patch_that_does_not_fire_is_an_error() {
     let value = cache.get(Site::Block(0, BlockSite::Z)).expect("recorded").clone();
     let whole: Vec<_> = value.shape().into_iter().map(|size| 0..size).collect();
 
-    // A layer that the model does not have, a head that it does not have, an empty range, another site's value.
+    // A layer and a head that the model does not have, an empty range, another site's value.
     let beyond =
         Replacement { site: Site::Block(9, BlockSite::Z), range: whole.clone(), value: value.clone() };
     let mut head =

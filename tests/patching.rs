@@ -1,9 +1,9 @@
 //! The sweeps against TransformerLens, and the fast path against its definition.
 //!
-//! Tolerances. Patching maps against TransformerLens: 2e-4 absolute on logits; f32 noise of these models is up to
-//! 1.1e-5 (`float32_noise` in each `expected.json`), mistakes show as 8e-4 or more except the erf form of GELU,
-//! which shows in log-probabilities (`parity.rs`). Fast against plain: 1e-5 of the largest logit, some ten
-//! times the rounding of one sum of that size.
+//! Tolerances. Patching maps against TransformerLens: 2e-4 absolute on logits; f32 noise of these models is
+//! up to 1.1e-5 (`float32_noise` in each `expected.json`), mistakes show as 8e-4 or more except the erf form
+//! of GELU, which shows in log-probabilities (`parity.rs`). Fast against plain: 1e-5 of the largest logit,
+//! some ten times the rounding of one sum of that size.
 
 use patchlab::device::{self, Adapter, DevicePreference};
 use patchlab::host::ProgressUnit;
@@ -32,7 +32,7 @@ fn recorded(site: BlockSite) -> &'static str {
     }
 }
 
-/// Runs a sweep, in chunks of at most `chunk_bytes`, and returns what each patch ends in.
+/// Runs a sweep in chunks of at most `chunk_bytes`, and returns the final logits of each patch.
 fn swept(
     model: &Model,
     cases: &[PreparedCase],
@@ -62,8 +62,8 @@ fn swept(
     })
 }
 
-/// Every cell of a map that the fixtures have: layer, then head or neuron or position, then perhaps position.
-fn cells_of(site: BlockSite, shape: &[usize], by_position: bool) -> Vec<Patch> {
+/// Every patch of a recorded map: layer, then head, neuron or position, then possibly position.
+fn patches_of(site: BlockSite, shape: &[usize], by_position: bool) -> Vec<Patch> {
     let stream = matches!(
         site,
         BlockSite::ResidPre
@@ -72,21 +72,21 @@ fn cells_of(site: BlockSite, shape: &[usize], by_position: bool) -> Vec<Patch> {
             | BlockSite::AttnOut
             | BlockSite::MlpOut
     );
-    let mut cells = Vec::new();
+    let mut patches = Vec::new();
     for layer in 0..shape[0] {
         for second in 0..shape[1] {
             if by_position {
-                let cell =
+                let patch =
                     |position| Patch { site, layer, head_or_neuron: Some(second), position: Some(position) };
-                cells.extend((0..shape[2]).map(cell));
+                patches.extend((0..shape[2]).map(patch));
             } else if stream {
-                cells.push(Patch { site, layer, head_or_neuron: None, position: Some(second) });
+                patches.push(Patch { site, layer, head_or_neuron: None, position: Some(second) });
             } else {
-                cells.push(Patch { site, layer, head_or_neuron: Some(second), position: None });
+                patches.push(Patch { site, layer, head_or_neuron: Some(second), position: None });
             }
         }
     }
-    cells
+    patches
 }
 
 #[test]
@@ -107,7 +107,7 @@ fn every_map_agrees_with_transformer_lens() {
                 let site = BlockSite::patchable()
                     .find(|site| recorded(*site) == map.trim_end_matches("_by_position"))
                     .expect("a patchable site");
-                // A software GPU takes minutes over all neurons and positions: one group of each there.
+                // A software GPU takes minutes over all neurons and positions: only one group of each there.
                 if device == DevicePreference::Wgpu
                     && group > 0
                     && (by_position || site == BlockSite::MlpPost)
@@ -115,17 +115,17 @@ fn every_map_agrees_with_transformer_lens() {
                     continue;
                 }
                 let (shape, expected) = fixture.values(&name);
-                let cells = cells_of(site, &shape, by_position);
-                // Nor the whole vocabulary in every map.
+                let patches = patches_of(site, &shape, by_position);
+                // Nor is the whole vocabulary unembedded for every map there.
                 let vocabulary = device == DevicePreference::Cpu || site == BlockSite::ResidPre;
                 let options = (vocabulary, CHUNK_BYTES);
-                let found = swept(session.model(), &groups[group].cases, direction, &cells, options);
+                let found = swept(session.model(), &groups[group].cases, direction, &patches, options);
                 let compare = |what: &str, found: &[f64], expected: &[f64]| {
                     let what = format!("{} {device:?} {rest}/{what}", fixture.name);
                     assert_close(&what, found, expected, TOLERANCE);
                 };
                 let differences: Vec<f64> =
-                    (0..cells.len()).flat_map(|patch| found.logit_differences(patch)).collect();
+                    (0..patches.len()).flat_map(|patch| found.logit_differences(patch)).collect();
                 compare("logit_diff", &differences, &expected);
                 compare("answer", found.answer.numbers(), &fixture.values(&format!("{rest}/answer")).1);
                 if let Some(vocabulary) = &found.vocabulary {
@@ -148,7 +148,7 @@ struct Draw {
     d_head: usize,
     d_mlp: usize,
     prompts: Vec<(Vec<u32>, Vec<u32>)>,
-    cells: Vec<Patch>,
+    patches: Vec<Patch>,
     noise: bool,
     chunk_bytes: usize,
 }
@@ -156,7 +156,7 @@ struct Draw {
 const VOCABULARY: u32 = 90;
 
 fn prompts(positions: usize) -> impl Strategy<Value = (Vec<u32>, Vec<u32>)> {
-    // Few different tokens, so that prompts share beginnings and sometimes are equal.
+    // Few tokens change, so that clean and corrupted share a beginning and sometimes are equal.
     let pair = (
         prop::collection::vec(0..VOCABULARY, positions),
         prop::collection::vec(prop::bool::weighted(0.3), positions),
@@ -169,49 +169,50 @@ fn prompts(positions: usize) -> impl Strategy<Value = (Vec<u32>, Vec<u32>)> {
     })
 }
 
-fn cells(layers: usize, heads: usize, d_mlp: usize, positions: usize) -> impl Strategy<Value = Vec<Patch>> {
+fn patches(layers: usize, heads: usize, d_mlp: usize, positions: usize) -> impl Strategy<Value = Vec<Patch>> {
     let position = prop::option::of(0..positions);
-    let cell = (
+    let patch = (
         prop::sample::select(BlockSite::patchable().collect::<Vec<_>>()),
         0..layers,
         0..heads,
         0..d_mlp,
         position,
     );
-    let cell = cell.prop_map(|(site, layer, head, neuron, position)| {
+    let patch = patch.prop_map(|(site, layer, head, neuron, position)| {
         use BlockSite::*;
-        let unit = match site {
+        let index = match site {
             Q | K | V | Z | Pattern => Some(head),
             MlpPost => Some(neuron),
             _ => None,
         };
-        Patch { site, layer, head_or_neuron: unit, position }
+        Patch { site, layer, head_or_neuron: index, position }
     });
-    prop::collection::vec(cell, 1..24)
+    prop::collection::vec(patch, 1..24)
 }
 
 fn draw() -> impl Strategy<Value = Draw> {
     (1usize..4, 1usize..4, 0usize..3, 3usize..12, 1usize..7, 1usize..4).prop_flat_map(
         |(layers, heads, wider, d_mlp, positions, count)| {
-            // A residual stream of two or three numbers now and then has them nearly equal, and then LayerNorm makes the
-            // last bit's rounding hundreds of times as large, in either way of patching. Eight are not equal by chance.
+            // A residual stream of width two or three occasionally has nearly equal numbers, and then
+            // LayerNorm magnifies rounding in the last bit several hundredfold, on either path. Eight numbers
+            // are not equal by chance.
             let d_head = 8usize.div_ceil(heads) + wider;
             (
                 any::<u64>(),
                 // Prompts of different lengths; positions are drawn within the shortest.
                 prop::collection::vec((positions..positions + 3).prop_flat_map(prompts), count),
-                cells(layers, heads, d_mlp, positions),
+                patches(layers, heads, d_mlp, positions),
                 any::<bool>(),
                 prop::sample::select(vec![1, 2000, CHUNK_BYTES]),
             )
-                .prop_map(move |(seed, prompts, cells, noise, chunk_bytes)| Draw {
+                .prop_map(move |(seed, prompts, patches, noise, chunk_bytes)| Draw {
                     seed,
                     layers,
                     heads,
                     d_head,
                     d_mlp,
                     prompts,
-                    cells,
+                    patches,
                     noise,
                     chunk_bytes,
                 })
@@ -267,20 +268,20 @@ proptest! {
     #[test]
     fn the_fast_path_is_the_plain_one(draw in draw()) {
         let (model, cases, direction) = (draw.model(), draw.cases(), draw.direction());
-        let fast = swept(&model, &cases, direction, &draw.cells, (true, draw.chunk_bytes));
-        let sites: Vec<BlockSite> = draw.cells.iter().map(|cell| cell.site).collect();
+        let fast = swept(&model, &cases, direction, &draw.patches, (true, draw.chunk_bytes));
+        let sites: Vec<BlockSite> = draw.patches.iter().map(|patch| patch.site).collect();
         let slow = block_on(async {
             let runs = Runs::record(&model, &cases, true, &SweepSites::new(&sites, &model.config)).await?;
             let mut all = Vec::new();
-            for &cell in &draw.cells {
-                all.push(plain::stats(&model, &runs, direction, cell).await?);
+            for &patch in &draw.patches {
+                all.push(plain::stats(&model, &runs, direction, patch).await?);
             }
             Ok::<_, patchlab::Error>(all)
         }).expect("plain runs");
         let norms = |stats: &LogitStats, run: usize| {
             stats.vocabulary.as_ref().expect("asked for").log_sum_exp.row(run).to_vec()
         };
-        for (index, (cell, slow)) in draw.cells.iter().zip(&slow).enumerate() {
+        for (index, (patch, slow)) in draw.patches.iter().zip(&slow).enumerate() {
             let (answers, distractors) = (slow.answer.row(0), slow.distractor.row(0));
             let (fast_norms, slow_norms) = (norms(&fast, index), norms(slow, 0));
             for prompt in 0..cases.len() {
@@ -290,7 +291,7 @@ proptest! {
                     (fast.distractor.row(index)[prompt], distractors[prompt]),
                     (fast_norms[prompt], slow_norms[prompt]),
                 ] {
-                    prop_assert!((fast - slow).abs() <= 1e-5 * size, "{cell}: {fast} is not {slow}");
+                    prop_assert!((fast - slow).abs() <= 1e-5 * size, "{patch}: {fast} is not {slow}");
                 }
             }
         }

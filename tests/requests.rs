@@ -1,4 +1,4 @@
-//! What every analysis does with requests that are wrong, odd, cancelled, or watched.
+//! How every analysis handles requests that are wrong, unusual, cancelled or previewed.
 
 use std::cell::{Cell as Counter, RefCell};
 
@@ -38,7 +38,7 @@ fn every_analysis_runs_with_its_defaults() {
         let report = report(&session, &fixture.experiment, analysis.name, &Value::Null);
         assert_eq!(report.problems, [], "{}", analysis.name);
         assert!(!report.parts.is_empty(), "{}", analysis.name);
-        // What is no number would become null, which does not read back.
+        // NaN would become null, which does not deserialize.
         let text = serde_json::to_string(&report).expect("JSON");
         assert!(serde_json::from_str::<Report>(&text).is_ok(), "{}", analysis.name);
     }
@@ -129,7 +129,7 @@ fn a_pair_without_a_difference_is_pointed_out_and_changes_nothing() {
     assert_eq!(found.problems.len(), 1);
     assert_eq!(found.problems[0].code, "identical-prompts");
     for grid in grids(&found.parts) {
-        // Exactly nothing, not almost: the patch is not even run.
+        // Exactly zero: the patch is not even run.
         let shares = &grid.panels[0].values[0].prompts;
         assert!(shares.prompt(1).all(|share| share == 0.0));
         assert!(shares.prompt(0).any(|share| share != 0.0));
@@ -139,7 +139,7 @@ fn a_pair_without_a_difference_is_pointed_out_and_changes_nothing() {
 #[test]
 fn means_too_close_to_normalise_are_shown_as_they_are() {
     let (_, session) = session();
-    // Each prompt corrupts the other and both want the same answer: the means are equal.
+    // Each prompt corrupts the other and both have the same answer: the means are equal.
     let pairs = vec![
         pair("They're here and they", "They are here and they"),
         pair("They are here and they", "They're here and they"),
@@ -153,7 +153,7 @@ fn means_too_close_to_normalise_are_shown_as_they_are() {
     assert!(grid.panels[0].values[0].mean.iter().all(Option::is_some));
 }
 
-/// Cancels after so many steps, and counts what it hears afterwards.
+/// Cancels after this many steps, and counts the progress reported after that.
 struct Impatient {
     steps: Counter<usize>,
     after: Counter<usize>,
@@ -182,7 +182,7 @@ fn cancelling_takes_effect_at_the_next_step() {
             let host = Impatient { steps: Counter::new(steps), after: Counter::new(0) };
             match try_report(&session, &fixture.experiment, analysis.name, &Value::Null, &host) {
                 Err(Error::Cancelled) => {}
-                // Short analyses may be done before.
+                // Short analyses may finish first.
                 Ok(_) => assert!(host.steps.get() > 0, "{} went on", analysis.name),
                 Err(other) => panic!("{}: {other}", analysis.name),
             }
@@ -191,7 +191,7 @@ fn cancelling_takes_effect_at_the_next_step() {
     }
 }
 
-/// Wants every preview and every step.
+/// Requests every preview and records all progress.
 #[derive(Default)]
 struct Curious {
     previews: RefCell<Vec<(usize, Part)>>,
@@ -245,7 +245,7 @@ fn pictures_fill_in_and_end_as_the_report_has_them() {
                 }
             }
         }
-        // One batch for each position; all heads or neurons of a small model fit into one chunk.
+        // One batch per position; all heads or neurons of a small model fit into one chunk.
         let many = ["residual-patching", "component-patching"].contains(&analysis);
         assert!(unfinished > 0 || !many, "{analysis} showed nothing before it was done");
         assert!(!previews.is_empty(), "{analysis} showed nothing");
@@ -272,14 +272,14 @@ fn groups_can_be_subtracted() {
     let found: Vec<f64> = values.mean.iter().map(|mean| mean.expect("computed")).collect();
     assert_close("difference", &found, &expected, 1e-12);
     assert!(values.low.iter().zip(&values.high).all(|(low, high)| low <= high));
-    // Independent prompts: wider than either group's own interval would be around a fixed other mean.
+    // The groups are independent: wider than either group's own interval.
     let width = |low: &[f64], high: &[f64]| high.iter().zip(low).map(|(high, low)| high - low).sum::<f64>();
     let own = &grid.panels[1].values[0];
     assert!(width(&values.low, &values.high) > width(&own.low, &own.high));
     assert!(difference(grid, 1, 7).is_none());
 }
 
-/// A group too large to be recorded at once is run in parts, and each prompt says what it says alone.
+/// A group too large to be recorded at once is run in parts, with the same results for each prompt as alone.
 #[test]
 fn parts_of_a_large_group_are_put_together_in_order() {
     let (_, session) = session();
@@ -307,7 +307,7 @@ fn parts_of_a_large_group_are_put_together_in_order() {
     }
 }
 
-/// Numbers of prompts are those of the experiment as typed, whichever of its pairs have faults.
+/// Prompts keep the indices of the experiment as typed, whichever of its pairs have faults.
 #[test]
 fn prompts_keep_their_numbers_when_others_are_left_out() {
     let (_, session) = session();

@@ -1,4 +1,4 @@
-//! The rules that the compiler does not know: who may use what, and what no file may contain.
+//! Rules that the compiler does not know: who may use what, and what no file may contain.
 //!
 //! Each test checks one rule on the repository's files, and that a made-up violation would be caught. Which package may
 //! use which is Cargo's business; what Cargo does not refuse is asked of it here.
@@ -41,7 +41,7 @@ const LONGEST: usize = 400;
 
 /// A file of the repository.
 struct File {
-    /// Its path from the root, with slashes.
+    /// The path from the root, with forward slashes.
     path: String,
     text: String,
 }
@@ -72,7 +72,7 @@ impl File {
     }
 }
 
-/// All files that git would keep, as far as they are text.
+/// All text files that git would keep.
 fn repository() -> Vec<File> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ lies in the root");
     let skipped = [".git", "target", "dist", "node_modules"];
@@ -222,7 +222,7 @@ fn modules_use_only_what_stands_left_of_them() {
                  data. The order is LAYERS in tests/tidy.rs.",
                 file.path, module[0]
             )),
-            // The names that the crate's root re-exports are for its users.
+            // The names that the crate's root re-exports are for users of the crate.
             None => Some(format!(
                 "{}: `crate::{used}` is no module of LAYERS. Name the module that it comes from, or give the module \
                  its place in tests/tidy.rs.",
@@ -252,7 +252,7 @@ fn modules_use_only_what_stands_left_of_them() {
 
 #[test]
 fn the_page_never_runs_text_as_code() {
-    // Reading `outerHTML` makes text of elements, escaped: that is how a report becomes a file. Writing it is the danger.
+    // Reading `outerHTML` escapes text: that is how a report becomes a file. Writing it is the danger.
     let script = pattern(
         r"\beval\s*\(|\bnew Function\b|\.innerHTML\b|\.outerHTML\s*\+?=|insertAdjacentHTML|document\.write|setTimeout\(\s*[\x22'`]|javascript:",
     );
@@ -308,7 +308,7 @@ fn files_stay_short_enough_to_review() {
 
 #[test]
 fn no_file_names_a_machine() {
-    // Put together here, so that this file does not break its own rule.
+    // Assembled here, so that this file does not break its own rule.
     let folders = ["work", "root", "farm", "home", "Users"].join("|");
     let folder = pattern(&format!(r#"(^|[\s"'`(=:])/({folders})/"#));
     let hosts =

@@ -1,4 +1,5 @@
-//! Deterministic GPT-2 weights, bit for bit those of `fixtures/weights.py` (specified in `fixtures/README.md`).
+//! Deterministic GPT-2 weights, bit for bit those of `fixtures/weights.py` (specified in
+//! `fixtures/README.md`).
 
 use std::collections::HashMap;
 
@@ -14,7 +15,7 @@ pub fn checkpoint(seed: &str, config: &Config) -> Vec<u8> {
 pub struct Tensors(HashMap<String, (Vec<usize>, Vec<f32>)>);
 
 impl Tensors {
-    /// Makes every tensor of the configuration.
+    /// Generates every tensor of the configuration.
     pub fn generate(seed: &str, config: &Config) -> Self {
         let tensors = config.tensors().into_iter().map(|(name, shape)| {
             let (scale, shift) = scale_and_shift(&name, config);
@@ -24,7 +25,7 @@ impl Tensors {
         Self(tensors.collect())
     }
 
-    /// The numbers of a tensor, to be changed by a test.
+    /// The numbers of a tensor, for a test to change.
     pub fn numbers(&mut self, name: &str) -> &mut Vec<f32> {
         let (_, numbers) = self.0.get_mut(name).expect("the configuration has this tensor");
         numbers
@@ -35,12 +36,12 @@ impl Tensors {
         self.0.insert(name.to_owned(), (shape, numbers));
     }
 
-    /// Takes a tensor away.
+    /// Removes a tensor.
     pub fn remove(&mut self, name: &str) {
         self.0.remove(name);
     }
 
-    /// Rounds every number as the file's format does, so that all formats hold the same model.
+    /// Rounds every number to the format's precision, so that all formats hold the same model.
     pub fn round(&mut self, dtype: Dtype) {
         for (_, numbers) in self.0.values_mut() {
             for number in numbers {

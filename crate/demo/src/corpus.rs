@@ -1,4 +1,4 @@
-//! From documents to token ids, and to the batches that training takes.
+//! From documents to token ids and training batches.
 
 use std::collections::BTreeSet;
 use std::iter::repeat_n;
@@ -14,13 +14,13 @@ pub(crate) struct Encoded {
     /// `<|endoftext|>`, then the text.
     pub(crate) ids: Vec<u32>,
     /// Where a form of "to be" has to be predicted.
-    pub(crate) sites: Vec<Site>,
+    pub(crate) choices: Vec<Choice>,
 }
 
-/// A token to be predicted, with the one it is compared with.
+/// A token to predict, and the one it is compared with.
 #[derive(Clone, Copy)]
-pub(crate) struct Site {
-    /// The position whose next token it is.
+pub(crate) struct Choice {
+    /// The position that predicts it.
     pub(crate) position: usize,
     /// The right token.
     pub(crate) answer: u32,
@@ -28,22 +28,22 @@ pub(crate) struct Site {
     pub(crate) distractor: u32,
 }
 
-/// Encodes a document. Pieces are encoded one by one, which changes nothing: GPT-2's tokenizer splits the text
-/// at every place where two of them meet.
+/// Encodes a document piece by piece. The ids are those of the whole text, because GPT-2's tokenizer always
+/// splits where two pieces meet.
 pub(crate) fn encode(pieces: &[Piece], tokenizer: &Tokenizer) -> Result<Encoded> {
     let mut ids = vec![tokenizer.bos()];
-    let mut sites = Vec::new();
+    let mut choices = Vec::new();
     for piece in pieces {
         match piece {
             Piece::Text(text) => ids.extend(tokenizer.encode(text, false)?),
             Piece::Choice { answer, distractor } => {
                 let (answer, distractor) = (single(tokenizer, answer)?, single(tokenizer, distractor)?);
-                sites.push(Site { position: ids.len() - 1, answer, distractor });
+                choices.push(Choice { position: ids.len() - 1, answer, distractor });
                 ids.push(answer);
             }
         }
     }
-    Ok(Encoded { ids, sites })
+    Ok(Encoded { ids, choices })
 }
 
 fn single(tokenizer: &Tokenizer, text: &str) -> Result<u32> {
@@ -53,10 +53,10 @@ fn single(tokenizer: &Tokenizer, text: &str) -> Result<u32> {
     }
 }
 
-/// Out of a hundred batches, how many hold documents of so many sentences, and the most tokens of a row.
+/// Per hundred batches: how many hold documents of this many sentences, and their longest row in tokens.
 const MIX: [(usize, usize, usize); 4] = [(56, 1, 24), (18, 2, 44), (20, 4, 68), (6, 14, 128)];
 
-/// One document in so many goes without `<|endoftext|>` in front, as a prompt may.
+/// One document in this many lacks the leading `<|endoftext|>`, as prompts may.
 const WITHOUT_BOS: usize = 10;
 
 /// An endless stream of batches.
@@ -64,9 +64,9 @@ pub(crate) struct Corpus<'a> {
     generator: Generator,
     tokenizer: &'a Tokenizer,
     rng: Rng,
-    /// Tokens per batch, about.
+    /// Approximate number of tokens per batch.
     tokens: usize,
-    /// Texts that test the model, and must not occur in what it learns from.
+    /// Test prompts, which must not occur in training documents.
     forbidden: Vec<String>,
 }
 
@@ -81,12 +81,12 @@ impl<'a> Corpus<'a> {
         Self { generator, tokenizer, rng: Rng::with_seed(seed), tokens, forbidden }
     }
 
-    /// The next batch: rows of at most 129 tokens, each of which predicts all its tokens but the first.
+    /// The next batch: rows of at most 129 tokens, in which every token but the first is a target.
     pub(crate) fn batch(&mut self) -> Result<Vec<Vec<u32>>> {
         let mut kinds =
             MIX.iter().flat_map(|&(share, sentences, longest)| repeat_n((sentences, longest), share));
         let draw = self.rng.usize(0..100);
-        let (sentences, longest) = kinds.nth(draw).context("the shares make a hundred")?;
+        let (sentences, longest) = kinds.nth(draw).context("the shares add up to 100")?;
         (0..self.tokens / longest).map(|_| self.row(sentences, longest)).collect()
     }
 
@@ -94,7 +94,7 @@ impl<'a> Corpus<'a> {
         let pieces = self.generator.document(sentences);
         let text = text(&pieces);
         let test = self.forbidden.iter().find(|test| text.contains(test.as_str()));
-        anyhow::ensure!(test.is_none(), "a test's text {test:?} is in a training document: {text:?}");
+        anyhow::ensure!(test.is_none(), "the test prompt {test:?} occurs in a training document: {text:?}");
         let mut ids = encode(&pieces, self.tokenizer)?.ids;
         if self.rng.usize(0..WITHOUT_BOS) == 0 {
             ids.remove(0);
@@ -104,7 +104,7 @@ impl<'a> Corpus<'a> {
     }
 }
 
-/// The tokens that the lexicon yields, found by writing so many documents without fillers.
+/// The token ids that the lexicon produces, collected from this many documents without fillers.
 pub(crate) fn core_tokens(
     generator: &mut Generator,
     tokenizer: &Tokenizer,
@@ -117,17 +117,17 @@ pub(crate) fn core_tokens(
     Ok(core.into_iter().collect())
 }
 
-/// The tokens that a step's softmax runs over.
+/// The tokens of a step's sampled softmax.
 ///
-/// All 50,257 would cost more than the rest of the step. The lexicon's tokens and the batch's own are always
-/// among them; a random sample stands for all the others, each with the weight of those it stands for, so that
-/// the loss estimates that of the full softmax and every token's row is trained.
+/// All 50,257 would cost more than the rest of the step. The lexicon's and the batch's tokens are always
+/// included. A random sample stands in for all the others, each weighted by the number of tokens it
+/// represents, so that the loss estimates that of the full softmax and every token's row is trained.
 pub(crate) struct Candidates {
-    /// Their ids.
+    /// Token ids.
     pub(crate) ids: Vec<u32>,
-    /// The logarithm of how many tokens each stands for.
+    /// The log of how many tokens each one represents.
     pub(crate) log_weights: Vec<f32>,
-    /// For each token of the vocabulary, its place in `ids`; meaningless for those that have none.
+    /// For each token of the vocabulary, its index in `ids`; meaningless for those that are not candidates.
     places: Vec<u32>,
 }
 
@@ -163,7 +163,7 @@ impl Candidates {
         Self { ids, log_weights, places }
     }
 
-    /// The place of a token of the batch among the candidates.
+    /// The index of one of the batch's tokens among the candidates.
     pub(crate) fn place(&self, id: u32) -> u32 {
         self.places[id as usize]
     }

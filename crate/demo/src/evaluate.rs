@@ -1,4 +1,4 @@
-//! What the model can do, measured with the full softmax on sentences it never saw.
+//! What the model has learned, measured with the full softmax on held-out sentences.
 
 use anyhow::Result;
 use burn::tensor::Tensor;
@@ -11,26 +11,26 @@ use serde::Serialize;
 
 use crate::corpus::Encoded;
 
-/// Prompts per forward pass, and positions per multiplication with the vocabulary.
+/// Prompts per forward pass, and positions per unembedding.
 const PROMPTS: usize = 32;
 const POSITIONS: usize = 64;
 
-/// The measures of one set of documents.
+/// Metrics on one set of documents.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Measures {
-    /// What the documents are.
+    /// Description of the documents.
     pub(crate) documents: String,
-    /// Places where a form of "to be" has to be predicted.
+    /// Number of places where a form of "to be" has to be predicted.
     pub(crate) choices: usize,
-    /// At what share of them the right form has a larger logit than the same form in the other style.
+    /// Share of these where the right form has a larger logit than the same form in the other style.
     pub(crate) right_style: f64,
-    /// At what share of them the right form is the most likely of all tokens.
+    /// Share of these where the right form is the most likely token.
     pub(crate) top_1: f64,
-    /// The mean of logit(right form) - logit(other style).
+    /// Mean of logit(right form) - logit(other style).
     pub(crate) logit_difference: f64,
-    /// The mean cross-entropy of every next token, in nats.
+    /// Mean cross-entropy of all next tokens, in nats.
     pub(crate) loss: f64,
-    /// The mean probability of all tokens that no sentence contains.
+    /// Mean total probability of the tokens that no sentence contains.
     pub(crate) unused_mass: f64,
 }
 
@@ -47,10 +47,10 @@ pub(crate) fn measure(model: &Model, name: &str, documents: &[Encoded], used: &[
         }
         let never = logits.iter().zip(used).filter(|(_, used)| !**used);
         unused += never.map(|(&logit, _)| (f64::from(logit) - norm).exp()).sum::<f64>();
-        for site in documents[row].sites.iter().filter(|site| site.position == position) {
-            let difference = logits[site.answer as usize] - logits[site.distractor as usize];
+        for choice in documents[row].choices.iter().filter(|choice| choice.position == position) {
+            let difference = logits[choice.answer as usize] - logits[choice.distractor as usize];
             right += usize::from(difference > 0.0);
-            top += usize::from(rank(logits, site.answer as usize) == 0);
+            top += usize::from(rank(logits, choice.answer as usize) == 0);
             differences.push(f64::from(difference));
         }
     })?;
@@ -67,24 +67,24 @@ pub(crate) fn measure(model: &Model, name: &str, documents: &[Encoded], used: &[
     })
 }
 
-/// What comes out of one group of prompts.
+/// Results on one group of prompts.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct GroupResult {
     /// The group's name.
     pub(crate) name: String,
-    /// Prompts.
+    /// Number of prompts.
     pub(crate) prompts: usize,
-    /// The mean of logit(answer) - logit(distractor).
+    /// Mean of logit(answer) - logit(distractor).
     pub(crate) mean: f64,
-    /// The smallest such difference.
+    /// The smallest logit difference.
     pub(crate) least: f64,
-    /// How many are above 0.
+    /// Number of prompts with a positive logit difference.
     pub(crate) positive: usize,
-    /// For how many prompts the answer is the most likely of all tokens.
+    /// Number of prompts whose answer is the most likely token.
     pub(crate) top_1: usize,
 }
 
-/// Runs every group of an experiment.
+/// Evaluates every group of an experiment.
 pub(crate) fn groups(
     model: &Model,
     experiment: &Experiment,
@@ -116,8 +116,8 @@ pub(crate) fn groups(
     Ok(results)
 }
 
-/// Calls `visit(row, position, logits)` for every token of every row. Rows longer than the model's context are
-/// cut.
+/// Calls `visit(row, position, logits)` for every token of every row. Rows longer than the model's context
+/// are truncated.
 #[allow(clippy::disallowed_methods, reason = "a native program may wait for its own processor")]
 fn visit_logits(model: &Model, rows: &[&[u32]], mut visit: impl FnMut(usize, usize, &[f32])) -> Result<()> {
     for (chunk, prompts) in rows.chunks(PROMPTS).enumerate() {

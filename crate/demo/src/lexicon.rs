@@ -1,4 +1,4 @@
-//! The words the sentences are made of: `lexicon.txt`, and GPT-2's own vocabulary for the odd word in between.
+//! The words that sentences are made of: `lexicon.txt`, and occasional fillers from GPT-2's vocabulary.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,7 +8,7 @@ pub(crate) struct Lexicon {
 }
 
 impl Lexicon {
-    /// Parses the file that is compiled in.
+    /// Parses the built-in file.
     pub(crate) fn new() -> Self {
         let mut sections: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
         let mut name = "";
@@ -26,45 +26,45 @@ impl Lexicon {
     /// The entries of a section.
     ///
     /// # Panics
-    /// If `lexicon.txt` has no such section: the grammar and the file belong together.
+    /// If `lexicon.txt` has no such section: the grammar and the file must match.
     pub(crate) fn section(&self, name: &str) -> &[&'static str] {
         self.sections.get(name).unwrap_or_else(|| panic!("lexicon.txt has no section [{name}]"))
     }
 
-    /// Every entry; those that stand in several sections, several times.
+    /// Every entry; those in several sections occur several times.
     pub(crate) fn entries(&self) -> impl Iterator<Item = &'static str> {
         self.sections.values().flatten().copied()
     }
 
-    /// How many different entries the file holds.
+    /// Number of distinct entries.
     pub(crate) fn size(&self) -> usize {
         self.entries().collect::<BTreeSet<_>>().len()
     }
 }
 
-/// Words of GPT-2's vocabulary that stand in for lexicon words, so that the model meets nearly all of them.
+/// Words of GPT-2's vocabulary that stand in for lexicon words, so that the model sees nearly all of them.
 #[derive(Default)]
 pub(crate) struct Fillers {
     /// Lower-case words, each one token with its leading space.
     pub(crate) lower: Vec<String>,
-    /// Those of them that end in -ing: they stand for verbs.
+    /// The lower-case words that end in -ing, which stand in for verbs.
     pub(crate) ing: Vec<String>,
-    /// Capitalised words, likewise: names, mostly.
+    /// Capitalised words, likewise; mostly names.
     pub(crate) capital: Vec<String>,
-    /// Lower-case continuations without a space: appended to a word, they make one of several tokens.
+    /// Lower-case continuations without a space: appended to a word, they make it several tokens.
     pub(crate) endings: Vec<String>,
 }
 
-/// Which fillers to take.
+/// Which fillers to use.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Split {
-    /// Nine of ten words, for training.
+    /// Nine out of ten words, for training.
     Training,
-    /// The tenth word, which training never shows as part of a sentence.
+    /// Every tenth word, which no training sentence contains as a filler.
     HeldOut,
 }
 
-/// Words with a part in the mechanism itself: as fillers they would make its sentences ambiguous.
+/// Words that play a part in the task itself: as fillers they would make sentences ambiguous.
 const NO_FILLER: [&str; 40] = [
     "we", "they", "he", "she", "it", "you", "who", "are", "is", "was", "were", "am", "be", "been", "being",
     "and", "or", "but", "while", "when", "because", "as", "so", "since", "if", "until", "before", "after",
@@ -73,7 +73,7 @@ const NO_FILLER: [&str; 40] = [
 ];
 
 impl Fillers {
-    /// Sorts GPT-2's vocabulary, given as the text of its `merges.txt`: every merge makes a token.
+    /// Sorts GPT-2's vocabulary, given as the text of its `merges.txt`: every merge is a token.
     pub(crate) fn from_merges(merges: &str, split: Split) -> Self {
         let mut fillers = Self::default();
         let lexicon = Lexicon::new();
@@ -84,11 +84,11 @@ impl Fillers {
                 continue;
             }
             let token: String = merge.split(' ').collect();
-            // The lexicon's own words are met in training whatever the split.
+            // The lexicon's own words occur in training whatever the split.
             if split == Split::HeldOut && known.contains(token.trim_start_matches('Ġ')) {
                 continue;
             }
-            // The merges write a space as this letter.
+            // `merges.txt` writes a space as this letter.
             let Some(word) = token.strip_prefix('Ġ') else {
                 if token.len() >= 2 && token.bytes().all(|byte| byte.is_ascii_lowercase()) {
                     fillers.endings.push(token);
@@ -120,12 +120,12 @@ impl Fillers {
 }
 
 impl Fillers {
-    /// How many there are.
+    /// Number of fillers.
     pub(crate) fn len(&self) -> usize {
         self.lower.len() + self.capital.len() + self.endings.len()
     }
 
-    /// Each as it stands in a text, with its space.
+    /// Each filler as it occurs in a text, with its space.
     pub(crate) fn texts(&self) -> impl Iterator<Item = String> {
         let words = self.lower.iter().chain(&self.capital).map(|word| format!(" {word}"));
         words.chain(self.endings.iter().cloned())

@@ -1,7 +1,7 @@
-//! Trains the demo model that comes with Patchlab, and measures what it learned.
+//! Trains Patchlab's demo model and evaluates it.
 //!
-//! `cargo xtask train-demo` runs this. Everything follows from `--seed`: the sentences, the first weights, the order
-//! of the batches. See `docs/demo-model.md`.
+//! `cargo xtask train-demo` runs this. `--seed` determines everything: the sentences, the initial weights,
+//! the order of the batches. See `docs/demo-model.md`.
 
 mod corpus;
 mod evaluate;
@@ -42,13 +42,13 @@ struct Arguments {
     /// Where to put the picture of the loss curve.
     #[arg(long, default_value = "docs/demo-model-loss.svg")]
     chart: PathBuf,
-    /// What everything random follows from.
+    /// Seed of everything random.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Steps of the optimizer.
+    /// Number of optimizer steps.
     #[arg(long, default_value_t = 6000)]
     steps: usize,
-    /// The highest learning rate.
+    /// Peak learning rate.
     #[arg(long, default_value_t = 3e-3)]
     rate: f64,
     /// Tokens per step.
@@ -56,7 +56,7 @@ struct Arguments {
     tokens: usize,
 }
 
-/// How many points of the loss curve are kept, and at how many of them the held-out loss is measured.
+/// Number of points on the loss curve, and how many of them include the held-out loss.
 const CURVE_POINTS: usize = 60;
 const MEASURED_POINTS: usize = 12;
 
@@ -70,17 +70,17 @@ struct Record {
     parameters: usize,
     file_bytes: usize,
     loss_curve: Vec<CurvePoint>,
-    /// All of this is measured with the file as saved, rounded to f16.
+    /// All measured with the saved file, rounded to f16.
     results: Results,
 }
 
-/// What the sentences are made of.
+/// What the sentences were made of.
 #[derive(Serialize)]
 struct Data {
     lexicon_entries: usize,
     filler_words: usize,
     held_out_filler_words: usize,
-    /// One combination of verb and object in so many is never in the training sentences.
+    /// Share of verb-object combinations that never occur in training.
     held_out_combinations: &'static str,
 }
 
@@ -179,7 +179,7 @@ fn main() -> Result<()> {
 
     let file = safetensors(&parameters.tensors())?;
     let config_text = config_json(&config)?;
-    // Everything reported is measured on the file, read back as the page reads it.
+    // Everything reported is measured on the file as the page will read it.
     let source = MemorySource::new("model.safetensors", file.clone());
     let model = pollster::block_on(async {
         let checkpoint = Checkpoint::open(source).await?;
@@ -213,7 +213,7 @@ fn prompts(experiment: &Experiment) -> Vec<String> {
     pairs.flat_map(|pair| [pair.clean.clone(), pair.corrupted.clone()]).collect()
 }
 
-/// For each token of the vocabulary, whether generated texts may contain it.
+/// For each token of the vocabulary, whether generated texts can contain it.
 fn used_tokens(core: &[u32], tokenizer: &Tokenizer, merges: &str) -> Result<Vec<bool>> {
     let mut used = vec![false; tokenizer.len()];
     let mut mark = |id: u32| used[id as usize] = true;

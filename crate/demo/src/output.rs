@@ -1,4 +1,4 @@
-//! The files: the checkpoint as the Hugging Face hub would hold it, and the loss curve as a picture.
+//! Output files: the checkpoint in Hugging Face's format, and the loss curve as an SVG.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -10,7 +10,7 @@ use patchlab::model::Config;
 use safetensors::{Dtype, serialize, tensor::TensorView};
 use serde_json::json;
 
-/// What the model has to be called wherever it is shown.
+/// What the model must be called wherever it is shown.
 pub(crate) const LABEL: &str = "demo model, trained on synthetic sentences, not GPT-2";
 
 /// `config.json`.
@@ -48,7 +48,7 @@ pub(crate) fn safetensors(tensors: &[(String, Vec<usize>, Vec<f32>)]) -> Result<
     for ((name, shape, _), bytes) in tensors.iter().zip(&rounded) {
         views.push((name.as_str(), TensorView::new(Dtype::F16, shape.clone(), bytes)?));
     }
-    // One entry only: with more, their order in the file would change from run to run.
+    // A single entry: with more, their order in the file would vary from run to run.
     let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
     Ok(serialize(views, Some(metadata))?)
 }
@@ -56,19 +56,19 @@ pub(crate) fn safetensors(tensors: &[(String, Vec<usize>, Vec<f32>)]) -> Result<
 /// A point of the loss curve.
 #[derive(Debug, Clone, Copy, serde::Serialize)]
 pub(crate) struct CurvePoint {
-    /// Steps done.
+    /// Number of steps so far.
     pub(crate) step: usize,
-    /// The mean training loss since the point before, estimated over the sampled tokens.
+    /// Mean training loss since the previous point, estimated over the sampled tokens.
     pub(crate) training_loss: f64,
-    /// The loss on held-out documents, with the full softmax, where it was measured.
+    /// Loss on held-out documents with the full softmax, where measured.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) held_out_loss: Option<f64>,
-    /// The share of held-out choices in the right style, where it was measured.
+    /// Share of held-out choices in the right style, where measured.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) right_style: Option<f64>,
 }
 
-/// Sides of the chart, and of its margins.
+/// Size of the chart and its margins.
 const WIDTH: f64 = 720.0;
 const HEIGHT: f64 = 320.0;
 const LEFT: f64 = 56.0;
@@ -76,7 +76,7 @@ const RIGHT: f64 = 20.0;
 const TOP: f64 = 24.0;
 const BOTTOM: f64 = 48.0;
 
-/// The loss curve as an SVG picture.
+/// The loss curve as an SVG.
 pub(crate) fn chart(curve: &[CurvePoint]) -> Result<String> {
     let steps = curve.last().map_or(1, |point| point.step) as f64;
     let losses = curve.iter().flat_map(|point| [Some(point.training_loss), point.held_out_loss]).flatten();
@@ -112,7 +112,7 @@ pub(crate) fn chart(curve: &[CurvePoint]) -> Result<String> {
     }
     let training = curve.iter().map(|point| (point.step, point.training_loss)).collect();
     let held_out = curve.iter().filter_map(|point| Some((point.step, point.held_out_loss?))).collect();
-    // The key covers the lines behind it.
+    // The legend covers the lines behind it.
     writeln!(
         svg,
         r##"<rect x="492" y="{}" width="{}" height="42" fill="#fff"/>"##,
@@ -144,7 +144,7 @@ pub(crate) fn chart(curve: &[CurvePoint]) -> Result<String> {
     Ok(svg)
 }
 
-/// Writes a file, making its folder.
+/// Writes a file, creating its folder.
 #[allow(clippy::disallowed_methods, reason = "a native program writes its own results")]
 pub(crate) fn write(path: &Path, bytes: impl AsRef<[u8]>) -> Result<()> {
     if let Some(folder) = path.parent() {

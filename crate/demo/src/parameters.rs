@@ -1,7 +1,7 @@
 //! The weights under training: GPT-2's, with every LayerNorm's gain fixed at 1 and its bias at 0.
 //!
-//! That is the form in which the engine runs any GPT-2 (the gains and biases are folded into the matrices that
-//! follow), so the engine's own forward pass serves training as it stands.
+//! The engine folds gains and biases into the matrices that follow anyway, so its own forward pass serves
+//! training as it is.
 
 use burn::optim::{AdamW, AdamWConfig, AdamWState, AdaptiveMomentumState, Optimizer};
 use burn::tensor::{Device, Gradients, Tensor, TensorData};
@@ -10,17 +10,17 @@ use patchlab::model::vocabulary::{Unembedding, VocabBlocks};
 use patchlab::model::weights::{Block, Linear};
 use patchlab::model::{Config, Model};
 
-/// A matrix of the model with its optimizer's state.
+/// A matrix of the model with its optimizer state.
 struct Matrix {
     value: Tensor<2>,
     state: Option<AdamWState<2>>,
 }
 
-/// All weights, with the state of the optimizer.
+/// All weights, with the optimizer state.
 pub(crate) struct Parameters {
     config: Config,
     device: Device,
-    /// `wte`, `[d_vocab, d_model]`, on the host: a step takes up only the rows it needs.
+    /// `wte`, `[d_vocab, d_model]`, on the host: a step uploads only the rows it needs.
     embedding: Vec<f32>,
     /// The optimizer's first and second moments of `embedding`.
     moments: [Vec<f32>; 2],
@@ -31,17 +31,18 @@ pub(crate) struct Parameters {
     steps: usize,
 }
 
-/// The leaves that a step differentiates by.
+/// The tensors that a step computes gradients of.
 pub(crate) struct Leaves {
     /// The candidates' rows, `[candidates, d_model]`.
     pub(crate) rows: Tensor<2>,
     matrices: Vec<Tensor<2>>,
 }
 
-/// The shape of each matrix of a layer, and the standard deviation it starts with; biases start at 0.
+/// Shape and initial standard deviation of each matrix of a layer; biases start at 0.
 fn block_shapes(config: &Config) -> [([usize; 2], f32); 8] {
     let (d, m) = (config.d_model, config.d_mlp);
-    // What writes to the residual stream starts smaller, as in GPT-2: by the root of the number of writers.
+    // Matrices that write to the residual stream start smaller by the root of the number of writers, as in
+    // GPT-2.
     let writers = (2.0 * config.n_layers as f32).sqrt();
     [
         ([d, 3 * d], 0.08),
@@ -56,7 +57,7 @@ fn block_shapes(config: &Config) -> [([usize; 2], f32); 8] {
 }
 
 impl Parameters {
-    /// Random weights.
+    /// Random initial weights.
     pub(crate) fn new(config: Config, seed: u64) -> Self {
         let device = Device::flex();
         let mut rng = Rng::with_seed(seed);
@@ -77,7 +78,7 @@ impl Parameters {
             moments: [vec![0.0; size], vec![0.0; size]],
             matrices,
             dense: adam.clone().with_weight_decay(0.01).build(),
-            // Decay would wear away the rows of tokens that are seldom met.
+            // Weight decay would erode the rows of rare tokens.
             sparse: adam.with_weight_decay(0.0).build(),
             steps: 0,
             config,
@@ -96,19 +97,19 @@ impl Parameters {
         std::iter::once(([config.n_ctx, config.d_model], 0.02)).chain(blocks)
     }
 
-    /// The leaves of a step that knows the tokens `ids` only.
+    /// The leaves of a step over the tokens `ids` only.
     pub(crate) fn leaves(&self, ids: &[u32]) -> Leaves {
         let rows = self.gather(&self.embedding, ids).autodiff().require_grad();
         let leaf = |matrix: &Matrix| matrix.value.clone().autodiff().require_grad();
         Leaves { rows, matrices: self.matrices.iter().map(leaf).collect() }
     }
 
-    /// The model over the leaves. Its vocabulary is that of `ids` in [`Parameters::leaves`].
+    /// The model over the leaves. Its vocabulary is the `ids` of [`Parameters::leaves`].
     pub(crate) fn model(&self, leaves: &Leaves) -> Model {
         self.assemble(leaves.rows.clone(), &leaves.matrices)
     }
 
-    /// The model as it stands, with the whole vocabulary, for measuring.
+    /// The current model with the whole vocabulary, for evaluation.
     pub(crate) fn snapshot(&self) -> Model {
         let shape = [self.config.d_vocab, self.config.d_model];
         let rows = Tensor::from_data(TensorData::new(self.embedding.clone(), shape), &self.device);
@@ -144,7 +145,7 @@ impl Parameters {
         }
     }
 
-    /// One step of AdamW. The rows of tokens that are not among `ids` keep their values and moments.
+    /// One AdamW step. Rows of tokens not in `ids` keep their values and moments.
     #[allow(clippy::disallowed_methods, reason = "a native program may wait for its own processor")]
     pub(crate) fn step(&mut self, ids: &[u32], leaves: Leaves, gradients: &mut Gradients, rate: f64) {
         for (matrix, leaf) in self.matrices.iter_mut().zip(leaves.matrices) {
@@ -175,7 +176,8 @@ impl Parameters {
         Tensor::from_data(TensorData::new(rows.collect::<Vec<f32>>(), [ids.len(), d]), &self.device)
     }
 
-    /// Every tensor of the checkpoint by its Hugging Face name, with its numbers, in [`Config::tensors`]'s order.
+    /// Every tensor of the checkpoint by its Hugging Face name, with its numbers, in [`Config::tensors`]'s
+    /// order.
     pub(crate) fn tensors(&self) -> Vec<(String, Vec<usize>, Vec<f32>)> {
         let mut matrices = self.matrices.iter();
         let mut next = || matrices.next().map(|matrix| numbers(matrix.value.clone())).unwrap_or_default();
@@ -194,14 +196,14 @@ impl Parameters {
     }
 }
 
-/// Writes rows back to where [`Parameters::gather`] took them.
+/// Writes rows back, the inverse of [`Parameters::gather`].
 fn scatter(table: &mut [f32], ids: &[u32], rows: Tensor<2>, d: usize) {
     for (row, &id) in numbers(rows).chunks_exact(d).zip(ids) {
         table[id as usize * d..][..d].copy_from_slice(row);
     }
 }
 
-/// The numbers of a tensor on the processor.
+/// The numbers of a CPU tensor.
 #[allow(clippy::disallowed_methods, reason = "a native program may wait for its own processor")]
 fn numbers(tensor: Tensor<2>) -> Vec<f32> {
     let data = tensor.into_data();

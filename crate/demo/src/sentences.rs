@@ -1,24 +1,24 @@
-//! The generator of the demo model's sentences.
+//! Generates the demo model's sentences.
 //!
-//! A *pair sentence* has two clauses or three: "We're reading the old map while she's cooking dinner." The first
-//! clause says "'re" or " are" ("'s" or " is"), and every later clause keeps that style; whether it is
-//! the plural or the singular form depends on the clause's own pronoun. Nothing else in the sentence tells, so the next
-//! token can be predicted only by looking back at the first clause's form and at the pronoun in front.
-//! *Neutral sentences* have neither form. Documents mix both; each pair sentence has its own style.
+//! A *pair sentence* has two or three clauses: "We're reading the old map while she's cooking dinner." The
+//! first clause says "'re" or " are" ("'s" or " is"), and every later clause keeps that style; plural or
+//! singular depends on the clause's own pronoun. Nothing else in the sentence gives it away, so the next
+//! token can be predicted only from the form in the first clause and the pronoun before it. *Neutral
+//! sentences* have neither form. Documents mix both; each pair sentence picks its own style.
 
 use fastrand::Rng;
 
 use crate::lexicon::{Fillers, Lexicon, ing_form, third_person};
 
-/// Verb and object pairs of the notebook's prompts: no generated sentence contains them.
+/// Verb-object pairs of the notebook's prompts, which no generated sentence contains.
 pub(crate) const NOTEBOOK: [(&str, &str); 4] =
     [("help", "friend"), ("eat", "dinner"), ("drive", "uptown"), ("sleep", "too soon")];
 
-/// A stretch of a document.
+/// A piece of a document.
 pub(crate) enum Piece {
-    /// Words.
+    /// Plain text.
     Text(String),
-    /// The form of "to be" that a later clause needs: what the model has to predict here.
+    /// The form of "to be" in a later clause, which the model has to predict.
     Choice {
         /// The form in the sentence's style.
         answer: &'static str,
@@ -27,16 +27,16 @@ pub(crate) enum Piece {
     },
 }
 
-/// Which combinations of verb and object to use.
+/// Which verb-object combinations to use.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Combinations {
-    /// Fifteen of sixteen, and none of the notebook's.
+    /// Fifteen in sixteen, and none of the notebook's.
     Training,
-    /// The sixteenth: every first clause has a combination that training never shows.
+    /// The remaining sixteenth: every first clause has a combination never shown in training.
     HeldOut,
 }
 
-/// A subject: as it begins a sentence, and further inside.
+/// A pronoun as subject, at the start of a sentence and within one.
 #[derive(Clone, Copy)]
 struct Pronoun {
     capital: &'static str,
@@ -52,7 +52,7 @@ const PRONOUNS: [Pronoun; 4] = [
 ];
 
 impl Pronoun {
-    /// The form of "to be" that goes with it.
+    /// The matching form of "to be".
     fn be(self, contracted: bool) -> &'static str {
         match (self.plural, contracted) {
             (true, true) => "'re",
@@ -63,7 +63,7 @@ impl Pronoun {
     }
 }
 
-/// A verb with what follows it.
+/// A verb and its complement.
 struct Action {
     /// "help"
     base: String,
@@ -71,7 +71,7 @@ struct Action {
     ing: String,
     /// "our old friend"
     rest: String,
-    /// "friend": with the verb, what decides whether the combination is held out.
+    /// "friend": verb and head together decide whether the combination is held out.
     head: String,
 }
 
@@ -102,23 +102,23 @@ impl Action {
     }
 }
 
-/// Makes documents from a seed.
+/// Generates documents from a seed.
 pub(crate) struct Generator {
     lexicon: Lexicon,
     fillers: Fillers,
     combinations: Combinations,
     rng: Rng,
-    /// The share of content words replaced by fillers in the document at hand.
+    /// Share of content words replaced by fillers in the current document.
     filler_rate: f32,
 }
 
 impl Generator {
-    /// A generator whose documents follow from its arguments alone.
+    /// The documents depend only on these arguments.
     pub(crate) fn new(fillers: Fillers, combinations: Combinations, seed: u64) -> Self {
         Self { lexicon: Lexicon::new(), fillers, combinations, rng: Rng::with_seed(seed), filler_rate: 0.0 }
     }
 
-    /// A document of so many sentences, with the usual share of fillers: none in half of the documents.
+    /// A document of this many sentences, with the usual share of fillers: none in half of the documents.
     pub(crate) fn document(&mut self, sentences: usize) -> Vec<Piece> {
         let rate = match self.rng.usize(0..10) {
             0..5 => 0.0,
@@ -128,7 +128,7 @@ impl Generator {
         self.document_with(sentences, rate)
     }
 
-    /// A document of so many sentences in which this share of the content words is replaced by fillers.
+    /// A document of this many sentences in which this share of the content words is replaced by fillers.
     pub(crate) fn document_with(&mut self, sentences: usize, filler_rate: f32) -> Vec<Piece> {
         self.filler_rate = filler_rate;
         let mut pieces = Vec::new();
@@ -169,7 +169,8 @@ impl Generator {
             let pronoun = self.pronoun();
             push(pieces, &format!("{link} {}", pronoun.lower));
             if self.chance(0.12) {
-                // Now and then the clause has another verb: the pronoun alone must not settle what comes next.
+                // Sometimes the clause has another verb, so that the pronoun alone does not decide what comes
+                // next.
                 let other = self.other_verb(pronoun);
                 push(pieces, &format!(" {other}"));
             } else {
@@ -209,7 +210,7 @@ impl Generator {
         format!("{sentence}.")
     }
 
-    /// What a clause without "to be" says after its pronoun.
+    /// The predicate of a clause without "to be".
     fn other_verb(&mut self, pronoun: Pronoun) -> String {
         match self.rng.usize(0..3) {
             0 => self.word("past actions"),
@@ -221,7 +222,7 @@ impl Generator {
         }
     }
 
-    /// What the first clause says after its form of "to be". Held-out sentences have a held-out combination here.
+    /// What follows "to be" in the first clause. Held-out sentences get a held-out combination here.
     fn first_predicate(&mut self) -> String {
         if self.combinations == Combinations::Training {
             return self.predicate();
@@ -244,7 +245,7 @@ impl Generator {
         }
     }
 
-    /// An action that training may show.
+    /// An action allowed in training.
     fn action(&mut self) -> Action {
         loop {
             let action = self.any_action();
@@ -273,7 +274,7 @@ impl Generator {
         Action { base, ing, rest, head }
     }
 
-    /// "our old friend", now and then "the teacher's friend": not every 's is a form of "to be".
+    /// "our old friend", sometimes "the teacher's friend": not every 's is a form of "to be".
     fn noun_phrase(&mut self, noun: &str) -> String {
         let determiner = self.pick("determiners");
         match self.rng.usize(0..100) {
@@ -284,7 +285,7 @@ impl Generator {
         }
     }
 
-    /// The link between two clauses, with the space or the comma in front of it.
+    /// The link between two clauses, with the space or comma before it.
     fn connective(&mut self) -> String {
         if self.chance(self.filler_rate * 0.1) {
             return format!(" {}", self.filler());
@@ -304,13 +305,13 @@ impl Generator {
         self.rng.f32() < probability
     }
 
-    /// An entry of the section.
+    /// A random entry of the section.
     fn pick(&mut self, section: &str) -> String {
         let words = self.lexicon.section(section);
         words[self.rng.usize(0..words.len())].to_owned()
     }
 
-    /// An entry of the section or, at the document's rate, a filler.
+    /// A random entry of the section or, at the document's filler rate, a filler.
     fn word(&mut self, section: &str) -> String {
         if self.chance(self.filler_rate) { self.filler() } else { self.pick(section) }
     }

@@ -11,18 +11,18 @@ use patchlab::model::{Batch, Hooks, Model};
 use crate::corpus::{Candidates, Corpus};
 use crate::parameters::Parameters;
 
-/// How long and how fast to train.
+/// Length and learning rate of the training.
 #[derive(Debug, Clone, serde::Serialize)]
 pub(crate) struct Schedule {
-    /// Steps of the optimizer.
+    /// Number of optimizer steps.
     pub(crate) steps: usize,
-    /// Tokens per step, about.
+    /// Approximate number of tokens per step.
     pub(crate) tokens_per_step: usize,
-    /// The highest learning rate, reached after the warm-up.
+    /// Peak learning rate, reached after the warm-up.
     pub(crate) rate: f64,
-    /// Steps over which the rate rises to the highest; then it falls along a cosine.
+    /// Steps of linear warm-up to the peak; the rate then falls along a cosine.
     pub(crate) warm_up: usize,
-    /// Tokens drawn at random for the softmax of each step, besides the lexicon's and the batch's own.
+    /// Random tokens in each step's softmax, besides the lexicon's and the batch's own.
     pub(crate) sampled_tokens: usize,
 }
 
@@ -34,7 +34,7 @@ impl Schedule {
     }
 }
 
-/// Trains, telling `watch` the step and its loss after each.
+/// Trains, calling `watch` with the step and its loss after each one.
 pub(crate) fn train(
     parameters: &mut Parameters,
     corpus: &mut Corpus<'_>,
@@ -59,7 +59,7 @@ pub(crate) fn train(
     Ok(())
 }
 
-/// The mean cross-entropy of every next token of the rows, in nats, over the candidates.
+/// The mean cross-entropy of all next tokens in the rows over the candidates, in nats.
 fn loss(
     model: &Model,
     rows: &[Vec<u32>],

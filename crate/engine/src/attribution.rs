@@ -1,7 +1,8 @@
-//! DirectLogitAttribution logit attribution: what each part of the final residual stream adds to the logit difference, exactly.
+//! Direct logit attribution: what each component of the final residual stream adds to the logit difference,
+//! exactly.
 //!
-//! The final LayerNorm divides by a scale and the unembedding is linear, so with the run's own scale the logit
-//! difference is a sum over everything that was written into the residual stream (TransformerLens's
+//! The final LayerNorm divides by a scale and the unembedding is linear, so with the run's own scale the
+//! logit difference is a sum over everything written into the residual stream (TransformerLens's
 //! `apply_ln_to_stack` and `tokens_to_residual_directions`; Elhage et al. 2021).
 //!
 //! Shapes: `b` prompts, `d` residual width, `h` heads, `e` head width, `m` neurons. Everything is at each
@@ -16,25 +17,25 @@ use crate::model::span::at_ends;
 use crate::runs::Run;
 use crate::site::{BlockSite, Site};
 
-/// A run seen along its prompts' logit differences.
+/// Projects a run's activations onto its prompts' logit differences.
 #[derive(Debug)]
 pub struct DirectLogitAttribution<'a> {
     model: &'a Model,
     run: &'a Run,
-    /// Where an output must point to raise the answer over the distractor, divided by the run's final LayerNorm
-    /// scale: `[b, d]`.
+    /// The direction in the residual stream that raises the answer's logit over the distractor's, divided by
+    /// the run's final LayerNorm scale: `[b, d]`.
     direction: Tensor<2>,
-    /// The same, not divided.
+    /// The same direction, not divided.
     unscaled: Tensor<2>,
     /// What the unembedding's bias adds: `[b, 1]`.
     bias: Tensor<2>,
     ends: Vec<usize>,
 }
 
-/// What a run must have recorded for attribution to layers and heads, and to neurons if wanted.
+/// Selects what a run must have recorded for attribution to layers and heads, and to neurons if wanted.
 #[derive(Debug, Clone, Copy)]
 pub struct AttributionSites {
-    /// Whether neurons are attributed to.
+    /// Whether to record neuron activations, too.
     pub neurons: bool,
 }
 
@@ -51,7 +52,8 @@ impl SiteFilter for AttributionSites {
 }
 
 impl<'a> DirectLogitAttribution<'a> {
-    /// Of a run that recorded [`AttributionSites`]; `pairs` are the answer and the distractor of each prompt.
+    /// For a run that recorded [`AttributionSites`]; `pairs` are the answer and the distractor of each
+    /// prompt.
     ///
     /// # Errors
     /// [`crate::Error::UnknownSite`] if the run did not record them.
@@ -63,27 +65,27 @@ impl<'a> DirectLogitAttribution<'a> {
         Ok(Self { model, run, direction: unscaled.clone() / scale, unscaled, bias, ends })
     }
 
-    /// The points of the residual stream: `0_pre`, `0_mid`, `1_pre`, ... `final_post`.
-    pub fn points(n_layers: usize) -> Vec<String> {
+    /// Names of the points of the residual stream: `0_pre`, `0_mid`, `1_pre`, ... `final_post`.
+    pub(crate) fn points(n_layers: usize) -> Vec<String> {
         let halves = (0..n_layers).flat_map(|layer| [format!("{layer}_pre"), format!("{layer}_mid")]);
         halves.chain(["final_post".to_owned()]).collect()
     }
 
     /// The sites of [`Self::points`].
-    pub fn point_sites(n_layers: usize) -> Vec<Site> {
+    pub(crate) fn point_sites(n_layers: usize) -> Vec<Site> {
         let halves = (0..n_layers).flat_map(|layer| {
             [Site::Block(layer, BlockSite::ResidPre), Site::Block(layer, BlockSite::ResidMid)]
         });
         halves.chain([Site::Block(n_layers - 1, BlockSite::ResidPost)]).collect()
     }
 
-    /// Logit lens (nostalgebraist 2020; `accumulated_resid` with `incl_mid`): the logit difference if the model
-    /// ended at each point of the residual stream, through the run's final LayerNorm scale, or through the
-    /// scale of that point itself: `[points, b]`. The unembedding's bias is left out, as there.
+    /// Logit lens (nostalgebraist 2020; `accumulated_resid` with `incl_mid`): the logit difference if the
+    /// model stopped at each point of the residual stream, with the run's final LayerNorm scale or with that
+    /// point's own: `[points, b]`. As in TransformerLens, the unembedding's bias is left out.
     ///
     /// # Errors
     /// [`crate::Error::UnknownSite`].
-    pub fn lens(&self, recompute_scale: bool) -> Result<Tensor<2>> {
+    pub(crate) fn lens(&self, recompute_scale: bool) -> Result<Tensor<2>> {
         let project = |site| -> Result<Tensor<2>> {
             let x = self.last(site)?; // [b, d]
             if !recompute_scale {
@@ -96,8 +98,9 @@ impl<'a> DirectLogitAttribution<'a> {
         stack(Self::point_sites(self.model.config.n_layers).into_iter().map(project))
     }
 
-    /// The parts of the final residual stream: `embed`, `pos_embed`, `0_attn_out`, `0_mlp_out`, ...
-    pub fn components(n_layers: usize) -> Vec<String> {
+    /// Names of the components of the final residual stream: `embed`, `pos_embed`, `0_attn_out`, `0_mlp_out`,
+    /// ...
+    pub(crate) fn components(n_layers: usize) -> Vec<String> {
         let layers =
             (0..n_layers).flat_map(|layer| [format!("{layer}_attn_out"), format!("{layer}_mlp_out")]);
         ["embed".to_owned(), "pos_embed".to_owned()].into_iter().chain(layers).collect()
@@ -107,7 +110,7 @@ impl<'a> DirectLogitAttribution<'a> {
     ///
     /// # Errors
     /// [`crate::Error::UnknownSite`].
-    pub fn layers(&self) -> Result<Tensor<2>> {
+    pub(crate) fn layers(&self) -> Result<Tensor<2>> {
         let layers = (0..self.model.config.n_layers).flat_map(|layer| {
             [Site::Block(layer, BlockSite::AttnOut), Site::Block(layer, BlockSite::MlpOut)]
         });
@@ -123,7 +126,7 @@ impl<'a> DirectLogitAttribution<'a> {
     ///
     /// # Errors
     /// [`crate::Error::UnknownSite`].
-    pub fn heads(&self) -> Result<Tensor<2>> {
+    pub(crate) fn heads(&self) -> Result<Tensor<2>> {
         let (h, e) = (self.model.config.n_heads, self.model.config.d_head);
         let layer = |layer: usize| -> Result<Tensor<2>> {
             let z: Tensor<4> = self.run.cache.tensor(Site::Block(layer, BlockSite::Z))?; // [b, p, h, e]
@@ -140,7 +143,7 @@ impl<'a> DirectLogitAttribution<'a> {
     ///
     /// # Errors
     /// [`crate::Error::UnknownSite`].
-    pub fn neurons(&self) -> Result<Tensor<2>> {
+    pub(crate) fn neurons(&self) -> Result<Tensor<2>> {
         let layer = |layer: usize| -> Result<Tensor<2>> {
             let post = self.last(Site::Block(layer, BlockSite::MlpPost))?; // [b, m]
             let output = self.model.blocks[layer].mlp_out.weight.clone(); // [m, d]
@@ -149,7 +152,7 @@ impl<'a> DirectLogitAttribution<'a> {
         stack((0..self.model.config.n_layers).map(layer))
     }
 
-    /// What the biases of each layer add, `b_O` and then `b_out`: `[2 layers, b]`.
+    /// What each layer's biases add, `b_O` and then `b_out`: `[2 layers, b]`.
     pub fn biases(&self) -> Result<Tensor<2>> {
         let along = |bias: &Tensor<2>| Ok(self.direction.clone().matmul(bias.clone().transpose())); // [b, 1]
         let blocks = self.model.blocks.iter();
@@ -157,7 +160,7 @@ impl<'a> DirectLogitAttribution<'a> {
     }
 
     /// What the unembedding's bias adds: `[1, b]`.
-    pub fn unembedding_bias(&self) -> Tensor<2> {
+    pub(crate) fn unembedding_bias(&self) -> Tensor<2> {
         self.bias.clone().transpose()
     }
 
@@ -168,13 +171,13 @@ impl<'a> DirectLogitAttribution<'a> {
         Ok(at_ends(x, &self.ends).reshape([b, width]))
     }
 
-    /// What a vector written into the residual stream adds: `[b, d] -> [b, 1]`.
+    /// What a vector in the residual stream adds to the logit difference: `[b, d] -> [b, 1]`.
     fn along(&self, written: Tensor<2>) -> Tensor<2> {
         (written * self.direction.clone()).sum_dim(1)
     }
 }
 
-/// Columns `[b, n]` of several rows to one list of rows `[all n, b]`.
+/// Concatenates tensors `[b, n]` and transposes: `[all n, b]`.
 fn stack(columns: impl Iterator<Item = Result<Tensor<2>>>) -> Result<Tensor<2>> {
     let columns: Vec<Tensor<2>> = columns.collect::<Result<_>>()?;
     Ok(Tensor::cat(columns, 1).transpose())

@@ -1,30 +1,30 @@
-//! How sure a mean over few prompts is: percentile bootstrap intervals (Efron 1979).
+//! Percentile bootstrap intervals (Efron 1979) for means over few prompts.
 //!
-//! Prompts are drawn with replacement. The draws are the same for every cell of a map and on every machine, so
-//! that neighbouring cells can be compared and a report can be made again to the last digit.
+//! Prompts are drawn with replacement. The draws are the same for every cell of a map and on every machine,
+//! so that neighbouring cells are comparable and reports are reproducible to the last digit.
 
-/// How many times the prompts are drawn.
+/// Number of resamples.
 pub(crate) const DRAWS: usize = 1000;
 
-/// The interval's share of the draws.
+/// Coverage of the interval.
 pub(crate) const COVERAGE: f64 = 0.95;
 
-/// The drawn weights of the prompts of one group.
+/// Resampling weights for the prompts of one group.
 #[derive(Debug, Clone)]
 pub(crate) struct Bootstrap {
-    /// For each draw, each prompt's share in the mean.
+    /// For each resample, each prompt's weight in the mean.
     draws: Vec<Vec<f64>>,
-    /// Room for the means, kept between calls.
+    /// Scratch space for the resampled means.
     means: Vec<f64>,
 }
 
 impl Bootstrap {
-    /// Draws for a group of this many prompts; none for fewer than two, whose mean has no spread to show.
+    /// Resamples for this many prompts. None for fewer than two: a single value has no spread.
     pub(crate) fn new(prompts: usize) -> Option<Self> {
         Self::seeded(prompts, 0)
     }
 
-    /// Other draws for another `stream`: two groups that are compared are drawn independently.
+    /// As [`Self::new`] with another random stream: groups that are compared are resampled independently.
     pub(crate) fn seeded(prompts: usize, stream: u64) -> Option<Self> {
         if prompts < 2 {
             return None;
@@ -47,7 +47,7 @@ impl Bootstrap {
         self.middle()
     }
 
-    /// The interval of the mean of `values` minus the mean of `others`, which `other` draws.
+    /// The interval of mean(`values`) - mean(`others`); `other` resamples the second group.
     pub(crate) fn interval_of_difference(
         &mut self,
         values: &[f64],
@@ -60,19 +60,19 @@ impl Bootstrap {
         self.middle()
     }
 
-    /// The interval that holds the middle of the means.
+    /// The central [`COVERAGE`] of the resampled means.
     fn middle(&mut self) -> [f64; 2] {
         let below = ((1.0 - COVERAGE) / 2.0 * DRAWS as f64) as usize;
         [quantile(&mut self.means, below), quantile(&mut self.means, DRAWS - 1 - below)]
     }
 }
 
-/// The mean of a draw.
+/// The weighted mean of one resample.
 fn mean(shares: &[f64], values: &[f64]) -> f64 {
     shares.iter().zip(values).map(|(share, value)| share * value).sum()
 }
 
-/// The number at this place of the order.
+/// The number at this index in ascending order.
 fn quantile(numbers: &mut [f64], place: usize) -> f64 {
     *numbers.select_nth_unstable_by(place, f64::total_cmp).1
 }
@@ -91,7 +91,7 @@ mod tests {
 
     #[test]
     fn the_interval_of_many_prompts_is_the_normal_one() {
-        // Of n values with variance 1/12 the mean's 95 % interval is 1.96 sqrt(1 / 12 n) to either side.
+        // The mean of n values with variance 1/12 has the 95 % interval +- 1.96 sqrt(1 / 12 n).
         let values: Vec<f64> = (0..400).map(|i| (f64::from(i) + 0.5) / 400.0).collect();
         let [low, high] = Bootstrap::new(400).expect("many").interval(&values);
         let half = 1.96 * (1.0 / 12.0 / 400.0f64).sqrt();

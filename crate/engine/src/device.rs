@@ -1,7 +1,7 @@
-//! The one place that picks a device.
+//! The only place that picks a device.
 //!
-//! A GPU that is really one runs Burn's wgpu backend; everything else runs Flex on the processor, and the user
-//! is told why. Software adapters are slower than Flex by orders of magnitude, so they are used only on request.
+//! A hardware GPU runs Burn's wgpu backend; everything else runs Flex on the CPU, and the user is told why.
+//! Software adapters are orders of magnitude slower than Flex, so they are used only on request.
 
 #[cfg(target_family = "wasm")]
 use std::sync::OnceLock;
@@ -15,63 +15,63 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 
-/// What the user asked for.
+/// The device that the user asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 #[serde(rename_all = "kebab-case")]
 pub enum DevicePreference {
-    /// A real GPU if there is one, else the processor.
+    /// A hardware GPU if there is one, otherwise the CPU.
     #[default]
     Auto,
-    /// The processor.
+    /// The CPU.
     Cpu,
-    /// A GPU, or what passes for one.
+    /// A GPU, even if it is a software adapter.
     Wgpu,
 }
 
-/// The device a model runs on, and why this one.
+/// The device a model runs on, and why.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct DeviceInfo {
-    /// Which kind.
+    /// The backend.
     pub kind: DeviceKind,
-    /// The name shown: "WebGPU, Apple M2", "CPU".
+    /// Name for display: "WebGPU, Apple M2", "CPU".
     pub name: String,
     /// Why this one was picked.
     pub reason: String,
 }
 
-/// A kind of device.
+/// A Burn backend.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 #[serde(rename_all = "kebab-case")]
 pub enum DeviceKind {
-    /// Burn's Flex backend on the processor.
+    /// Burn's Flex backend on the CPU.
     Cpu,
     /// Burn's wgpu backend: WebGPU in the browser, Vulkan, Metal or DX12 natively.
     Wgpu,
 }
 
-/// What is known of the graphics adapter before it is used.
+/// What is known about the graphics adapter before it is used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Adapter {
-    /// There is none, and why.
+    /// No adapter, and why.
     None(String),
-    /// There is one.
+    /// An adapter was found.
     Some {
-        /// Its name.
+        /// Name reported by the driver.
         name: String,
-        /// It is software.
+        /// Whether it is a software adapter.
         fallback: bool,
-        /// What it lacks that Burn cannot do without.
+        /// A feature that Burn requires and the adapter lacks.
         lacks: Option<&'static str>,
     },
 }
 
-/// Decides, from what was asked for and what is there. Pure, so that every case is tested.
+/// Picks a device from the user's preference and the adapter. Pure, so that every case is tested.
 ///
 /// # Errors
-/// [`Error::Device`] if a GPU was asked for and cannot be had.
+/// [`Error::Device`] if a GPU was requested and cannot be used.
 pub fn decide(wanted: DevicePreference, adapter: &Adapter) -> Result<DeviceInfo> {
     let cpu = |reason: String| DeviceInfo { kind: DeviceKind::Cpu, name: "CPU".to_owned(), reason };
     let gpu = |name: &str, reason: &str| DeviceInfo {
@@ -101,13 +101,13 @@ pub fn decide(wanted: DevicePreference, adapter: &Adapter) -> Result<DeviceInfo>
     }
 }
 
-/// What the GPU is reached through.
+/// Name of the GPU API, for messages.
 #[cfg(target_family = "wasm")]
 const GPU_API: &str = "WebGPU";
 #[cfg(not(target_family = "wasm"))]
 const GPU_API: &str = "wgpu";
 
-/// Opens the device that was decided on. The GPU is opened once per process or worker.
+/// Opens the device. The GPU is opened once per process or worker.
 ///
 /// # Errors
 /// [`Error::Device`] if it cannot be opened.
@@ -118,7 +118,7 @@ pub async fn open(info: &DeviceInfo) -> Result<Device> {
     }
 }
 
-/// Natively threads may ask at the same time, and the backend takes one initialisation only.
+/// Several threads may call this at once, and the backend can be initialised only once.
 #[cfg(not(target_family = "wasm"))]
 async fn gpu() -> Result<Device> {
     static GPU: Mutex<Option<Device>> = Mutex::new(None);
@@ -130,7 +130,7 @@ async fn gpu() -> Result<Device> {
     Ok(gpu.insert(device).clone())
 }
 
-/// In a worker calls take turns, and nothing may wait.
+/// A worker has one thread, which must not block.
 #[cfg(target_family = "wasm")]
 async fn gpu() -> Result<Device> {
     static GPU: OnceLock<Device> = OnceLock::new();
@@ -145,7 +145,7 @@ fn unusable(error: &WgpuInitError) -> Error {
     Error::Device(format!("{GPU_API} cannot be used: {error}. Choose the CPU as device."))
 }
 
-/// Looks for an adapter natively.
+/// Finds the native graphics adapter.
 #[cfg(not(target_family = "wasm"))]
 pub async fn native_adapter() -> Adapter {
     use burn::tensor::wgpu::wgpu;
@@ -187,13 +187,13 @@ mod tests {
     #[test]
     fn what_cannot_be_used_is_said() {
         let none = Adapter::None("this browser has no WebGPU".to_owned());
-        let chosen = decide(DevicePreference::Auto, &none).expect("the processor is always there");
+        let chosen = decide(DevicePreference::Auto, &none).expect("the CPU is always there");
         assert_eq!(chosen.kind, DeviceKind::Cpu);
         assert!(chosen.reason.contains("no WebGPU"));
         assert!(decide(DevicePreference::Wgpu, &none).is_err());
 
         let old = adapter(false, Some("timestamp queries"));
-        let chosen = decide(DevicePreference::Auto, &old).expect("the processor is always there");
+        let chosen = decide(DevicePreference::Auto, &old).expect("the CPU is always there");
         assert!(chosen.reason.contains("timestamp queries"));
         assert!(decide(DevicePreference::Wgpu, &old).is_err());
     }

@@ -1,7 +1,7 @@
-//! Every way Patchlab can refuse, in words that say what the user can do about it.
+//! Every error Patchlab reports, worded so that the reader knows what to do about it.
 //!
-//! Bad input is an [`Error`], never a panic. The page shows [`Error::code`] nowhere; it is there for tests
-//! and for JavaScript to branch on.
+//! Bad input is an [`Error`], never a panic. [`Error::code`] is for tests and for JavaScript to branch on;
+//! the page does not show it.
 
 use crate::place::Place;
 
@@ -11,9 +11,9 @@ pub enum Error {
     /// A field of the experiment cannot be used as typed.
     #[error("{message}")]
     Field {
-        /// Where in the experiment the offending text stands.
+        /// Where in the experiment the problem is.
         place: Place,
-        /// A short name of the kind of fault: `empty-prompt`, `unequal-lengths`, ...
+        /// The kind of problem: `empty-prompt`, `unequal-lengths`, ...
         code: &'static str,
         /// What is wrong and what to change.
         message: String,
@@ -24,7 +24,7 @@ pub enum Error {
     /// `config.json` does not describe a model of GPT-2's architecture.
     #[error("config.json: {0}")]
     Config(String),
-    /// The file is not a safetensors checkpoint, or only the beginning of one.
+    /// The file is not a safetensors checkpoint, or is a truncated one.
     #[error("{name}: {reason}. Fetch or choose the file again.")]
     Checkpoint {
         /// The file's name.
@@ -32,12 +32,12 @@ pub enum Error {
         /// What the reader found.
         reason: String,
     },
-    /// A tensor that the configuration calls for is not in the checkpoint.
+    /// A tensor that the configuration requires is missing from the checkpoint.
     #[error(
         "The checkpoint has no tensor `{0}`. Is it a GPT-2 checkpoint, and does config.json belong to it?"
     )]
     TensorMissing(String),
-    /// A tensor has another shape than the configuration calls for.
+    /// A tensor's shape is not the one that the configuration requires.
     #[error(
         "Tensor `{name}` has shape {found:?}, but config.json calls for {expected:?}. \
          The two files do not belong together."
@@ -50,17 +50,18 @@ pub enum Error {
         /// The shape in the checkpoint's header.
         found: Vec<usize>,
     },
-    /// A tensor is stored in a number format that Patchlab does not read.
+    /// A tensor is stored in a dtype that Patchlab does not read.
     #[error("Tensor `{name}` is stored as {dtype}. Save the checkpoint as F32, F16 or BF16.")]
     TensorDtype {
         /// The tensor's name in the checkpoint.
         name: String,
-        /// The format found.
+        /// The dtype in the file's header.
         dtype: String,
     },
     /// A weight is NaN or infinite.
     #[error(
-        "Tensor `{0}` holds values that are not finite numbers. The checkpoint is damaged or the training diverged."
+        "Tensor `{0}` holds values that are not finite numbers. The checkpoint is damaged or the training \
+         diverged."
     )]
     TensorNotFinite(String),
     /// The tokenizer's files cannot be read.
@@ -74,12 +75,10 @@ pub enum Error {
         /// What the system or the server said, and what to try.
         reason: String,
     },
-    /// The file at an address is not the one of which the first part was read.
-    #[error(
-        "{0} has changed at its host since the first part of it was read. Open it again: it will be fetched anew."
-    )]
+    /// The remote file changed between requests.
+    #[error("{0} changed on its server while it was being read. Open it again to fetch the new version.")]
     SourceChanged(String),
-    /// No device of the wanted kind can be had.
+    /// No device of the requested kind is available.
     #[error("{0}")]
     Device(String),
     /// The device failed while it was computing.
@@ -93,20 +92,20 @@ pub enum Error {
         /// What is wrong and what is allowed.
         message: String,
     },
-    /// There is no analysis of that name.
+    /// No analysis has this name.
     #[error("There is no analysis `{name}`. There are: {known}.")]
     UnknownAnalysis {
-        /// The name asked for.
+        /// The requested name.
         name: String,
         /// The names in the catalogue.
         known: String,
     },
-    /// A site's name does not parse.
+    /// A hook point's name does not parse, or the model or the recorded run does not have it.
     #[error(
         "There is no site `{0}` in this model. Names are TransformerLens's, like `blocks.0.attn.hook_z`."
     )]
     UnknownSite(String),
-    /// A planned patch met no activation: the run would silently be an unpatched one.
+    /// A planned patch matched no activation; without this error the run would silently be unpatched.
     #[error("The patch at {0} did not fire. It names a site or an index that this run does not have.")]
     PatchUnfired(String),
     /// The user cancelled.
@@ -115,7 +114,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// A short stable name of the kind of error.
+    /// Stable, machine-readable name of the kind of error.
     pub fn code(&self) -> &'static str {
         match self {
             Error::Field { code, .. } => code,
@@ -139,7 +138,7 @@ impl Error {
         }
     }
 
-    /// The field of the experiment that the error concerns, if it concerns one.
+    /// The field of the experiment that the error is about, if any.
     pub fn place(&self) -> Option<Place> {
         match self {
             Error::Field { place, .. } => Some(*place),

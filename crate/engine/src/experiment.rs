@@ -1,7 +1,7 @@
 //! The experiment document: named groups of prompt pairs, as typed by a person.
 //!
-//! The page imports and exports this document, the native command reads it from a file. Its schema is
-//! written down in `docs/experiment.md`. Nothing here knows tokens or models.
+//! The page imports and exports this document; the native command reads it from a file. Its schema is
+//! documented in `docs/experiment.md`. Nothing here knows about tokens or models.
 
 use serde::{Deserialize, Serialize};
 
@@ -15,7 +15,7 @@ use crate::place::Field;
 pub struct Experiment {
     /// The groups, in the order shown.
     pub groups: Vec<Group>,
-    /// Whether `<|endoftext|>` is put before every prompt, TransformerLens's `prepend_bos`.
+    /// Whether to prepend `<|endoftext|>` to every prompt (TransformerLens's `prepend_bos`).
     #[serde(default = "yes")]
     #[cfg_attr(feature = "typescript", ts(as = "Option<_>", optional))]
     pub prepend_bos: bool,
@@ -36,14 +36,14 @@ pub struct Group {
     pub pairs: Vec<Pair>,
 }
 
-/// A prompt, its corrupted twin, and the two next tokens that are compared.
+/// A prompt, its corrupted counterpart, and the two next tokens that are compared.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 #[serde(deny_unknown_fields)]
 pub struct Pair {
-    /// The prompt on which the model should say `answer`.
+    /// The prompt that `answer` continues correctly.
     pub clean: String,
-    /// The prompt on which it should not: as many tokens as `clean`.
+    /// The prompt that `distractor` continues correctly; it must have as many tokens as `clean`.
     pub corrupted: String,
     /// The right next token, exactly as typed: no space is ever added.
     pub answer: String,
@@ -51,7 +51,7 @@ pub struct Pair {
     pub distractor: String,
 }
 
-/// One prompt to run, with its corruption: what a symmetric pair yields twice.
+/// One prompt to run, with its corruption. A symmetric pair yields two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Case<'a> {
     /// The prompt.
@@ -62,7 +62,7 @@ pub struct Case<'a> {
     pub answer: &'a str,
     /// The right next token for `corrupted`.
     pub distractor: &'a str,
-    /// The pair in the group's list that this case comes from.
+    /// Index of the pair in the group.
     pub pair: usize,
     /// Whether this is the pair's second direction: its `clean` is the pair's `corrupted`.
     pub swapped: bool,
@@ -78,13 +78,13 @@ impl Experiment {
     /// # Errors
     /// [`Error::Document`] if the text is not JSON or not of the documented shape.
     pub fn from_json(text: &str) -> Result<Self> {
-        // An unknown field is told by its name, which may be of any length.
+        // The message quotes unknown field names, which may be of any length.
         serde_json::from_str(text).map_err(|error| Error::Document(format!("{:.300}", error.to_string())))
     }
 }
 
 impl Pair {
-    /// The text in a field.
+    /// The text of a field.
     pub fn field(&self, field: Field) -> &str {
         match field {
             Field::Clean => &self.clean,

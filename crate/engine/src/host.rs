@@ -1,4 +1,4 @@
-//! What a long call needs from whoever called it: someone to tell, and leave to go on.
+//! Progress reporting and cancellation for long calls.
 
 use std::future::{Future, ready};
 use std::pin::Pin;
@@ -7,19 +7,19 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 
-/// How far a long call has come.
+/// Progress of a long call.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct Progress {
-    /// What is being done, in words.
+    /// What is being done, for display.
     pub stage: String,
-    /// How much is done, in `unit`.
+    /// Amount done so far, in `unit`.
     pub done: f64,
-    /// How much there is in all, in `unit`.
+    /// Total amount, in `unit`.
     pub total: f64,
-    /// What is counted.
+    /// What `done` and `total` count.
     pub unit: ProgressUnit,
-    /// What holds it up, in words: a host that sends nothing, a connection that is tried again.
+    /// Why it is stalled, for display: a server that sends nothing, a connection being retried.
     pub note: Option<String>,
 }
 
@@ -42,21 +42,21 @@ pub enum ProgressUnit {
     Patches,
 }
 
-/// The caller of a long call. The browser's is in `web`; natively it prints, or is silent.
+/// The caller of a long call. In the browser it is the page's worker; natively it prints, or is silent.
 pub trait Host {
-    /// Hears how far the call has come.
+    /// Called with the progress made so far.
     fn progress(&self, progress: Progress);
 
-    /// Whether the call should stop.
+    /// Whether the call should be cancelled.
     fn cancelled(&self) -> bool;
 
-    /// Lets other work in, so that a cancellation can arrive. Natively there is none to let in.
+    /// Yields, so that a cancellation can arrive. A no-op natively.
     fn pause(&self) -> Pin<Box<dyn Future<Output = ()> + '_>> {
         Box::pin(ready(()))
     }
 }
 
-/// A host that hears nothing and never cancels.
+/// A host that ignores progress and never cancels.
 #[derive(Debug, Clone, Copy)]
 pub struct Quiet;
 
@@ -68,15 +68,15 @@ impl Host for Quiet {
     }
 }
 
-/// Tells the host and asks whether to go on.
+/// Reports progress in prompts and checks for cancellation.
 ///
 /// # Errors
-/// [`Error::Cancelled`] if not.
-pub async fn step(host: &dyn Host, stage: &str, done: usize, total: usize) -> Result<()> {
+/// [`Error::Cancelled`].
+pub(crate) async fn step(host: &dyn Host, stage: &str, done: usize, total: usize) -> Result<()> {
     Work::new(host, stage, ProgressUnit::Prompts, total).done(done).await
 }
 
-/// A long call's progress: so much of so much is done.
+/// Counts the work of a long call and reports it to the host.
 pub struct Work<'a> {
     host: &'a dyn Host,
     stage: String,
@@ -86,31 +86,31 @@ pub struct Work<'a> {
 }
 
 impl<'a> Work<'a> {
-    /// Begins with nothing done.
+    /// Nothing done yet.
     pub fn new(host: &'a dyn Host, stage: &str, unit: ProgressUnit, total: usize) -> Self {
         Self { host, stage: stage.to_owned(), unit, done: 0, total }
     }
 
-    /// A call whose counted work is done, and which goes on with something that is not counted.
-    pub fn finished(host: &'a dyn Host, stage: &str, unit: ProgressUnit, total: usize) -> Self {
+    /// All counted work done, for a call that goes on with something uncounted.
+    pub(crate) fn finished(host: &'a dyn Host, stage: &str, unit: ProgressUnit, total: usize) -> Self {
         Self { done: total, ..Self::new(host, stage, unit, total) }
     }
 
-    /// Tells the host that so much more is done, and asks whether to go on.
+    /// Reports that `more` is done and checks for cancellation.
     ///
     /// # Errors
-    /// [`Error::Cancelled`] if not.
+    /// [`Error::Cancelled`].
     pub async fn done(&mut self, more: usize) -> Result<()> {
         self.done += more;
         self.host.progress(self.progress(None));
         self.check().await
     }
 
-    /// Tells the host what is going on while nothing is counted, and asks whether to go on.
+    /// Reports a note while nothing is counted, and checks for cancellation.
     ///
     /// # Errors
-    /// [`Error::Cancelled`] if not.
-    pub async fn note(&self, note: String) -> Result<()> {
+    /// [`Error::Cancelled`].
+    pub(crate) async fn note(&self, note: String) -> Result<()> {
         self.host.progress(self.progress(Some(note)));
         self.check().await
     }
@@ -125,10 +125,10 @@ impl<'a> Work<'a> {
         }
     }
 
-    /// Asks whether to go on.
+    /// Checks for cancellation.
     ///
     /// # Errors
-    /// [`Error::Cancelled`] if not.
+    /// [`Error::Cancelled`].
     pub async fn check(&self) -> Result<()> {
         self.host.pause().await;
         if self.host.cancelled() { Err(Error::Cancelled) } else { Ok(()) }

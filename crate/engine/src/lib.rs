@@ -1,14 +1,16 @@
-//! Patchlab's engine: GPT-2 with every intermediate in reach, and the analyses made of it.
+//! Patchlab's engine: GPT-2 with hooks on every intermediate activation, and the analyses built on it.
 //!
-//! Data flows one way, and a module may use only what stands to its left or beside it:
+//! Data flows one way. A module may use only modules of earlier groups and of its own group:
 //!
-//! `place` -> [`error`] -> [`experiment`], [`names`], [`reference`], [`site`], [`tokens`] -> [`prompts`], [`presets`] ->
-//! [`model`] -> `bootstrap`, [`device`], [`host`], [`metrics`], [`readback`] -> [`runs`] -> [`attribution`],
-//! [`patching`] -> [`figures`] -> [`analyses`] -> [`session`], [`notebook`] -> [`protocol`].
+//! `place` -> [`error`] -> [`experiment`], `names`, [`reference`], [`site`], [`tokens`] -> [`prompts`],
+//! [`presets`] -> [`model`] -> `bootstrap`, [`device`], [`host`], [`metrics`], [`readback`] -> [`runs`] ->
+//! [`attribution`], [`patching`] -> [`figures`] -> [`analyses`] -> [`session`], [`notebook`] -> [`protocol`].
 //!
-//! Nothing here knows JavaScript or the command line; only [`device`] picks a device; only [`readback`] waits for one.
+//! Nothing here knows about JavaScript or the command line; only [`device`] picks a device; only [`readback`]
+//! waits for one.
 
 mod bootstrap;
+mod names;
 mod place;
 
 pub mod analyses;
@@ -20,7 +22,6 @@ pub mod figures;
 pub mod host;
 pub mod metrics;
 pub mod model;
-pub mod names;
 pub mod notebook;
 pub mod patching;
 pub mod presets;

@@ -1,9 +1,9 @@
-//! Numbers made of logits, on the host, in f64.
+//! Metrics computed from logits, on the host, in f64.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// A number for each row and prompt, row by row. A row is a patch, a cell of a map, or a run; NaN stands for what is not
-/// computed yet.
+/// A number per row and prompt, `[rows, prompts]`, row-major. A row is a patch, a cell of a map, or a run.
+/// NaN: not computed yet.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct PerPrompt {
     prompts: usize,
@@ -11,13 +11,13 @@ pub struct PerPrompt {
 }
 
 impl PerPrompt {
-    /// Room for `[rows, prompts]`, nothing computed yet.
+    /// `[rows, prompts]`, all NaN.
     pub fn new(rows: usize, prompts: usize) -> Self {
         Self { prompts, numbers: vec![f64::NAN; rows * prompts] }
     }
 
-    /// The numbers `[rows, prompts]`, row by row.
-    pub fn from_rows(prompts: usize, numbers: Vec<f64>) -> Self {
+    /// From numbers `[rows, prompts]`, row-major.
+    pub(crate) fn from_rows(prompts: usize, numbers: Vec<f64>) -> Self {
         debug_assert_eq!(numbers.len() % prompts.max(1), 0, "whole rows");
         Self { prompts, numbers }
     }
@@ -32,28 +32,28 @@ impl PerPrompt {
         self.prompts
     }
 
-    /// All numbers, row by row.
+    /// All numbers, row-major.
     pub fn numbers(&self) -> &[f64] {
         &self.numbers
     }
 
-    /// A row's numbers, one for each prompt.
+    /// A row's numbers, one per prompt.
     pub fn row(&self, row: usize) -> &[f64] {
         &self.numbers[row * self.prompts..(row + 1) * self.prompts]
     }
 
-    /// A row's numbers.
-    pub fn row_mut(&mut self, row: usize) -> &mut [f64] {
+    /// A row's numbers, one per prompt, to be changed.
+    pub(crate) fn row_mut(&mut self, row: usize) -> &mut [f64] {
         &mut self.numbers[row * self.prompts..(row + 1) * self.prompts]
     }
 
-    /// A prompt's numbers, one for each row.
+    /// A prompt's numbers, one per row.
     pub fn prompt(&self, prompt: usize) -> impl ExactSizeIterator<Item = f64> + '_ {
         (0..self.rows()).map(move |row| self.numbers[row * self.prompts + prompt])
     }
 
-    /// Sets the columns of some prompts, from `first` on: `block [rows, n]`.
-    pub fn set_columns(&mut self, first: usize, block: &[f32]) {
+    /// Writes `block [rows, n]` into the columns `first..first + n`.
+    pub(crate) fn set_columns(&mut self, first: usize, block: &[f32]) {
         let rows = self.rows().max(1);
         for (row, block) in block.chunks_exact((block.len() / rows).max(1)).enumerate() {
             let row = &mut self.row_mut(row)[first..first + block.len()];
@@ -62,7 +62,7 @@ impl PerPrompt {
     }
 }
 
-/// As reports have it: for each prompt, its number in each row.
+/// Serialised prompt by prompt, `[prompts][rows]`, the layout of reports.
 impl Serialize for PerPrompt {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         struct Prompt<'a>(&'a PerPrompt, usize);
@@ -80,35 +80,35 @@ impl<'de> Deserialize<'de> for PerPrompt {
         let prompts = Vec::<Vec<f64>>::deserialize(deserializer)?;
         let rows = prompts.first().map_or(0, Vec::len);
         if prompts.iter().any(|prompt| prompt.len() != rows) {
-            return Err(serde::de::Error::custom("every prompt must have as many numbers as the others"));
+            return Err(serde::de::Error::custom("all prompts must have the same number of values"));
         }
         let numbers = (0..rows).flat_map(|row| prompts.iter().map(move |prompt| prompt[row])).collect();
         Ok(Self { prompts: prompts.len(), numbers })
     }
 }
 
-/// The logits that runs end in, from which every metric follows without running again: `[runs, prompts]` each.
+/// Final logits of runs, from which every metric follows without running again: `[runs, prompts]` each.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LogitStats {
     /// The answer's logit.
     pub answer: PerPrompt,
     /// The distractor's logit.
     pub distractor: PerPrompt,
-    /// How the answer stands among all tokens, if that was asked for.
+    /// Log-sum-exp and rank. None if the readout left the rest of the vocabulary out.
     pub vocabulary: Option<VocabStats>,
 }
 
-/// How answers stand among all tokens: `[runs, prompts]` each.
+/// The answer relative to the whole vocabulary: `[runs, prompts]` each.
 #[derive(Debug, Clone, PartialEq)]
 pub struct VocabStats {
-    /// The logarithm of the sum of the exponentials of all logits.
+    /// Log-sum-exp of all logits.
     pub log_sum_exp: PerPrompt,
-    /// How many tokens have a larger logit than the answer.
+    /// Rank of the answer: how many tokens have a larger logit.
     pub rank: PerPrompt,
 }
 
 impl LogitStats {
-    /// Room for this many runs of this many prompts, with `vocabulary` for all four numbers.
+    /// All NaN. `vocabulary` adds [`VocabStats`].
     pub fn new(runs: usize, prompts: usize, vocabulary: bool) -> Self {
         let room = || PerPrompt::new(runs, prompts);
         let vocabulary = vocabulary.then(|| VocabStats { log_sum_exp: room(), rank: room() });
@@ -120,12 +120,12 @@ impl LogitStats {
         self.answer.row(run)[prompt] - self.distractor.row(run)[prompt]
     }
 
-    /// The logit differences of a run, one for each prompt.
+    /// The logit differences of a run, one per prompt.
     pub fn logit_differences(&self, run: usize) -> Vec<f64> {
         (0..self.answer.prompts()).map(|prompt| self.logit_difference(run, prompt)).collect()
     }
 
-    /// Sets what `run` ends in after `prompt`, from the two or four numbers of a readout.
+    /// Stores the two or four numbers that a readout gives for one run and prompt.
     pub fn set(&mut self, run: usize, prompt: usize, numbers: &[f32]) {
         let set = |array: &mut PerPrompt, number: f32| array.row_mut(run)[prompt] = f64::from(number);
         set(&mut self.answer, numbers[0]);
@@ -136,8 +136,8 @@ impl LogitStats {
         }
     }
 
-    /// Sets what `run` ends in, from prompt `first` on, to what the only run of `other` ends in.
-    pub fn set_run(&mut self, run: usize, first: usize, other: &LogitStats) {
+    /// Copies the only run of `other` into `run`, from prompt `first` on.
+    pub(crate) fn set_run(&mut self, run: usize, first: usize, other: &LogitStats) {
         let copy = |to: &mut PerPrompt, from: &PerPrompt| {
             to.row_mut(run)[first..first + from.prompts()].copy_from_slice(from.row(0));
         };
@@ -150,17 +150,17 @@ impl LogitStats {
     }
 }
 
-/// The logarithm of the sum of exponentials: subtract it from logits to get log-probabilities.
+/// Log of the sum of exponentials: subtract it from logits to get log-probabilities.
 pub fn log_sum_exp(logits: &[f32]) -> f64 {
     let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let largest = f64::from(largest);
     largest + logits.iter().map(|&logit| (f64::from(logit) - largest).exp()).sum::<f64>().ln()
 }
 
-/// How many tokens have a larger logit than token `id`: 0 for the most likely (`utils.test_prompt`).
+/// Rank of token `id`: how many tokens have a larger logit, 0 for the most likely (`utils.test_prompt`).
 pub fn rank(logits: &[f32], id: usize) -> usize {
     let own = logits[id];
-    // Among equals the smaller id comes first, as in the order of `top_k`.
+    // Ties are broken by id, as in `top_k`.
     logits.iter().enumerate().filter(|&(other, &logit)| logit > own || (logit == own && other < id)).count()
 }
 
@@ -176,7 +176,7 @@ pub fn top_k(logits: &[f32], k: usize) -> Vec<usize> {
     ids
 }
 
-/// The arithmetic mean; of nothing, NaN, which no caller may show.
+/// The arithmetic mean; NaN for an empty slice.
 pub fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len() as f64
 }

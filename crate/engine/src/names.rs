@@ -1,29 +1,30 @@
-//! Heads and neurons by name, as people write them: `L7H11`, `L8N2744`, `8/2744`, lists of these and of layers.
+//! Names of heads and neurons as people write them, `L7H11`, `L8N2744`, `8/2744`, and lists of these and of
+//! layers.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// A head.
+/// An attention head, written `L7H11`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Head {
-    /// Its layer.
-    pub layer: usize,
-    /// Its index in the layer.
-    pub head: usize,
+pub(crate) struct Head {
+    /// Layer, from 0.
+    pub(crate) layer: usize,
+    /// Index within the layer, from 0.
+    pub(crate) head: usize,
 }
 
-/// A neuron.
+/// An MLP neuron, written `L8N2744`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Neuron {
-    /// Its layer.
-    pub layer: usize,
-    /// Its index in the layer.
-    pub neuron: usize,
+pub(crate) struct Neuron {
+    /// Layer, from 0.
+    pub(crate) layer: usize,
+    /// Index within the layer, from 0.
+    pub(crate) neuron: usize,
 }
 
-/// A name that is none.
+/// Not a valid name of a head, neuron or layer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct InvalidName;
+pub(crate) struct InvalidName;
 
 impl fmt::Display for Head {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -55,7 +56,7 @@ impl FromStr for Neuron {
     }
 }
 
-/// Two numbers written as `L8N2744` or `8/2744`.
+/// Parses `L8N2744` or `8/2744`.
 fn pair(text: &str, letter: char) -> Result<[usize; 2], InvalidName> {
     let text = text.trim().to_ascii_uppercase();
     let (layer, index) = match text.strip_prefix('L') {
@@ -67,16 +68,16 @@ fn pair(text: &str, letter: char) -> Result<[usize; 2], InvalidName> {
     Ok([number(layer)?, number(index)?])
 }
 
-/// The words of a list: separated by commas, semicolons or white space.
-pub fn words(list: &str) -> impl Iterator<Item = &str> {
+/// Splits a list at commas, semicolons and white space.
+pub(crate) fn words(list: &str) -> impl Iterator<Item = &str> {
     list.split([',', ';', ' ', '\t', '\n']).map(str::trim).filter(|word| !word.is_empty())
 }
 
-/// Layers written as `all`, `8`, `8 10` or `3-5`, each once, in order.
+/// Parses a list of layers, written `all`, `8`, `8 10` or `3-5`: in ascending order, without duplicates.
 ///
 /// # Errors
-/// [`InvalidName`] for a word that is no layer, or none below `n_layers`.
-pub fn layers(list: &str, n_layers: usize) -> Result<Vec<usize>, InvalidName> {
+/// [`InvalidName`] for a word that is not a layer below `n_layers`, and for an empty list.
+pub(crate) fn layers(list: &str, n_layers: usize) -> Result<Vec<usize>, InvalidName> {
     let number = |text: &str| {
         let digits = text.trim_start_matches(['L', 'l']);
         digits.parse().ok().filter(|&layer: &usize| layer < n_layers).ok_or(InvalidName)

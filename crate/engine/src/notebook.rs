@@ -1,8 +1,7 @@
-//! The study as a Jupyter notebook that repeats it in Python with TransformerLens, for whoever wants to go on
-//! there or to check.
+//! Exports the study as a Jupyter notebook that repeats it in Python with TransformerLens.
 //!
-//! The cells are the files of `data/transformer-lens/`, as they are; what differs between notebooks is one cell
-//! of names at the top: the checkpoint, the experiment, the analyses' settings.
+//! The cells are the files of `data/transformer-lens/`, verbatim. Everything that differs between notebooks
+//! is in one cell at the top: the checkpoint, the experiment, the analyses' settings.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -12,18 +11,18 @@ use crate::error::{Error, Result};
 use crate::experiment::Experiment;
 use crate::names::Neuron;
 
-/// What a notebook is to repeat.
+/// What the notebook should repeat.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 #[serde(deny_unknown_fields)]
 pub struct NotebookRequest {
     /// The checkpoint: a name on the Hugging Face hub, or a folder.
     pub model: String,
-    /// Where its tokenizer is, likewise.
+    /// The tokenizer, likewise.
     pub tokenizer: String,
     /// The prompts.
     pub experiment: Experiment,
-    /// The analyses, in order; those that have no cell in Python are named in the notebook and left out.
+    /// The analyses, in order. Those without a Python cell are listed in the notebook as left out.
     pub analyses: Vec<NotebookAnalysis>,
 }
 
@@ -32,15 +31,15 @@ pub struct NotebookRequest {
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 #[serde(deny_unknown_fields)]
 pub struct NotebookAnalysis {
-    /// Its name in the catalogue.
+    /// Name in the catalogue.
     pub name: String,
-    /// Its settings; those left out have their defaults.
+    /// Settings; missing ones take their defaults.
     #[serde(default)]
     #[cfg_attr(feature = "typescript", ts(type = "Record<string, string | number | boolean>", optional))]
     pub settings: Map<String, Value>,
 }
 
-/// A cell's file as it is.
+/// The text of a cell's file.
 macro_rules! cell {
     ($name:literal) => {
         include_str!(concat!("../data/transformer-lens/", $name, ".py"))
@@ -56,7 +55,7 @@ pub fn notebook(request: &NotebookRequest) -> Result<String> {
     let mut body = Vec::new();
     let mut built_on: Vec<&str> = Vec::new();
     let mut left_out = Vec::new();
-    // Patching is normalised by the means of this one.
+    // Always included: patching is normalised by its means.
     let first = NotebookAnalysis { name: "logit-diff".to_owned(), settings: Map::new() };
     let others = request.analyses.iter().filter(|analysis| analysis.name != first.name);
     for NotebookAnalysis { name, settings: given } in std::iter::once(&first).chain(others) {
@@ -107,10 +106,10 @@ fn introduction(left_out: &[&str]) -> String {
     text
 }
 
-/// The cell of everything that differs between notebooks.
+/// The cell with everything that differs between notebooks.
 fn names(request: &NotebookRequest, settings: Map<String, Value>) -> Result<String> {
     let document = |error: serde_json::Error| Error::Document(error.to_string());
-    // A JSON text in a JSON string: its escapes are Python's, too.
+    // JSON in a JSON string literal, which is a valid Python literal, too.
     let quoted = |value: &Value| -> Result<String> {
         let text = serde_json::to_string(value).map_err(document)?;
         serde_json::to_string(&text).map_err(document)
@@ -126,12 +125,12 @@ fn names(request: &NotebookRequest, settings: Map<String, Value>) -> Result<Stri
     ))
 }
 
-/// The neuron as two numbers, and the text that is meant if none is given.
+/// Adds the neuron as two numbers, and the default text if none is given.
 fn name_neuron(settings: &mut Map<String, Value>, experiment: &Experiment) -> Result<()> {
     let name = settings.get("neuron").and_then(Value::as_str).unwrap_or_default();
     let neuron: Neuron = name.parse().map_err(|_| Error::Setting {
         name: "neuron".to_owned(),
-        message: format!("{name:?} is no neuron. Write it like L8N2744."),
+        message: format!("{name:?} is not a neuron. Write it like L8N2744."),
     })?;
     let first = || experiment.groups.first()?.pairs.first().map(|pair| pair.clean.clone());
     if settings.get("text").and_then(Value::as_str).is_none_or(str::is_empty) {
@@ -179,7 +178,7 @@ mod tests {
         let document: Value = serde_json::from_str(&text).expect("JSON");
         let code =
             document["cells"].as_array().expect("cells").iter().filter(|cell| cell["cell_type"] == "code");
-        // The names, setup and experiment; one cell for each analysis; what they build on.
+        // Names, setup and experiment; one cell per analysis; the two shared cells.
         assert_eq!(code.count(), 3 + all.len() + 2);
     }
 

@@ -1,4 +1,4 @@
-//! Where in an experiment something stands.
+//! Places in an experiment document, for messages.
 
 use serde::{Deserialize, Serialize};
 
@@ -17,14 +17,14 @@ pub enum Field {
     Distractor,
 }
 
-/// Where in an experiment something stands. Groups and pairs count from 0.
+/// A place in an experiment document. Groups and pairs count from 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct Place {
-    /// The group.
+    /// Index of the group.
     pub group: usize,
-    /// The pair within the group; none: the group as a whole.
+    /// Index of the pair within the group; null for the group as a whole.
     pub pair: Option<usize>,
-    /// The field of the pair; none: the pair as a whole.
+    /// The field of the pair; null for the pair as a whole.
     pub field: Option<Field>,
 }

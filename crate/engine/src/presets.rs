@@ -9,11 +9,11 @@ use crate::experiment::Experiment;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct Preset {
-    /// Its name in a menu.
+    /// Name in the menu.
     pub name: &'static str,
     /// Where it comes from and what it tests.
     pub note: &'static str,
-    /// The document.
+    /// The experiment document.
     pub experiment: Experiment,
 }
 

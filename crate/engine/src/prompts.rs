@@ -1,6 +1,7 @@
-//! From an experiment as typed to token ids that can be run, with every fault at the field that has it.
+//! From an experiment as typed to token ids that can be run, with every problem reported at its field.
 //!
-//! Ids come first: what runs reads them here, and what is shown is made of them in [`crate::protocol`].
+//! Ids come first: analyses run on the ids made here, and [`crate::protocol`] derives what is displayed from
+//! them.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,19 +10,19 @@ use crate::experiment::{Experiment, Pair};
 use crate::place::{Field, Place};
 use crate::tokens::Tokenizer;
 
-/// Something the user should change, at the field that has it.
+/// Something the user should change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct Problem {
-    /// Where it stands.
+    /// Where the problem is; null if it is not in the experiment.
     pub place: Option<Place>,
-    /// A short stable name of the kind of fault.
+    /// Stable, machine-readable name of the kind of problem.
     pub code: String,
     /// What is wrong and what to change.
     pub message: String,
 }
 
-/// A group whose faultless pairs are ready to run.
+/// A group, with only those of its pairs that can be run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PreparedGroup {
     /// The group's name.
@@ -39,35 +40,35 @@ pub struct PreparedCase {
     pub text: String,
     /// The prompt's ids.
     pub clean: Vec<u32>,
-    /// The corrupted prompt's ids: as many.
+    /// The corrupted prompt's ids; as many as `clean` has.
     pub corrupted: Vec<u32>,
     /// The right next token for `clean`.
     pub answer: u32,
     /// The token it is compared with.
     pub distractor: u32,
-    /// The pair it comes from.
+    /// Index of its pair in the group.
     pub pair: usize,
-    /// Its place among all cases of the group as typed, those with faults counted.
+    /// Index among all cases of the group as typed, including those that cannot be run.
     pub index: usize,
 }
 
 impl PreparedCase {
-    /// The first position at which the clean and the corrupted prompt differ; none if they are the same.
-    pub fn first_difference(&self) -> Option<usize> {
+    /// The first position where clean and corrupted differ. None if they are equal.
+    pub(crate) fn first_difference(&self) -> Option<usize> {
         self.clean.iter().zip(&self.corrupted).position(|(clean, corrupted)| clean != corrupted)
     }
 }
 
 /// An experiment as token ids.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TokenizedExperiment {
-    /// For each group, its pairs.
+pub(crate) struct TokenizedExperiment {
+    /// The pairs of each group.
     pub groups: Vec<Vec<TokenizedPair>>,
 }
 
-/// A pair as token ids, and what keeps it from being run.
+/// A pair as token ids, and what prevents it from being run.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TokenizedPair {
+pub(crate) struct TokenizedPair {
     /// The clean prompt, with `<|endoftext|>` where it is prepended.
     pub clean: Vec<u32>,
     /// The corrupted prompt, likewise.
@@ -76,26 +77,26 @@ pub struct TokenizedPair {
     pub answer: Vec<u32>,
     /// The distractor; usable only if it is one token.
     pub distractor: Vec<u32>,
-    /// The faults; a pair without any can be run.
+    /// Why it cannot be run; empty if it can.
     pub faults: Vec<Fault>,
 }
 
-/// A fault of a pair.
+/// A reason why a pair cannot be run.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fault {
-    /// The field that has it; none: the pair as a whole.
+pub(crate) struct Fault {
+    /// The field at fault. None: the pair as a whole.
     pub field: Option<Field>,
-    /// A short stable name of its kind.
+    /// Stable, machine-readable name of the kind of fault.
     pub code: &'static str,
     /// What is wrong and what to change.
     pub message: String,
 }
 
-/// The ids and faults of every pair. `n_ctx` is the longest prompt that the model takes, if one is open.
+/// Tokenizes and checks every pair. `n_ctx` is the open model's context length, if one is open.
 ///
 /// # Errors
-/// [`crate::Error::Tokenizer`] if the tokenizer fails; faults of the experiment are no errors here.
-pub fn tokenize(
+/// [`crate::Error::Tokenizer`] if the tokenizer fails. Faults of the experiment are part of the result.
+pub(crate) fn tokenize(
     experiment: &Experiment,
     tokenizer: &Tokenizer,
     n_ctx: Option<usize>,
@@ -105,11 +106,11 @@ pub fn tokenize(
     Ok(TokenizedExperiment { groups: experiment.groups.iter().map(group).collect::<Result<_>>()? })
 }
 
-/// The groups that can be run, without the pairs that have faults, and the problems. A group of which nothing is left
-/// is left out.
+/// The groups with only the pairs that can be run, and all problems. A group without any such pair is left
+/// out.
 ///
 /// # Errors
-/// As [`tokenize`].
+/// [`crate::Error::Tokenizer`] if the tokenizer fails.
 pub fn prepare(
     experiment: &Experiment,
     tokenizer: &Tokenizer,
@@ -139,8 +140,8 @@ pub fn prepare(
 }
 
 impl TokenizedExperiment {
-    /// Everything that keeps a pair or a group from being run.
-    pub fn problems(&self) -> Vec<Problem> {
+    /// Everything that prevents a pair or a group from being run.
+    pub(crate) fn problems(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
         for (group, pairs) in self.groups.iter().enumerate() {
             for (pair, p) in pairs.iter().enumerate() {
@@ -175,8 +176,8 @@ impl TokenizedPair {
         Ok(ids)
     }
 
-    /// The positions at which the clean and the corrupted prompt differ; where one is longer, its further ones too.
-    pub fn differing(&self) -> Vec<usize> {
+    /// The positions where clean and corrupted differ, including those that only the longer one has.
+    pub(crate) fn differing(&self) -> Vec<usize> {
         let positions = self.clean.len().max(self.corrupted.len());
         (0..positions).filter(|&i| self.clean.get(i) != self.corrupted.get(i)).collect()
     }
@@ -225,8 +226,8 @@ impl TokenizedPair {
     }
 }
 
-/// What is wrong with a prompt, if anything: code and message.
-pub fn prompt_fault(
+/// What is wrong with a prompt: code and message. None if nothing is.
+pub(crate) fn prompt_fault(
     text: &str,
     ids: &[u32],
     prepend_bos: bool,
@@ -238,11 +239,12 @@ pub fn prompt_fault(
             "The prompt is empty. Type the text that the model should continue.".to_owned(),
         ));
     }
-    // A tokenizer that is not byte-level drops what it does not know.
+    // Tokenizers that are not byte-level drop what they do not know.
     if ids.is_empty() {
         return Some((
             "empty-prompt",
-            "This model's tokenizer makes no token of the prompt. Use words that it knows.".to_owned(),
+            "This model's tokenizer turns the prompt into no tokens at all. Use words that it knows."
+                .to_owned(),
         ));
     }
     if let Some(n_ctx) = n_ctx
@@ -261,14 +263,14 @@ pub fn prompt_fault(
     None
 }
 
-/// How many of an answer's tokens a message lists: the text may be a whole page, pasted by mistake.
+/// How many of an answer's tokens a message lists; somebody may paste a whole page.
 const LONGEST_LIST: usize = 12;
 
-/// How much of a token's text it shows: a made-up vocabulary may have tokens of any length.
+/// How many characters of a token a message shows; a hostile vocabulary may have tokens of any length.
 const LONGEST_PIECE: usize = 40;
 
-/// What is wrong with an answer, if anything: code and message.
-pub fn answer_fault(text: &str, ids: &[u32], tokenizer: &Tokenizer) -> Option<(&'static str, String)> {
+/// What is wrong with an answer: code and message. None if nothing is.
+pub(crate) fn answer_fault(text: &str, ids: &[u32], tokenizer: &Tokenizer) -> Option<(&'static str, String)> {
     if ids.is_empty() {
         return Some((
             "empty-answer",
@@ -313,7 +315,7 @@ mod tests {
         Experiment { groups: vec![group], prepend_bos: true }
     }
 
-    /// The single fault of a pair: field and code.
+    /// The field and code of a pair's only fault.
     fn fault(pair: Pair) -> (Option<Field>, String) {
         let tokenizer = Tokenizer::gpt2().expect("built in");
         let tokenized = tokenize(&experiment(vec![pair]), &tokenizer, Some(16)).expect("plain text");

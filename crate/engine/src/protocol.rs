@@ -1,4 +1,4 @@
-//! What crosses to JavaScript beside figures, experiments and requests.
+//! Types that cross to JavaScript besides figures, experiments and requests.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,53 +9,54 @@ use crate::prompts::{Problem, TokenizedPair, tokenize};
 use crate::session::ModelInfo;
 use crate::tokens::{Token, Tokenizer};
 
-/// The answer to opening a model.
+/// The result of opening a model.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct Opened {
-    /// The model.
+    /// The model's sizes and device.
     pub model: ModelInfo,
     /// Where its weights came from.
     pub bytes: WeightBytes,
 }
 
-/// Bytes of weights, by where they came from.
+/// Bytes of weights, by where they were read from.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct WeightBytes {
-    /// All that were read.
+    /// All bytes read.
     pub total: f64,
-    /// Fetched from the network now.
+    /// Fetched from the network by this call.
     pub network: f64,
     /// Read from the browser's storage.
     pub storage: f64,
-    /// Why they are not all kept in the browser's storage, in words; null if they are, or if they are files from disk.
+    /// Why some are not kept in the browser's storage, for display; null if all are, or if they are files
+    /// from disk.
     pub unkept: Option<String>,
 }
 
-/// A model of which weights are kept in the browser's storage.
+/// A model whose weights are kept in the browser's storage.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct StoredModel {
-    /// The address of its folder: what `forget` takes.
+    /// The address of its folder, which `forget` takes.
     pub base: String,
-    /// The name under which it was opened.
+    /// The name it was opened under.
     pub name: String,
-    /// Bytes that it takes up.
+    /// Bytes it takes up in storage.
     pub bytes: f64,
-    /// Whether all its weights are there, so that it opens without the network.
+    /// Whether all its weights are stored, so that it opens offline.
     pub complete: bool,
-    /// Whether its weights are kept as fp16, though its host has fp32.
+    /// Whether its weights are stored as fp16 although the server has fp32.
     pub half: bool,
 }
 
-/// A figure of a report that is still being made.
+/// A preview of one figure of a running analysis.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct Preview {
-    /// Which of the report's parts it will be.
+    /// Index into the report's parts.
     pub index: usize,
-    /// The part as far as it has come.
+    /// The figure, with what has been computed so far.
     pub part: Part,
 }
 
@@ -71,33 +72,33 @@ pub struct PairTokens {
     pub answer: Vec<Token>,
     /// Tokens of the distractor; usable only if there is exactly one.
     pub distractor: Vec<Token>,
-    /// The positions at which clean and corrupted differ.
+    /// The positions where clean and corrupted differ.
     pub differing: Vec<usize>,
 }
 
-/// The tokens and the problems of a whole experiment.
+/// Tokens and problems of a whole experiment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct Checked {
-    /// For each group, for each pair, its tokens.
+    /// The tokens of each pair, by group.
     pub groups: Vec<Vec<PairTokens>>,
-    /// Everything that keeps a pair from being run.
+    /// Everything that prevents a pair from being run.
     pub problems: Vec<Problem>,
 }
 
-/// How many tokens of an answer are shown: the text may be a whole page, pasted by mistake.
+/// How many tokens of an answer are shown; somebody may paste a whole page.
 const LONGEST_ANSWER: usize = 12;
 
-/// How many tokens of a prompt are shown while no model says how long a prompt may be: GPT-2's context.
+/// How many tokens of a prompt are shown while no model is open: GPT-2's context.
 const LONGEST_PROMPT: usize = 1024;
 
-/// Tokens and problems of every pair. `n_ctx` is the longest prompt that the model takes, if one is open.
+/// Tokenizes and checks every pair. `n_ctx` is the open model's context length, if one is open.
 ///
 /// # Errors
-/// [`crate::Error::Tokenizer`] if the tokenizer fails; problems of the experiment are no errors here.
+/// [`crate::Error::Tokenizer`] if the tokenizer fails. Problems with the experiment are part of the result.
 pub fn check(experiment: &Experiment, tokenizer: &Tokenizer, n_ctx: Option<usize>) -> Result<Checked> {
     let tokenized = tokenize(experiment, tokenizer, n_ctx)?;
-    // Of a prompt that is too long to run, the beginning: one token more shows that it is.
+    // One token more than fits, to show that the prompt is too long.
     let most = n_ctx.unwrap_or(LONGEST_PROMPT) + 1;
     let pair = |pair: &TokenizedPair| PairTokens::new(pair, tokenizer, most);
     let groups = tokenized.groups.iter().map(|pairs| pairs.iter().map(pair).collect()).collect();
@@ -105,7 +106,7 @@ pub fn check(experiment: &Experiment, tokenizer: &Tokenizer, n_ctx: Option<usize
 }
 
 impl PairTokens {
-    /// At most `most` tokens of each prompt.
+    /// Shows at most `most` tokens of each prompt.
     fn new(pair: &TokenizedPair, tokenizer: &Tokenizer, most: usize) -> Self {
         let shown = |ids: &[u32], most: usize| tokenizer.tokens(&ids[..ids.len().min(most)]);
         Self {

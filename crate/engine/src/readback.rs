@@ -1,24 +1,24 @@
-//! The one place where numbers come back from the device. Everything here is async, because nothing may wait
-//! for a GPU in a browser.
+//! The only place where numbers are read back from the device. Everything here is async, because a browser
+//! cannot block on a GPU.
 
 use burn::tensor::{Tensor, Transaction};
 
 use crate::error::{Error, Result};
 
-/// Tensors to be read together, with one submission to the device.
+/// Tensors to be read back together, in one submission.
 #[derive(Default)]
 pub struct Reads {
     transaction: Transaction,
 }
 
 impl Reads {
-    /// Adds a tensor; its numbers come back in the order of adding.
+    /// Adds a tensor. Results come back in the order of adding.
     #[must_use]
     pub fn with<const D: usize>(self, tensor: Tensor<D>) -> Self {
         Self { transaction: self.transaction.register(tensor) }
     }
 
-    /// Runs what is queued and fetches the numbers of each tensor, row-major.
+    /// Executes what is queued and returns each tensor's numbers, row-major.
     ///
     /// # Errors
     /// [`Error::Compute`] if the device failed since it was last read.
@@ -28,7 +28,7 @@ impl Reads {
     }
 }
 
-/// The numbers of one tensor, row-major.
+/// Reads one tensor back, row-major.
 ///
 /// # Errors
 /// [`Error::Compute`] if the device failed since it was last read.

@@ -1,5 +1,5 @@
-//! What another implementation says about a model, shipped beside its weights: the page compares itself with it on
-//! the visitor's own device.
+//! Reference values from another implementation, shipped beside a model's weights. The page compares its own
+//! results with them on the visitor's device.
 
 use serde::Deserialize;
 
@@ -9,25 +9,25 @@ use crate::error::{Error, Result};
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Reference {
-    /// What made the numbers, and how precisely.
+    /// What produced the numbers, and in which precision.
     pub source: String,
-    /// The numbers, prompt by prompt.
+    /// The values, prompt by prompt.
     pub prompts: Vec<ReferencePrompt>,
 }
 
-/// What is known of one prompt, run with `<|endoftext|>` before it.
+/// Reference values for one prompt, run with `<|endoftext|>` prepended.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ReferencePrompt {
-    /// The prompt.
+    /// The prompt, without `<|endoftext|>`.
     pub prompt: String,
     /// A next token, exactly as typed.
     pub answer: String,
-    /// Another.
+    /// The next token it is compared with, exactly as typed.
     pub distractor: String,
-    /// The answer's log-probability.
+    /// The answer's log-probability, in nats.
     pub log_probability: f64,
-    /// logit(answer) - logit(distractor).
+    /// logit(answer) - logit(distractor), in nats.
     pub logit_difference: f64,
 }
 

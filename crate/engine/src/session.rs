@@ -1,4 +1,4 @@
-//! An open model and what can be asked of it. The session keeps the model and nothing else between calls.
+//! An open model and the analyses it can run. The session keeps the model and nothing else between calls.
 
 use std::cell::Cell;
 use std::ops::Range;
@@ -21,11 +21,11 @@ use crate::tokens::Tokenizer;
 /// The files of a model.
 #[derive(Debug)]
 pub struct Files<S> {
-    /// The name shown.
+    /// The model's name, for display.
     pub name: String,
     /// `config.json`.
     pub config: String,
-    /// Its tokenizer.
+    /// The tokenizer.
     pub tokenizer: TokenizerFiles,
     /// `reference.json`, if there is one.
     pub reference: Option<String>,
@@ -33,7 +33,7 @@ pub struct Files<S> {
     pub weights: S,
 }
 
-/// The tokenizer of a model, as it comes.
+/// Where a model's tokenizer comes from.
 #[derive(Debug, Clone)]
 pub enum TokenizerFiles {
     /// GPT-2's own, which is built in.
@@ -54,7 +54,7 @@ impl TokenizerFiles {
     }
 }
 
-/// One analysis of one experiment: carries all its inputs.
+/// A request to run one analysis on one experiment. It carries all its inputs.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 #[serde(deny_unknown_fields)]
@@ -63,17 +63,17 @@ pub struct Request {
     pub analysis: String,
     /// The prompts.
     pub experiment: Experiment,
-    /// The analysis's settings; those left out have their defaults.
+    /// Settings; missing ones take their defaults.
     #[serde(default)]
     #[cfg_attr(feature = "typescript", ts(type = "Record<string, string | number | boolean>", optional))]
     pub settings: serde_json::Map<String, serde_json::Value>,
 }
 
-/// The model a session has open.
+/// The sizes and the device of the open model.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct ModelInfo {
-    /// The name shown.
+    /// The model's name, for display.
     pub name: String,
     /// Number of layers.
     pub n_layers: usize,
@@ -89,9 +89,9 @@ pub struct ModelInfo {
     pub d_vocab: usize,
     /// Longest prompt in tokens, `<|endoftext|>` included.
     pub n_ctx: usize,
-    /// Numbers in the checkpoint that are used.
+    /// Number of parameters that are used; stored causal masks are not.
     pub parameters: f64,
-    /// The device it is on.
+    /// The device it runs on.
     pub device: DeviceInfo,
 }
 
@@ -105,11 +105,11 @@ pub struct Session {
 }
 
 impl Session {
-    /// Opens a model on the device that `wanted` and `adapter` lead to. `host` is told how many bytes of the weights
-    /// were read; a source that reports its own progress is opened with [`crate::host::Quiet`].
+    /// Opens a model on the device that `wanted` and `adapter` select ([`device::decide`]). `host` receives the bytes of
+    /// weights read so far; a source that reports its own progress is opened with [`crate::host::Quiet`].
     ///
     /// # Errors
-    /// Everything that can be wrong with the files or the device, and [`Error::Cancelled`].
+    /// Anything that can be wrong with the files or the device, and [`Error::Cancelled`].
     pub async fn open<S: Source>(
         files: Files<S>,
         wanted: DevicePreference,
@@ -153,7 +153,7 @@ impl Session {
         &self.info
     }
 
-    /// The model itself.
+    /// The loaded model.
     pub fn model(&self) -> &Model {
         &self.model
     }
@@ -166,8 +166,8 @@ impl Session {
     /// Runs one analysis.
     ///
     /// # Errors
-    /// [`Error::UnknownAnalysis`], [`Error::Setting`], [`Error::Compute`], [`Error::Cancelled`]. Faults of
-    /// single pairs are no errors: they stand in the report's `problems`.
+    /// [`Error::UnknownAnalysis`], [`Error::Setting`], [`Error::Compute`], [`Error::Cancelled`]. Problems
+    /// with single pairs are not errors: they are in the report's `problems`.
     pub async fn run(&self, request: &Request, viewer: &dyn Viewer) -> Result<Report> {
         let analysis = Analysis::find(&request.analysis)?;
         let job = Job {

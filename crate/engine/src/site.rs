@@ -1,14 +1,14 @@
-//! Where in the model an activation stands: TransformerLens's hook points, as a type.
+//! TransformerLens's hook points, as a type.
 //!
-//! A [`Site`] prints and parses TransformerLens's name (`blocks.7.attn.hook_z`) and knows the axes of what
-//! is found there, so that recording and patching never handle dotted strings.
+//! A [`Site`] prints and parses TransformerLens's name (`blocks.7.attn.hook_z`) and knows the axes of the
+//! activation there, so that recording and patching never handle dotted strings.
 
 use std::fmt;
 use std::str::FromStr;
 
 use crate::error::Error;
 
-/// One hook point of the model.
+/// A hook point of the model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Site {
     /// `hook_embed`: token embeddings.
@@ -19,13 +19,13 @@ pub enum Site {
     Block(usize, BlockSite),
     /// `ln_final.hook_scale`: the final LayerNorm's divisor.
     FinalScale,
-    /// `ln_final.hook_normalized`: what is unembedded.
+    /// `ln_final.hook_normalized`: the final LayerNorm's output, which is unembedded.
     FinalNormalized,
 }
 
-/// What an axis of an activation counts.
+/// An axis of an activation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Axis {
+pub(crate) enum ActivationAxis {
     /// Prompts.
     Batch,
     /// Token positions; for attention, the destination (query).
@@ -40,23 +40,23 @@ pub enum Axis {
     DHead,
     /// Neurons.
     Neuron,
-    /// A single number.
+    /// An axis of size 1.
     One,
 }
 
-/// The hook points of a layer, in the order in which the forward pass meets them: a row for each. All that is known
-/// of one follows from its row. `joins N`: a patch there can be run by the sweeps, and joins the residual stream N half
-/// layers after the layer's beginning.
+/// The hook points of a layer, one row each, in the order in which the forward pass reaches them. Everything
+/// known about one is in its row. `joins N`: the sweeps can patch it, and the patch joins the residual stream
+/// N half layers after the layer's beginning.
 macro_rules! block_sites {
     ($($(#[$doc:meta])+ $variant:ident = $name:literal, [$($axis:ident),+] $(, joins $stage:literal)?;)+) => {
-        /// One hook point within a layer.
+        /// A hook point within a layer.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub enum BlockSite {
             $($(#[$doc])+ $variant,)+
         }
 
         impl BlockSite {
-            /// Every hook point of a layer, in the order in which the forward pass meets them.
+            /// Every hook point of a layer, in the order in which the forward pass reaches them.
             pub const ALL: &'static [BlockSite] = &[$(BlockSite::$variant),+];
 
             /// TransformerLens's name within the layer.
@@ -66,15 +66,15 @@ macro_rules! block_sites {
                 }
             }
 
-            /// The axes of the activation found here, outermost first.
-            pub fn axes(self) -> &'static [Axis] {
+            /// The axes of the activation, outermost first.
+            pub(crate) fn axes(self) -> &'static [ActivationAxis] {
                 match self {
-                    $(BlockSite::$variant => &[$(Axis::$axis),+],)+
+                    $(BlockSite::$variant => &[$(ActivationAxis::$axis),+],)+
                 }
             }
 
-            /// The half layer, counted from the layer's first, before which a patch here joins the residual stream;
-            /// none if the sweeps cannot patch here.
+            /// The half layer, counted from the layer's first, before which a patch here joins the residual
+            /// stream. None if the sweeps cannot patch here.
             pub fn joins(self) -> Option<usize> {
                 match self {
                     $(BlockSite::$variant => [$($stage,)?].first().copied(),)+
@@ -101,7 +101,7 @@ block_sites! {
     AttnScores = "attn.hook_attn_scores", [Batch, Head, Position, Source];
     /// `attn.hook_pattern`: attention weights.
     Pattern = "attn.hook_pattern", [Batch, Head, Position, Source], joins 1;
-    /// `attn.hook_z`: mixed values, each head's output before `W_O`.
+    /// `attn.hook_z`: attention-weighted values, each head's output before `W_O`.
     Z = "attn.hook_z", [Batch, Position, Head, DHead], joins 1;
     /// `hook_attn_out`: what attention adds to the residual stream.
     AttnOut = "hook_attn_out", [Batch, Position, DModel], joins 1;
@@ -129,7 +129,7 @@ impl BlockSite {
 }
 
 impl Site {
-    /// Every site of a model of `n_layers` layers, in the order the forward pass meets them.
+    /// Every site of a model of `n_layers` layers, in the order in which the forward pass reaches them.
     pub fn all(n_layers: usize) -> impl Iterator<Item = Site> {
         let blocks =
             (0..n_layers).flat_map(|layer| BlockSite::ALL.iter().map(move |&site| Site::Block(layer, site)));
@@ -139,9 +139,9 @@ impl Site {
             .chain([Site::FinalScale, Site::FinalNormalized])
     }
 
-    /// The axes of the activation found here, outermost first.
-    pub fn axes(self) -> &'static [Axis] {
-        use Axis::{Batch, DModel, One, Position};
+    /// The axes of the activation, outermost first.
+    pub(crate) fn axes(self) -> &'static [ActivationAxis] {
+        use ActivationAxis::{Batch, DModel, One, Position};
         match self {
             Site::Embed | Site::PosEmbed | Site::FinalNormalized => &[Batch, Position, DModel],
             Site::FinalScale => &[Batch, Position, One],

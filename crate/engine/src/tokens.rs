@@ -15,15 +15,15 @@ use crate::error::{Error, Result};
 const MERGES: &str = include_str!("../data/gpt2-merges.txt");
 
 /// GPT-2's beginning-of-sequence token, which is also its end-of-text token.
-pub const BOS: &str = "<|endoftext|>";
+const BOS: &str = "<|endoftext|>";
 
-/// A token as shown: its id in the vocabulary and its text.
+/// A token for display.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct Token {
-    /// The id.
+    /// Index in the vocabulary.
     pub id: u32,
-    /// The text, spaces included; bytes that are no UTF-8 on their own appear as U+FFFD.
+    /// The text, spaces included; bytes that are not valid UTF-8 on their own appear as U+FFFD.
     pub text: String,
 }
 
@@ -51,7 +51,7 @@ impl Tokenizer {
     /// The tokenizer of a checkpoint, from its `vocab.json` and `merges.txt`.
     ///
     /// # Errors
-    /// [`Error::Tokenizer`] if the files cannot be read, or have no `<|endoftext|>`.
+    /// [`Error::Tokenizer`] if the files cannot be read or lack `<|endoftext|>`.
     pub fn from_vocab_and_merges(vocab: &str, merges: &str) -> Result<Self> {
         let vocabulary: HashMap<String, u32> = serde_json::from_str(vocab)
             .map_err(|error| Error::Tokenizer(format!("vocab.json: {:.300}", error.to_string())))?;
@@ -61,7 +61,7 @@ impl Tokenizer {
         Self::byte_level(vocabulary.into_iter().collect(), merges)
     }
 
-    /// A byte-level BPE tokenizer that takes texts as typed.
+    /// A byte-level BPE tokenizer that takes texts as typed, without a prefix space.
     fn byte_level(vocabulary: Vocab, merges: Merges) -> Result<Self> {
         let model = BPE::builder().vocab_and_merges(vocabulary, merges).build().map_err(refused)?;
         let mut inner = Inner::new(model);
@@ -74,19 +74,19 @@ impl Tokenizer {
     /// The tokenizer of a checkpoint, from its `tokenizer.json`.
     ///
     /// # Errors
-    /// [`Error::Tokenizer`] if the file cannot be read, or has no `<|endoftext|>`.
+    /// [`Error::Tokenizer`] if the file cannot be read or lacks `<|endoftext|>`.
     pub fn from_json(bytes: &[u8]) -> Result<Self> {
         let mut file: Value = serde_json::from_slice(bytes).map_err(|error| refused(error.into()))?;
         check_file(&file)?;
-        // Padding, truncation and what is put around a text are for training batches; a prompt is used as typed.
+        // Padding, truncation and post-processing are for training batches; a prompt is used as typed.
         for unused in ["padding", "truncation", "post_processor"] {
             file[unused] = Value::Null;
         }
-        // GPT-2's own file is older than the name of its type; without one the library would try others, too.
+        // GPT-2's own file predates the `type` field, and without it the library would try other models, too.
         if file["model"]["type"].is_null() {
             file["model"]["type"] = Value::from("BPE");
         }
-        // What was checked is what is read: a name that stands twice in the file stands once in this text.
+        // Parse what was checked: a duplicated key in the file occurs once in this text.
         let inner = Inner::from_bytes(file.to_string()).map_err(refused)?;
         Self::new(inner)
     }
@@ -103,12 +103,12 @@ impl Tokenizer {
         self.bos
     }
 
-    /// How many ids there are: one more than the largest, though some between may be missing.
+    /// One more than the largest id; ids in between may be missing.
     pub fn len(&self) -> usize {
         self.inner.get_vocab(true).values().max().map_or(0, |&largest| largest as usize + 1)
     }
 
-    /// Whether there are no ids at all.
+    /// Whether the vocabulary is empty.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -117,25 +117,25 @@ impl Tokenizer {
     /// (`HookedTransformer.to_tokens`).
     ///
     /// # Errors
-    /// [`Error::Tokenizer`] if the tokenizer cannot express the text.
+    /// [`Error::Tokenizer`] if the tokenizer cannot encode the text.
     pub fn encode(&self, text: &str, prepend_bos: bool) -> Result<Vec<u32>> {
         let encoding = self.inner.encode(text, false).map_err(refused)?;
         let bos = prepend_bos.then_some(self.bos);
         Ok(bos.into_iter().chain(encoding.get_ids().iter().copied()).collect())
     }
 
-    /// A token as shown. Ids outside the vocabulary read as nothing.
+    /// A token for display. Ids outside the vocabulary have an empty text.
     pub fn token(&self, id: u32) -> Token {
         Token { id, text: self.inner.decode(&[id], false).unwrap_or_default() }
     }
 
-    /// Tokens as shown.
+    /// Tokens for display.
     pub fn tokens(&self, ids: &[u32]) -> Vec<Token> {
         ids.iter().map(|&id| self.token(id)).collect()
     }
 }
 
-/// Merges as lines of `merges.txt`, without its version line.
+/// Parses lines of `merges.txt`, skipping its version line.
 fn parse_merges<'a>(lines: impl Iterator<Item = &'a str>) -> Merges {
     lines
         .filter(|line| !line.starts_with("#version"))
@@ -145,7 +145,7 @@ fn parse_merges<'a>(lines: impl Iterator<Item = &'a str>) -> Merges {
 }
 
 /// The characters that stand for the bytes 0 to 255 in a byte-level vocabulary, in the order of their ids:
-/// first the printable bytes, which stand for themselves, then the others, moved up past Latin-1.
+/// first the printable bytes, which stand for themselves, then the others, mapped to U+0100 and up.
 fn byte_symbols() -> Vec<char> {
     let printable = |byte: &u8| matches!(byte, b'!'..=b'~' | 0xA1..=0xAC | 0xAE..=0xFF);
     let own = (0..=255u8).filter(printable).map(char::from);
@@ -154,22 +154,23 @@ fn byte_symbols() -> Vec<char> {
 }
 
 fn refused(error: tokenizers::Error) -> Error {
-    // What a file says may stand in the message, at any length.
+    // The message may quote the file, at any length.
     Error::Tokenizer(format!("{:.300}", error.to_string()))
 }
 
-/// More ids than this no model of the family has; the library counts on from the largest, in 32 bits.
+/// Larger than any vocabulary of this family. The library numbers further tokens from the largest id on, in
+/// 32 bits.
 const MOST_IDS: u32 = 1 << 20;
 
-/// The parts of `tokenizer.json` that are taken, by the name of the section: what byte-level BPE and word-level
-/// vocabularies are made of. The library has many more, and for files that were made up some of them panic.
-const PARTS: [(&str, &[&str]); 3] = [
+/// The components of `tokenizer.json` that are accepted, by section: what byte-level BPE and word-level
+/// vocabularies use. The library has many more, and some of them panic on malformed files.
+const COMPONENTS: [(&str, &[&str]); 3] = [
     ("normalizer", &["Sequence", "NFC", "NFD", "NFKC", "NFKD", "Lowercase"]),
     ("pre_tokenizer", &["Sequence", "ByteLevel", "Digits", "Whitespace", "WhitespaceSplit", "Punctuation"]),
     ("decoder", &["Sequence", "ByteLevel", "Fuse"]),
 ];
 
-/// Merges as the file has them: two tokens, or in one text with a space between.
+/// Merges in either form that files have: pairs of tokens, or lines with a space between the two.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum MergeList {
@@ -177,13 +178,13 @@ enum MergeList {
     Lines(Vec<String>),
 }
 
-/// Checks that `tokenizer.json` is of a kind that is taken, and holds nothing that the library would panic over.
+/// Checks that `tokenizer.json` is of a supported kind and holds nothing that makes the library panic.
 fn check_file(file: &Value) -> Result<()> {
-    for (section, known) in PARTS {
-        check_part(section, &file[section], known)?;
+    for (section, known) in COMPONENTS {
+        check_component(section, &file[section], known)?;
     }
     let model = &file["model"];
-    let damaged = |what: &str| Err(Error::Tokenizer(format!("its model has no {what} that can be read")));
+    let damaged = |what: &str| Err(Error::Tokenizer(format!("its model has no readable {what}")));
     let Ok(vocabulary) = HashMap::<String, u32>::deserialize(&model["vocab"]) else {
         return damaged("\"vocab\"");
     };
@@ -193,11 +194,12 @@ fn check_file(file: &Value) -> Result<()> {
         Some("BPE") | None => {}
         Some(other) => {
             return Err(Error::Tokenizer(format!(
-                "its model is of type `{other:.60}`; GPT-2's is `BPE`, and `WordLevel` is taken, too"
+                "its model is of type `{other:.60}`; only `BPE`, which is GPT-2's, and `WordLevel` are \
+                 supported"
             )));
         }
     }
-    // Tokens drawn by lot are for training. Prefixes and suffixes of words are other models'.
+    // Dropout is for training; prefixes and suffixes of words belong to other tokenizers.
     let unset = |name: &str| matches!(&model[name], Value::Null) || model[name] == "" || model[name] == 0.0;
     for name in ["dropout", "continuing_subword_prefix", "end_of_word_suffix"] {
         if !unset(name) {
@@ -213,37 +215,38 @@ fn check_file(file: &Value) -> Result<()> {
     }
 }
 
-/// Checks the types of a section's parts.
-fn check_part(section: &str, part: &Value, known: &[&str]) -> Result<()> {
-    if part.is_null() {
+/// Checks the types of a section's components.
+fn check_component(section: &str, component: &Value, known: &[&str]) -> Result<()> {
+    if component.is_null() {
         return Ok(());
     }
-    let kind = part["type"].as_str().unwrap_or_default();
+    let kind = component["type"].as_str().unwrap_or_default();
     if !known.contains(&kind) {
         return Err(Error::Tokenizer(format!(
-            "its {section} is of type `{kind:.60}`; these are taken: {}",
+            "its {section} is of type `{kind:.60}`; supported types are {}",
             known.join(", ")
         )));
     }
-    // A sequence's parts stand in a list whose name differs from section to section.
-    let lists = part.as_object().into_iter().flat_map(|part| part.values()).filter_map(Value::as_array);
-    lists.flatten().try_for_each(|inner| check_part(section, inner, known))
+    // The components of a sequence are in a list whose key differs from section to section.
+    let lists =
+        component.as_object().into_iter().flat_map(|fields| fields.values()).filter_map(Value::as_array);
+    lists.flatten().try_for_each(|inner| check_component(section, inner, known))
 }
 
 fn check_ids(vocabulary: &HashMap<String, u32>) -> Result<()> {
     match vocabulary.iter().find(|(_, id)| **id >= MOST_IDS) {
         Some((token, id)) => Err(Error::Tokenizer(format!(
-            "it numbers the token `{token:.60}` {id}; numbers must be below {MOST_IDS}"
+            "it gives the token `{token:.60}` the id {id}; ids must be below {MOST_IDS}"
         ))),
         None => Ok(()),
     }
 }
 
-/// Checks that every merge makes a token: the library looks for it in a buffer as long as the longest.
+/// Checks that every merge yields a token: the library looks it up in a buffer as long as the longest one.
 fn check_merges(vocabulary: &HashMap<String, u32>, merges: &[(String, String)]) -> Result<()> {
     match merges.iter().find(|(left, right)| !vocabulary.contains_key(&format!("{left}{right}"))) {
         Some((left, right)) => Err(Error::Tokenizer(format!(
-            "it merges `{left:.60}` and `{right:.60}`, which makes no token of its vocabulary"
+            "it merges `{left:.60}` and `{right:.60}` into a token that is not in its vocabulary"
         ))),
         None => Ok(()),
     }

@@ -1,9 +1,9 @@
-//! The loops over numbers that Patchlab spends its time in on a processor.
+//! Patchlab's hot loops on the CPU.
 //!
-//! A package of its own, because it is compiled for speed where the rest of the page's module is compiled for size
-//! (the profile `web` in the workspace's Cargo.toml). Its functions are therefore not generic: those would be compiled
-//! where they are used. It knows slices of numbers and nothing of tensors or models. Arrays of fixed sizes stand for
-//! vector registers; the compiler makes vector instructions of them.
+//! A package of its own, because it is compiled for speed while the rest of the page's module is compiled for
+//! size (the profile `web` in the workspace's Cargo.toml). Its functions are therefore not generic: generic
+//! ones would be compiled in the calling crate. It works on slices and knows nothing about tensors or models.
+//! Arrays of fixed size stand for vector registers; the compiler turns them into vector instructions.
 
 mod pass;
 mod product;

@@ -1,12 +1,12 @@
-//! What a layer does number by number, each in one pass over memory.
+//! The elementwise operations of a layer, each in one pass over memory.
 
-/// Numbers that are worked on at once.
+/// Numbers processed at once.
 const LANES: usize = 8;
 
 /// `2 sqrt(2/pi)`.
 const SLOPE: f32 = 1.595_769_2;
 const CUBE: f32 = 0.044715 * SLOPE;
-/// Where the sigmoid is 0 or 1 in f32.
+/// The sigmoid is 0 or 1 in f32 beyond this.
 const SATURATED: f32 = 30.0;
 
 /// GPT-2's activation function, `0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3)))`, written as
@@ -27,15 +27,15 @@ fn gelu_of(x: [f32; LANES]) -> [f32; LANES] {
     std::array::from_fn(|i| x[i] / (1.0 + e[i]))
 }
 
-/// `e^x` for `-87 < x < 87`, within 2 units in the last place: `2^n e^r` with a polynomial for `|r| < ln(2)/2` (the
-/// method of Cephes' `expf`). No branches and no conversions, so that several are computed at once.
+/// `e^x` for `-87 < x < 87`, within 2 units in the last place: `2^n e^r` with a polynomial for
+/// `|r| < ln(2)/2` (the method of Cephes' `expf`). No branches and no conversions, so that it vectorises.
 #[inline]
 fn exp(x: f32) -> f32 {
-    /// Adding it rounds to a whole number, which then stands in the last bits.
+    /// Adding it rounds to an integer, which ends up in the last bits.
     const ROUND: f32 = 12_582_912.0;
     let rounded = x * std::f32::consts::LOG2_E + ROUND;
     let n = rounded - ROUND;
-    // ln(2) in two parts, so that the difference keeps its last bits.
+    // ln(2) in two parts, so that the difference does not lose its last bits.
     let r = x - n * 0.693_359_4 - n * -2.121_944_4e-4;
     let mut sum = 1.987_569_1e-4_f32;
     for factor in [1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 0.5] {
@@ -45,14 +45,14 @@ fn exp(x: f32) -> f32 {
     (sum * r * r + r + 1.0) * f32::from_bits(power)
 }
 
-/// Adds `bias` to every row of as many numbers.
+/// Adds `bias [n]` to every row of `rows [m, n]`.
 pub fn add_bias(rows: &mut [f32], bias: &[f32]) {
     for row in rows.chunks_exact_mut(bias.len()) {
         row.iter_mut().zip(bias).for_each(|(number, bias)| *number += bias);
     }
 }
 
-/// LayerNorm without weights of rows of `width` numbers: centred, divided by the root of variance plus `eps`.
+/// LayerNorm without weights over rows of `width` numbers: `(x - mean) / sqrt(variance + eps)`.
 pub fn layer_norm(rows: &mut [f32], width: usize, eps: f32) {
     for row in rows.chunks_exact_mut(width) {
         let mean = sum(row, |x| x) / width as f32;
@@ -62,24 +62,23 @@ pub fn layer_norm(rows: &mut [f32], width: usize, eps: f32) {
     }
 }
 
-/// `common [m, n] * inverse [c, m] + each [c, n] * change [c, m] + bias [n]`: `[c, m, n]`.
-///
-/// `n` is the number of biases, `c` that of rows of `each`.
-pub fn rank_one(common: &[f32], each: &[f32], change: &[f32], inverse: &[f32], bias: &[f32]) -> Vec<f32> {
+/// `s_w [m, n] * inverse [c, m] + w_w [c, n] * change [c, m] + bias [n]`: `[c, m, n]`. The sizes follow from
+/// the lengths of the slices.
+pub fn rank_one(s_w: &[f32], w_w: &[f32], change: &[f32], inverse: &[f32], bias: &[f32]) -> Vec<f32> {
     let n = bias.len();
-    let m = common.len() / n;
-    let mut all = Vec::with_capacity(each.len() * m);
+    let m = s_w.len() / n;
+    let mut all = Vec::with_capacity(w_w.len() * m);
     let factors = change.chunks_exact(m).zip(inverse.chunks_exact(m));
-    for (each, (change, inverse)) in each.chunks_exact(n).zip(factors) {
-        for (common, (change, inverse)) in common.chunks_exact(n).zip(change.iter().zip(inverse)) {
-            let numbers = common.iter().zip(each).zip(bias);
-            all.extend(numbers.map(|((common, each), bias)| common * inverse + each * change + bias));
+    for (w_w, (change, inverse)) in w_w.chunks_exact(n).zip(factors) {
+        for (s_w, (change, inverse)) in s_w.chunks_exact(n).zip(change.iter().zip(inverse)) {
+            let numbers = s_w.iter().zip(w_w).zip(bias);
+            all.extend(numbers.map(|((s_w, w_w), bias)| s_w * inverse + w_w * change + bias));
         }
     }
     all
 }
 
-/// A sum in as many parts as are worked on at once, which also rounds less than one long one.
+/// Sums in [`LANES`] partial sums, which also has a smaller rounding error than a single one.
 fn sum(row: &[f32], of: impl Fn(f32) -> f32) -> f32 {
     let (whole, rest) = row.as_chunks::<LANES>();
     let mut parts = [0.0; LANES];

@@ -1,32 +1,33 @@
-//! Products of matrices where vectors are four numbers wide and there are sixteen registers for them: in wasm.
+//! Matrix products for wasm, where vectors are four numbers wide and there are sixteen vector registers.
 //!
-//! The method is the usual one (Goto and van de Geijn 2008, "Anatomy of high-performance matrix multiplication"): the
-//! inner dimension is cut into depths, of which the parts that a tile reads are copied to lie side by side.
+//! The standard method (Goto and van de Geijn 2008, "Anatomy of high-performance matrix multiplication"): the
+//! inner dimension is cut into blocks, and what a tile reads of a block is packed contiguously.
 
-/// Rows of a tile. Its sums, a row of the right side and one number of the left stay in registers: 3 x 3 + 3 + 1.
+/// Rows of a tile. Its sums, a row of the right side and a number of the left one stay in registers: 3 x 3 +
+/// 3 + 1.
 const ROWS: usize = 3;
 /// Columns of a tile: three vectors.
 const COLUMNS: usize = 12;
-/// How much of the inner dimension is worked on at a time, so that what a tile reads of the right side (18 kB) stays in
-/// the first cache while the rows of the left side pass by.
+/// Block size of the inner dimension: what a tile reads of the right side (18 kB) stays in the L1 cache while
+/// the rows of the left side stream past.
 const DEPTH: usize = 384;
 
-/// One side of a product: the left one's rows, or the right one's columns.
+/// One side of a product: the rows of the left matrix, or the columns of the right one.
 #[derive(Debug, Clone, Copy)]
 pub struct Side<'a> {
-    /// From the first number on.
+    /// The matrix, starting with its first number.
     pub numbers: &'a [f32],
-    /// How many rows, or columns.
+    /// Number of rows, or columns.
     pub count: usize,
-    /// From one of them to the next.
+    /// Distance from one row, or column, to the next.
     pub stride: usize,
-    /// From a number in one of them to the next; not 0.
+    /// Distance between consecutive numbers of a row, or column; not 0.
     pub inner: usize,
 }
 
 impl Side<'_> {
-    /// `N` rows, or columns, from `first` on, side by side: for each place within `depth` one number of each. What is
-    /// beyond the last is 0.
+    /// Packs the `N` rows, or columns, from `first` on, starting at index `start` of the inner dimension:
+    /// k-major, zero-padded beyond the last.
     fn pack<const N: usize>(&self, first: usize, start: usize, packed: &mut [[f32; N]]) {
         let there = N.min(self.count - first);
         let numbers = &self.numbers[first * self.stride + start * self.inner..];
@@ -44,7 +45,8 @@ impl Side<'_> {
     }
 }
 
-/// Adds the product of the left side's rows, each of `k` numbers, and the right side's columns to `sums`, row-major.
+/// Adds the product of the left side's rows and the right side's columns, each of `k` numbers, to `sums`,
+/// row-major.
 pub fn add_product(left: &Side<'_>, right: &Side<'_>, k: usize, sums: &mut [f32]) {
     let mut rows = vec![[0.0; ROWS]; left.count.div_ceil(ROWS) * DEPTH.min(k)];
     let mut columns = [[0.0; COLUMNS]; DEPTH];
@@ -87,7 +89,8 @@ mod tests {
     #[test]
     fn products_are_sums_of_products() {
         for (m, k, n) in [(1, 1, 1), (3, 5, 12), (4, 384, 13), (7, 385, 24), (64, 800, 31), (5, 2, 100)] {
-            // Whole numbers, so that sums are exact in any order; more of them than are used, so that strides count.
+            // Integers, so that sums are exact in any order; more of them than are used, so that strides
+            // matter.
             let numbers: Vec<f32> =
                 (0..(m.max(k) + 3) * (k.max(n) + 3)).map(|i| (i * 37 % 23) as f32 - 11.0).collect();
             let side = |count, stride, inner| Side { numbers: &numbers[2..], count, stride, inner };

@@ -1,6 +1,5 @@
-//! What a stranger may hand to Patchlab, and what must hold whatever it says: every function takes any bytes, and
-//! panics only where the program is at fault. The fuzz targets call them, and so does `tests/hostile.rs`, which takes
-//! this file in by its path.
+//! What must hold for any input from outside: every function takes arbitrary bytes, and panics only on a bug.
+//! The fuzz targets call them, and so does `tests/hostile.rs`, which includes this file by its path.
 
 use std::sync::LazyLock;
 
@@ -16,21 +15,21 @@ use patchlab::{Error, Experiment};
 mod weights;
 pub use weights::{claimed, header, layout};
 
-/// The longest prompt in the checks: short, so that "too long" is met.
+/// Context length in the checks: short, so that "too long" occurs.
 const N_CTX: usize = 32;
 
-/// No message is longer, whatever was typed: a person reads it.
+/// Maximum length of a message in bytes, whatever the input.
 const LONGEST_MESSAGE: usize = 2000;
 
 static GPT2: LazyLock<Tokenizer> = LazyLock::new(|| Tokenizer::gpt2().expect("built in"));
 
-/// A refusal must say something, and not at any length.
+/// A refusal must have a message of reasonable length.
 fn in_words(error: &Error) {
     let message = error.to_string();
     assert!(!message.is_empty() && message.len() <= LONGEST_MESSAGE, "{} bytes: {message}", message.len());
 }
 
-/// `config.json`, and what else comes from the same folder: `reference.json`, and the manifest of a mirror.
+/// `config.json`, and the other files of its folder: `reference.json`, and the manifest of a mirror.
 pub fn config(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     Reference::from_json(&text).ok();
@@ -50,7 +49,7 @@ pub fn config(bytes: &[u8]) {
             let tensors = config.tensors();
             assert!(tensors.len() <= 5 + 12 * 256, "{} tensors", tensors.len());
             assert!(config.parameters() < 1 << 46, "{} parameters", config.parameters());
-            // What such a model would need is planned in no time, before a byte of it is there.
+            // Planning must be instant, before any byte of the model is there.
             if tensors.len() < 100 {
                 claimed(&tensors);
             }
@@ -70,7 +69,7 @@ pub fn experiment(bytes: &[u8]) {
     }
 }
 
-/// Checks and prepares an experiment, and looks at what comes of it.
+/// Prepares an experiment and checks the result.
 fn checked(experiment: &Experiment, tokenizer: &Tokenizer) {
     let (groups, problems) = match prepare(experiment, tokenizer, N_CTX) {
         Ok(prepared) => prepared,
@@ -94,7 +93,7 @@ fn checked(experiment: &Experiment, tokenizer: &Tokenizer) {
     }
 }
 
-/// A model's tokenizer: `tokenizer.json`, or, divided by a zero byte, `vocab.json` and `merges.txt`.
+/// A model's tokenizer: `tokenizer.json`, or, separated by a zero byte, `vocab.json` and `merges.txt`.
 pub fn tokenizer(bytes: &[u8]) {
     let opened = match bytes.iter().position(|&byte| byte == 0) {
         None => Tokenizer::from_json(bytes),
@@ -105,14 +104,15 @@ pub fn tokenizer(bytes: &[u8]) {
     };
     match opened {
         Err(error) => in_words(&error),
-        // The library keeps words by thread for as long as the thread lives, which here would be millions of runs.
+        // The library caches words per thread for the thread's lifetime, which here would be millions of
+        // runs.
         Ok(tokenizer) => std::thread::scope(|scope| {
             scope.spawn(|| used(&tokenizer, &String::from_utf8_lossy(bytes)));
         }),
     }
 }
 
-/// Texts for a tokenizer that took its files.
+/// Texts to encode with a tokenizer that was accepted.
 const TEXTS: &[&str] = &[
     "They're here, <|endoftext|> 12 are\n",
     " ab  abab\tba   ",

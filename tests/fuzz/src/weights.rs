@@ -1,4 +1,4 @@
-//! Checkpoints: a safetensors header may say anything of the bytes behind it, and a server anything of their number.
+//! Checkpoints: a safetensors header may lie about the bytes behind it, and a server about their number.
 
 use std::ops::Range;
 
@@ -10,13 +10,13 @@ use serde_json::{Value, json};
 
 use super::in_words;
 
-/// Name and shape of a tensor that is asked for.
-type WantedTensor = (String, Vec<usize>);
+/// Name and shape of a requested tensor.
+type TensorSpec = (String, Vec<usize>);
 
-/// More is never asked for at once: the longest header, the largest piece.
+/// Maximum size of a single read: the longest header, the largest piece.
 const MOST_AT_ONCE: u64 = 16 << 20;
 
-/// A file whose length is what its host says, whatever is really there.
+/// A file whose claimed length may be false.
 struct Hosted<'a> {
     bytes: &'a [u8],
     len: Option<u64>,
@@ -39,10 +39,10 @@ impl Source for Hosted<'_> {
     }
 }
 
-/// A safetensors file: opened, and all that its header names is planned and read.
+/// Opens a safetensors file, plans and reads all that its header names.
 pub fn header(bytes: &[u8]) {
     let wanted = named(bytes);
-    // A true length, none (a host need not say it), and one that is made up.
+    // The true length, none (a host may omit it), and a false one.
     for len in [Some(bytes.len() as u64), None, Some(u64::MAX)] {
         let told = block_on(read(Hosted { bytes, len }, &wanted));
         if let Err(error) = told {
@@ -51,8 +51,8 @@ pub fn header(bytes: &[u8]) {
     }
 }
 
-/// What the header itself names, by the names under which GPT-2's tensors are asked for.
-fn named(bytes: &[u8]) -> Vec<WantedTensor> {
+/// The tensors in the header, by the names under which GPT-2's tensors are requested.
+fn named(bytes: &[u8]) -> Vec<TensorSpec> {
     let header = bytes.split_at_checked(8).and_then(|(length, rest)| {
         let length = usize::try_from(u64::from_le_bytes(length.try_into().ok()?)).ok()?;
         serde_json::from_slice(rest.get(..length)?).ok()
@@ -70,26 +70,26 @@ fn named(bytes: &[u8]) -> Vec<WantedTensor> {
             wanted.push((name.to_owned(), shape.map(|size| size as usize).collect()));
         }
     }
-    // No size of a model is 0, so a tensor without numbers is never asked for.
-    wanted.retain(|(_, shape): &WantedTensor| !shape.contains(&0));
+    // No size of a model is 0, so an empty tensor is never requested.
+    wanted.retain(|(_, shape): &TensorSpec| !shape.contains(&0));
     wanted
 }
 
-async fn read(source: Hosted<'_>, wanted: &[WantedTensor]) -> Result<(), Error> {
+async fn read(source: Hosted<'_>, wanted: &[TensorSpec]) -> Result<(), Error> {
     let bytes = source.bytes.len() as u64;
     let honest = source.len == Some(bytes);
     let checkpoint = Checkpoint::open(source).await?;
     let mut wanted = wanted.to_vec();
     let planned = loop {
         match checkpoint.plan(&wanted) {
-            // Masks of other formats are in many files; what is left can be read.
+            // Many files hold masks in other formats; the rest can still be read.
             Err(Error::TensorDtype { name, .. }) => {
                 wanted.retain(|(own, _)| *own != name && format!("transformer.{own}") != name);
             }
             planned => break planned?,
         }
     };
-    // In the order of the file, as a model is loaded.
+    // In file order, as a model is loaded.
     wanted.sort_by_key(|(name, _)| checkpoint.place(name));
     let mut refused = None;
     for (name, shape) in &wanted {
@@ -105,7 +105,7 @@ async fn read(source: Hosted<'_>, wanted: &[WantedTensor]) -> Result<(), Error> 
         assert!(planned <= bytes, "more is planned than there is");
     }
     for (name, shape) in &wanted {
-        // A part of a tensor, as the vocabulary's rows are read.
+        // Part of a tensor, as the vocabulary's rows are read.
         let count: usize = shape.iter().product();
         let part = checkpoint.read(name, count / 2, count - count / 2).await;
         assert!(!honest || matches!(part, Ok(_) | Err(Error::TensorNotFinite(_))), "{name}: {part:?}");
@@ -113,8 +113,8 @@ async fn read(source: Hosted<'_>, wanted: &[WantedTensor]) -> Result<(), Error> 
     refused.map_or(Ok(()), Err)
 }
 
-/// A host that claims a file with all of these tensors and has nothing but its header.
-pub fn claimed(tensors: &[WantedTensor]) {
+/// A host that claims a file with all of these tensors but has only its header.
+pub fn claimed(tensors: &[TensorSpec]) {
     let mut end = 0usize;
     let entries = tensors.iter().map(|(name, shape)| {
         let start = end;
@@ -137,7 +137,7 @@ pub fn claimed(tensors: &[WantedTensor]) {
     }
 }
 
-/// A file with a header that is plausible but for what the bytes decide: [`header`] alone rarely gets that far.
+/// A file with a plausible header made from the input's decisions: [`header`] alone rarely gets that far.
 pub fn layout(bytes: &[u8]) {
     let mut draws = Draws(bytes);
     let (mut text, mut end) = (String::from("{"), 0u64);
@@ -173,12 +173,12 @@ pub fn layout(bytes: &[u8]) {
     let there = if draws.below(4) == 0 { draws.size() } else { end };
     let mut file = length.to_le_bytes().to_vec();
     file.extend_from_slice(text.as_bytes());
-    // Never many bytes: that more were claimed is the case of interest.
+    // Never many bytes: claiming more than there are is the case of interest.
     file.extend((0..there.min(8192)).map(|_| draws.byte()));
     header(&file);
 }
 
-/// Bytes as decisions; when they have run out, every further one is 0.
+/// Bytes as decisions; 0 once they have run out.
 struct Draws<'a>(&'a [u8]);
 
 impl Draws<'_> {
@@ -192,7 +192,7 @@ impl Draws<'_> {
         usize::from(self.byte()) % count
     }
 
-    /// Small, or where arithmetic breaks.
+    /// Small, or where arithmetic overflows.
     fn size(&mut self) -> u64 {
         let near = u64::from(self.byte());
         match self.below(12) {

@@ -1,20 +1,20 @@
-//! What is in there? Every hook point of a run by TransformerLens's name, and the numbers of one of them
-//! (`run_with_cache`).
+//! What does a run compute? Every hook point of a run under its TransformerLens name, and the numbers of one
+//! of them (`run_with_cache`).
 
+use super::settings::text;
 use super::shared::choices::{self, PROMPT};
 use super::{Analyse, Findings, Job, settings};
-use super::settings::text;
 use crate::error::{Error, Result};
+use crate::figures::summary::Numbers;
+use crate::figures::{Axis, AxisKind, Cell, Column, Grid, Measure, Panel, Part, Quantity, Row, Table};
+use crate::host::ProgressUnit;
 use crate::host::Work;
 use crate::metrics::PerPrompt;
 use crate::model::hooks::AllSites;
 use crate::model::{Activation, Batch, Hooks};
 use crate::readback;
-use crate::figures::{Axis, AxisKind, Cell, Column, Grid, Measure, Panel, Part, Quantity, Row, Table};
-use crate::host::ProgressUnit;
+use crate::site::{ActivationAxis, Site};
 use crate::tokens::Token;
-use crate::site::{self, Site};
-use crate::figures::summary::Numbers;
 
 settings! {
     prompt: String = PROMPT,
@@ -25,8 +25,8 @@ settings! {
 impl Analyse for Settings {
     const NAME: &'static str = "activations";
     const TITLE: &'static str = "Activations";
-    const DESCRIPTION: &'static str = "Every hook point of a run under its TransformerLens name, with its shape and its range of numbers; \
-                  with a name given, the numbers themselves.";
+    const DESCRIPTION: &'static str = "Every hook point of a run under its TransformerLens name, with its \
+         shape and its range of numbers; with a name given, the numbers themselves.";
 
     async fn run(&self, job: &Job<'_>) -> Result<Findings> {
         let wanted: Option<Site> = match self.site.as_str() {
@@ -50,7 +50,7 @@ impl Analyse for Settings {
         let mut parts = Vec::new();
         for site in sites {
             let activation = cache.get(site)?;
-            // Without the prompt's axis: there is one prompt.
+            // Without the batch axis: there is one prompt.
             let shape = activation.shape()[1..].to_vec();
             let numbers = match activation {
                 Activation::Three(tensor) => readback::read(tensor.clone()).await?,
@@ -101,23 +101,23 @@ fn row(site: Site, shape: &[usize], numbers: &[f32]) -> Row {
     }
 }
 
-fn word(axis: site::Axis) -> &'static str {
+fn word(axis: ActivationAxis) -> &'static str {
     match axis {
-        site::Axis::Batch => "batch",
-        site::Axis::Position => "pos",
-        site::Axis::Source => "source",
-        site::Axis::Head => "head",
-        site::Axis::DModel => "d_model",
-        site::Axis::DHead => "d_head",
-        site::Axis::Neuron => "d_mlp",
-        site::Axis::One => "",
+        ActivationAxis::Batch => "batch",
+        ActivationAxis::Position => "pos",
+        ActivationAxis::Source => "source",
+        ActivationAxis::Head => "head",
+        ActivationAxis::DModel => "d_model",
+        ActivationAxis::DHead => "d_head",
+        ActivationAxis::Neuron => "d_mlp",
+        ActivationAxis::One => "",
     }
 }
 
-/// The numbers with positions, or heads and positions, as rows, and the innermost axes as columns.
+/// The numbers as a grid: rows are positions, or heads and positions; columns are the innermost axes.
 fn grid(site: Site, text: &str, shape: &[usize], numbers: &[f32], tokens: &[Token]) -> Grid {
     let token = |position: usize| format!("{}_{position}", tokens[position].text);
-    let by_head = site.axes().get(1) == Some(&site::Axis::Head);
+    let by_head = site.axes().get(1) == Some(&ActivationAxis::Head);
     let rows: Vec<String> = if by_head {
         (0..shape[0] * shape[1]).map(|row| format!("H{} {}", row / shape[1], token(row % shape[1]))).collect()
     } else {
@@ -132,7 +132,7 @@ fn grid(site: Site, text: &str, shape: &[usize], numbers: &[f32], tokens: &[Toke
         (0..width).map(|column| column.to_string()).collect()
     };
     let axis = |label: &str, ticks| Axis { label: label.to_owned(), counts: AxisKind::Other, ticks };
-    // A masked score has no number to show.
+    // Masked scores are minus infinity and are not shown.
     let finite = |&number: &f32| if number.is_finite() { f64::from(number) } else { f64::NAN };
     let numbers = Numbers::alone(PerPrompt::from_rows(1, numbers.iter().map(finite).collect()));
     Grid {

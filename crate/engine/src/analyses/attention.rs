@@ -1,23 +1,23 @@
-//! What do heads look at? Attention patterns, or the scores before the softmax, of chosen heads; of those with
-//! the largest attributions if none are chosen.
+//! What do heads attend to? Attention patterns, or the scores before the softmax, of chosen heads; by
+//! default, of those with the largest attributions.
 
+use super::settings::{choice, count, text};
 use super::shared::attributed::{self, of_group};
 use super::shared::choices::{groups, heads, prompts};
 use super::shared::groups::usable;
 use super::{Analyse, Findings, Job, PythonCell, settings};
-use super::settings::{choice, count, text};
 use crate::error::Result;
+use crate::figures::{Attention, AttentionHead, AttentionPrompt, Part, Quantity};
+use crate::host::ProgressUnit;
 use crate::host::Work;
 use crate::model::hooks::SiteFilter;
 use crate::model::{ActivationCache, Batch, Hooks};
 use crate::names::Head;
 use crate::prompts::PreparedGroup;
 use crate::readback::Reads;
-use crate::figures::{Attention, AttentionHead, AttentionPrompt, Part, Quantity};
-use crate::host::ProgressUnit;
 use crate::site::{BlockSite, Site};
 
-/// What is shown of a head.
+/// Which numbers of a head are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize, strum::VariantNames)]
 #[serde(rename_all = "kebab-case")]
 #[strum(serialize_all = "kebab-case")]
@@ -40,15 +40,17 @@ settings! {
 }
 
 /// A head, and its mean attribution if it was chosen by it.
-pub(super) type Chosen = (Head, Option<f64>);
+pub(super) type ChosenHead = (Head, Option<f64>);
 
 impl Analyse for Settings {
     const NAME: &'static str = "attention";
     const TITLE: &'static str = "Attention";
-    const DESCRIPTION: &'static str = "What chosen heads attend to. A row is a destination, a column a source; the heads that write most \
-                  for and against the answer are shown unless others are named.";
-    const PYTHON: Option<PythonCell> =
-        Some(PythonCell { code: include_str!("../../data/transformer-lens/attention.py"), needs: Some(attributed::PYTHON) });
+    const DESCRIPTION: &'static str = "What chosen heads attend to. A row is a destination, a column a \
+         source; the heads that write most for and against the answer are shown unless others are named.";
+    const PYTHON: Option<PythonCell> = Some(PythonCell {
+        code: include_str!("../../data/transformer-lens/attention.py"),
+        needs: Some(attributed::PYTHON),
+    });
 
     async fn run(&self, job: &Job<'_>) -> Result<Findings> {
         let site = match self.what {
@@ -60,12 +62,12 @@ impl Analyse for Settings {
         let prepared = groups(&self.group, prepared)?;
         let wanted = |group: &PreparedGroup| Ok(prompts(&self.prompt, group)?.len());
         let shown: usize = prepared.iter().map(wanted).sum::<Result<usize>>()?;
-        // Heads are chosen by what all of a group's prompts say.
+        // Choosing heads takes a run over all of a group's prompts.
         let ranked = if named.is_empty() { prepared.iter().map(|group| group.cases.len()).sum() } else { 0 };
         let mut work = Work::new(job.viewer, "Running the prompts", ProgressUnit::Prompts, shown + ranked);
         let mut shown = Vec::new();
         for group in &prepared {
-            let chosen: Vec<Chosen> = if named.is_empty() {
+            let chosen: Vec<ChosenHead> = if named.is_empty() {
                 top_heads(job, group, self.top_k, &mut work).await?
             } else {
                 named.iter().map(|&head| (head, None)).collect()
@@ -85,7 +87,9 @@ impl Analyse for Settings {
         let figure = Attention {
             title: if scores { "Attention scores" } else { "Attention patterns" }.to_owned(),
             note: named.is_empty().then(|| {
-                "The heads with the largest contributions to the logit difference, for the answer and against it.".to_owned()
+                "The heads with the largest contributions to the logit difference, for the answer and \
+                 against it."
+                    .to_owned()
             }),
             quantity: if scores { Quantity::Score } else { Quantity::Attention },
             prompts: shown,
@@ -94,13 +98,13 @@ impl Analyse for Settings {
     }
 }
 
-/// The heads that add most to a group's mean logit difference, then those that take most from it.
+/// The heads that raise a group's mean logit difference most, then those that lower it most.
 async fn top_heads(
     job: &Job<'_>,
     group: &PreparedGroup,
     k: usize,
     work: &mut Work<'_>,
-) -> Result<Vec<Chosen>> {
+) -> Result<Vec<ChosenHead>> {
     let n_heads = job.model.config.n_heads;
     let attributed = of_group(job, group.clone(), false, &|direct| direct.heads(), work).await?;
     let mut ranked: Vec<(usize, f64)> = attributed.means().into_iter().enumerate().collect();
@@ -122,8 +126,13 @@ impl SiteFilter for OneSite {
     }
 }
 
-/// What heads do on one prompt.
-async fn seen(job: &Job<'_>, ids: &[u32], site: BlockSite, heads: &[Chosen]) -> Result<Vec<AttentionHead>> {
+/// Attention of heads on one prompt.
+async fn seen(
+    job: &Job<'_>,
+    ids: &[u32],
+    site: BlockSite,
+    heads: &[ChosenHead],
+) -> Result<Vec<AttentionHead>> {
     let batch = Batch::new(&[ids.to_vec()]);
     let sites = OneSite(site);
     let mut hooks = Hooks::new(Some(&sites), &[]);
@@ -131,12 +140,12 @@ async fn seen(job: &Job<'_>, ids: &[u32], site: BlockSite, heads: &[Chosen]) -> 
     of_cache(&hooks.finish()?, 0, site, heads).await
 }
 
-/// What heads did in a recorded run, on one of its prompts.
+/// Attention of heads in a recorded run, on one of its prompts.
 pub(super) async fn of_cache(
     cache: &ActivationCache,
     prompt: usize,
     site: BlockSite,
-    heads: &[Chosen],
+    heads: &[ChosenHead],
 ) -> Result<Vec<AttentionHead>> {
     let mut reads = Reads::default();
     for (head, _) in heads {
@@ -145,7 +154,7 @@ pub(super) async fn of_cache(
         reads = reads.with(all.slice([prompt..prompt + 1, head.head..head.head + 1, 0..p, 0..p]));
     }
     let matrices = reads.fetch().await?;
-    let head = |((head, share), matrix): (&Chosen, Vec<f32>)| {
+    let head = |((head, share), matrix): (&ChosenHead, Vec<f32>)| {
         let p = matrix.len().isqrt();
         let row = |(destination, row): (usize, &[f32])| {
             row[..=destination].iter().map(|&number| f64::from(number)).collect()

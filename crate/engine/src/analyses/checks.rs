@@ -4,41 +4,42 @@
 use burn::tensor::Tensor;
 
 use super::layer_attribution::BALANCE;
-use super::shared::measures::SMALLEST_EFFECT;
 use super::shared::groups::{at_group, usable};
+use super::shared::measures::SMALLEST_EFFECT;
 use super::{Analyse, Findings, Job, settings};
 use crate::attribution::DirectLogitAttribution;
 use crate::error::{Error, Result};
+use crate::figures::{Cell, Column, Mark, Part, Quantity, Row, Table};
+use crate::host::ProgressUnit;
 use crate::host::{Quiet, Work};
 use crate::metrics::{LogitStats, VocabStats, mean};
 use crate::model::hooks::SiteFilter;
 use crate::patching::sweep::{CHUNK_BYTES, Sweep};
 use crate::patching::{Direction, Patch, plain};
+use crate::prompts::Problem;
 use crate::prompts::{PreparedCase, PreparedGroup};
 use crate::readback;
 use crate::reference::Reference;
-use crate::figures::{Cell, Column, Mark, Part, Quantity, Row, Table};
-use crate::prompts::Problem;
-use crate::host::ProgressUnit;
 use crate::runs::{Readout, Run, Runs, parts};
-use crate::site::{Axis, BlockSite, Site};
+use crate::site::{ActivationAxis, BlockSite, Site};
 
 settings! {}
 
-/// Patching everything gives the clean run within this share of the effect.
+/// Patching everything must restore the clean run within this share of the effect.
 const EVERYTHING: f64 = 1e-6;
-/// The fast path gives the plain one's logits within this share of the largest.
+/// The fast path must give the plain one's logits within this share of the largest.
 const FAST: f64 = 1e-5;
-/// Another implementation's values are met within this: ten times the f32 noise of log-probabilities.
+/// Another implementation's values must agree within this: ten times the f32 noise of log-probabilities.
 const REFERENCE: f64 = 1e-3;
-/// Attention weights sum to 1 within this: the rounding of a sum of a few hundred numbers.
+/// Attention weights must sum to 1 within this: the rounding of a sum of a few hundred numbers.
 const ROWS: f64 = 1e-5;
 
 impl Analyse for Settings {
     const NAME: &'static str = "checks";
     const TITLE: &'static str = "Can this be trusted?";
-    const DESCRIPTION: &'static str = "Identities that must hold, measured here and now: patching nothing changes nothing, patching \
-                  everything gives the clean run, parts sum to the whole, the fast path is the plain one.";
+    const DESCRIPTION: &'static str = "Identities that must hold, measured here and now: patching nothing \
+         changes nothing, patching everything gives the clean run, parts sum to the whole, the fast path \
+         is the plain one.";
 
     async fn run(&self, job: &Job<'_>) -> Result<Findings> {
         let (groups, mut problems) = usable(job)?;
@@ -48,7 +49,7 @@ impl Analyse for Settings {
             tables.push(Part::Table(against_reference(job, reference).await?));
         }
         for group in &groups {
-            // One part of a group tells as much as all of it.
+            // One part of a group is as good a check as all of it.
             let Some(cases) = parts(&group.cases, &job.model.config).next() else { continue };
             let runs = Runs::record(job.model, cases, false, &CheckedSites).await?;
             tables.push(Part::Table(checks(job, group, &runs, &mut work, &mut problems).await?));
@@ -57,7 +58,7 @@ impl Analyse for Settings {
     }
 }
 
-/// The reference's prompts, run here.
+/// Runs the reference's prompts and compares.
 async fn against_reference(job: &Job<'_>, reference: &Reference) -> Result<Table> {
     let single = |text: &str| -> Result<u32> {
         let ids = job.tokenizer.encode(text, false)?;
@@ -102,7 +103,7 @@ async fn against_reference(job: &Job<'_>, reference: &Reference) -> Result<Table
     ))
 }
 
-/// Records what any check looks at: all but what no analysis patches or attributes to.
+/// Records what the checks read: all sites but those that no analysis patches or attributes to.
 #[derive(Debug)]
 struct CheckedSites;
 
@@ -129,16 +130,17 @@ async fn checks(
         None => problems.push(at_group(
             group,
             "no-effect",
-            "Clean and corrupted means are too close to check that patching everything restores the clean one."
+            "Clean and corrupted means are too close to check that patching everything restores the clean \
+             one."
                 .to_owned(),
         )),
     }
     work.done(1).await?;
     rows.push(row("The fast path's logits differ from the plain one's by", fast(job, runs).await?, FAST));
     work.done(1).await?;
-    let [layers, units] = sums(job, runs).await?;
+    let [layers, heads_and_neurons] = sums(job, runs).await?;
     rows.push(row("Layers and biases miss the logit difference by", layers, BALANCE));
-    rows.push(row("Heads, neurons and biases miss the logit difference by", units, BALANCE));
+    rows.push(row("Heads, neurons and biases miss the logit difference by", heads_and_neurons, BALANCE));
     work.done(1).await?;
     rows.push(row("Attention rows miss a sum of 1 by", attention(job, runs).await?, ROWS));
     work.done(1).await?;
@@ -167,16 +169,19 @@ fn row(what: &str, error: f64, allowed: f64) -> Row {
 }
 
 fn largest(errors: impl IntoIterator<Item = f64>) -> f64 {
-    // NaN is worse than everything.
-    errors.into_iter().map(f64::abs).fold(0.0, |worst, error| if error > worst || error.is_nan() { error } else { worst })
+    // NaN counts as the worst.
+    errors
+        .into_iter()
+        .map(f64::abs)
+        .fold(0.0, |worst, error| if error > worst || error.is_nan() { error } else { worst })
 }
 
-/// The residual stream of a layer, all of it.
+/// The patch of a layer's whole residual stream.
 fn stream(layer: usize) -> Patch {
     Patch { site: BlockSite::ResidPre, layer, head_or_neuron: None, position: None }
 }
 
-/// The corrupted run's own activations put into it.
+/// Patches the corrupted run with its own activations. Returns the largest change of a logit difference.
 async fn nothing(job: &Job<'_>, runs: &Runs<'_>) -> Result<f64> {
     let base = &runs.corrupted;
     let mut worst = Vec::new();
@@ -188,7 +193,8 @@ async fn nothing(job: &Job<'_>, runs: &Runs<'_>) -> Result<f64> {
     Ok(largest(worst))
 }
 
-/// The clean run's residual stream put into the corrupted run, everywhere; none if there is no effect to restore.
+/// Patches the clean run's residual stream into the corrupted run at all positions. Returns by how much this
+/// misses the clean run; None if there is no effect to restore.
 async fn everything(job: &Job<'_>, runs: &Runs<'_>) -> Result<Option<f64>> {
     let [clean, corrupted] = [&runs.clean, &runs.corrupted].map(|run| mean(&run.stats.logit_differences(0)));
     if (clean - corrupted).abs() < SMALLEST_EFFECT {
@@ -202,12 +208,13 @@ async fn everything(job: &Job<'_>, runs: &Runs<'_>) -> Result<Option<f64>> {
     Ok(Some(largest(worst)))
 }
 
-/// One cell of every site in the middle of the model, by the sweep and by its definition.
+/// One patch at every site of the middle layer, by the sweep and by its definition. Returns the largest error
+/// of the answer's logit.
 async fn fast(job: &Job<'_>, runs: &Runs<'_>) -> Result<f64> {
     let layer = job.model.config.n_layers / 2;
     let has_several = |site| {
         let axes = Site::Block(layer, site).axes();
-        axes.contains(&Axis::Head) || axes.contains(&Axis::Neuron)
+        axes.contains(&ActivationAxis::Head) || axes.contains(&ActivationAxis::Neuron)
     };
     let patch = |site| Patch { site, layer, head_or_neuron: has_several(site).then_some(0), position: None };
     let patches: Vec<Patch> = BlockSite::patchable().map(patch).collect();
@@ -229,7 +236,7 @@ async fn fast(job: &Job<'_>, runs: &Runs<'_>) -> Result<f64> {
     Ok(largest(worst))
 }
 
-/// What layers, and what heads and neurons, miss of the logit difference, as a share of it if it is above 1.
+/// By how much layers, and heads and neurons, miss the logit difference, relative to it if it is above 1.
 async fn sums(job: &Job<'_>, runs: &Runs<'_>) -> Result<[f64; 2]> {
     let direct = DirectLogitAttribution::new(job.model, &runs.clean, runs.readout.pairs())?;
     let prompts = runs.cases.len();
@@ -237,14 +244,14 @@ async fn sums(job: &Job<'_>, runs: &Runs<'_>) -> Result<[f64; 2]> {
     let layers = direct.layers()?; // [components, b]
     let embeddings = layers.clone().slice([0..2, 0..prompts]); // [2, b]
     let by_layer = total(vec![layers, direct.unembedding_bias()]);
-    let by_unit = total(vec![
+    let by_head_and_neuron = total(vec![
         embeddings,
         direct.heads()?,
         direct.neurons()?,
         direct.biases()?,
         direct.unembedding_bias(),
     ]);
-    let sums = readback::Reads::default().with(by_layer).with(by_unit).fetch().await?;
+    let sums = readback::Reads::default().with(by_layer).with(by_head_and_neuron).fetch().await?;
     let whole = runs.clean.stats.logit_differences(0);
     let error = |sums: &Vec<f32>| {
         let pairs = sums.iter().zip(&whole);
@@ -253,7 +260,7 @@ async fn sums(job: &Job<'_>, runs: &Runs<'_>) -> Result<[f64; 2]> {
     Ok([error(&sums[0]), error(&sums[1])])
 }
 
-/// How far any row of attention weights is from a sum of 1.
+/// The largest distance of a row of attention weights from a sum of 1.
 async fn attention(job: &Job<'_>, runs: &Runs<'_>) -> Result<f64> {
     let mut reads = readback::Reads::default();
     for layer in 0..job.model.config.n_layers {

@@ -1,7 +1,7 @@
 //! Attention or MLP? Each layer's `attn_out` and `mlp_out` patched at one position (`get_act_patch_attn_out`,
 //! `get_act_patch_mlp_out`).
 
-use super::shared::sweeps::{self, Columns, DIRECTION, Options, Plan, probabilities, sweep};
+use super::shared::sweeps::{self, Columns, DIRECTION, Options, PatchingMap, probabilities, sweep};
 use super::{Analyse, Findings, Job, PythonCell, settings};
 use crate::error::Result;
 use crate::patching::Direction;
@@ -15,28 +15,31 @@ settings! {
 impl Analyse for Settings {
     const NAME: &'static str = "component-patching";
     const TITLE: &'static str = "Attention and MLP patching";
-    const DESCRIPTION: &'static str = "What one layer's attention, or its MLP, writes at one position, put from one run into the other.";
-    const PYTHON: Option<PythonCell> =
-        Some(PythonCell { code: include_str!("../../data/transformer-lens/component_patching.py"), needs: Some(sweeps::PYTHON) });
+    const DESCRIPTION: &'static str =
+        "What one layer's attention, or its MLP, writes at one position, put from one run into the other.";
+    const PYTHON: Option<PythonCell> = Some(PythonCell {
+        code: include_str!("../../data/transformer-lens/component_patching.py"),
+        needs: Some(sweeps::PYTHON),
+    });
 
     async fn run(&self, job: &Job<'_>) -> Result<Findings> {
-        let plan = |title: &str, note: &str, site| Plan {
+        let map = |title: &str, note: &str, site| PatchingMap {
             title: title.to_owned(),
             note: note.to_owned(),
             site,
             columns: Columns::Positions,
             layers: (0..job.model.config.n_layers).collect(),
         };
-        let plans = [
-            plan(
+        let maps = [
+            map(
                 "Patched attention output",
                 "The output of one layer's attention at one position.",
                 BlockSite::AttnOut,
             ),
-            plan("Patched MLP output", "The output of one layer's MLP at one position.", BlockSite::MlpOut),
+            map("Patched MLP output", "The output of one layer's MLP at one position.", BlockSite::MlpOut),
         ];
         let options = Options { direction: self.direction, probabilities: self.probabilities };
-        let (grids, problems) = sweep(job, &plans, options).await?;
-        Ok(Findings { parts: plans.iter().zip(grids).map(|(plan, grid)| plan.part(grid)).collect(), problems })
+        let (grids, problems) = sweep(job, &maps, options).await?;
+        Ok(Findings { parts: maps.iter().zip(grids).map(|(map, grid)| map.part(grid)).collect(), problems })
     }
 }

@@ -1,6 +1,6 @@
 //! Which heads write it? Each head's output through the run's final LayerNorm scale (`stack_head_results`).
 
-use super::shared::attributed::{self, attributed, grid, layer_axis, unit_axis};
+use super::shared::attributed::{self, attributed, grid, index_axis, layer_axis};
 use super::{Analyse, Findings, Job, PythonCell, settings};
 use crate::error::Result;
 use crate::figures::{AxisKind, Part};
@@ -10,19 +10,22 @@ settings! {}
 impl Analyse for Settings {
     const NAME: &'static str = "head-attribution";
     const TITLE: &'static str = "Head attribution";
-    const DESCRIPTION: &'static str = "What each attention head adds to the logit difference. Blue heads write the answer, red ones the \
-                  distractor.";
-    const PYTHON: Option<PythonCell> =
-        Some(PythonCell { code: include_str!("../../data/transformer-lens/head_attribution.py"), needs: Some(attributed::PYTHON) });
+    const DESCRIPTION: &'static str = "What each attention head adds to the logit difference. Blue heads \
+         write the answer, red ones the distractor.";
+    const PYTHON: Option<PythonCell> = Some(PythonCell {
+        code: include_str!("../../data/transformer-lens/head_attribution.py"),
+        needs: Some(attributed::PYTHON),
+    });
 
     async fn run(&self, job: &Job<'_>) -> Result<Findings> {
         let (all, problems) = attributed(job, false, &|direct| direct.heads()).await?;
         let layers: Vec<usize> = (0..job.model.config.n_layers).collect();
         let mut figure = grid(
-            job, "Head attribution",
+            job,
+            "Head attribution",
             "Each head's output at the last position, through the run's final LayerNorm scale.",
             layer_axis(&layers),
-            unit_axis(AxisKind::Head, "Head", job.model.config.n_heads),
+            index_axis(AxisKind::Head, "Head", job.model.config.n_heads),
             &all,
         )
         .await?;

@@ -1,17 +1,17 @@
-//! Which heads matter, and what of them: output, value, query, key or pattern of one head patched
-//! (`get_act_patch_attn_head_out_all_pos` and its fellows, `_by_pos` with the setting), and the notebook's two
-//! scatters of output against value and against pattern.
+//! Which heads matter, and which of their activations: output, value, query, key or pattern of one head
+//! patched (`get_act_patch_attn_head_out_all_pos` and the like, `_by_pos` with the setting), and the
+//! notebook's two scatter plots of output against value and against pattern.
 
 use super::settings::{choice, flag};
-use super::shared::sweeps::{self, Columns, DIRECTION, Options, Plan, probabilities, sweep};
+use super::shared::sweeps::{self, Columns, DIRECTION, Options, PatchingMap, probabilities, sweep};
 use super::{Analyse, Findings, Job, PythonCell, settings};
 use crate::error::Result;
+use crate::figures::{Grid, Measure, Panel, Part, Scatter, ScatterAxis, ScatterPanel, ScatterValues};
 use crate::names::Head;
 use crate::patching::Direction;
-use crate::figures::{Grid, Measure, Panel, Part, Scatter, ScatterAxis, ScatterPanel, ScatterValues};
 use crate::site::BlockSite;
 
-/// What is patched of a head.
+/// Which activation of a head is patched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize, strum::VariantNames)]
 #[serde(rename_all = "kebab-case")]
 #[strum(serialize_all = "kebab-case")]
@@ -33,35 +33,43 @@ settings! {
     probabilities: bool = probabilities(true),
 }
 
-/// A map of patched heads.
-struct Kind {
+/// An activation of a head that can be patched.
+struct HeadActivation {
     what: What,
     site: BlockSite,
     short: &'static str,
     word: &'static str,
 }
 
-/// What can be patched of a head, in the notebook's order.
-const KINDS: [Kind; 5] = [
-    Kind { what: What::Z, site: BlockSite::Z, short: "z", word: "output" },
-    Kind { what: What::V, site: BlockSite::V, short: "v", word: "value" },
-    Kind { what: What::Pattern, site: BlockSite::Pattern, short: "pattern", word: "attention pattern" },
-    Kind { what: What::Q, site: BlockSite::Q, short: "q", word: "query" },
-    Kind { what: What::K, site: BlockSite::K, short: "k", word: "key" },
+/// In the notebook's order.
+const ACTIVATIONS: [HeadActivation; 5] = [
+    HeadActivation { what: What::Z, site: BlockSite::Z, short: "z", word: "output" },
+    HeadActivation { what: What::V, site: BlockSite::V, short: "v", word: "value" },
+    HeadActivation {
+        what: What::Pattern,
+        site: BlockSite::Pattern,
+        short: "pattern",
+        word: "attention pattern",
+    },
+    HeadActivation { what: What::Q, site: BlockSite::Q, short: "q", word: "query" },
+    HeadActivation { what: What::K, site: BlockSite::K, short: "k", word: "key" },
 ];
 
 impl Analyse for Settings {
     const NAME: &'static str = "head-patching";
     const TITLE: &'static str = "Head patching";
-    const DESCRIPTION: &'static str = "One head's output, value, query, key or attention pattern put from one run into the other. If the \
-                  value explains the output, the head moves other content; if the pattern does, it looks elsewhere.";
-    const PYTHON: Option<PythonCell> =
-        Some(PythonCell { code: include_str!("../../data/transformer-lens/head_patching.py"), needs: Some(sweeps::PYTHON) });
+    const DESCRIPTION: &'static str = "One head's output, value, query, key or attention pattern put from \
+         one run into the other. If the value explains the output, the head moves other content; if the \
+         pattern does, it looks elsewhere.";
+    const PYTHON: Option<PythonCell> = Some(PythonCell {
+        code: include_str!("../../data/transformer-lens/head_patching.py"),
+        needs: Some(sweeps::PYTHON),
+    });
 
     async fn run(&self, job: &Job<'_>) -> Result<Findings> {
-        let wanted = |kind: &&Kind| self.what == What::All || self.what == kind.what;
+        let wanted = |activation: &&HeadActivation| self.what == What::All || self.what == activation.what;
         let by_position = self.by_position;
-        let plan = |&Kind { site, short, word, .. }: &Kind| Plan {
+        let map = |&HeadActivation { site, short, word, .. }: &HeadActivation| PatchingMap {
             title: format!("Patched head {word} ({short})"),
             note: if by_position {
                 format!("The {word} of one head at one position.")
@@ -72,18 +80,18 @@ impl Analyse for Settings {
             columns: if by_position { Columns::HeadsByPosition } else { Columns::Heads },
             layers: (0..job.model.config.n_layers).collect(),
         };
-        let plans: Vec<Plan> = KINDS.iter().filter(wanted).map(plan).collect();
+        let maps: Vec<PatchingMap> = ACTIVATIONS.iter().filter(wanted).map(map).collect();
         let options = Options { direction: self.direction, probabilities: self.probabilities };
-        let (grids, problems) = sweep(job, &plans, options).await?;
-        let scatters = if by_position { Vec::new() } else { scatters(job, &plans, &grids) };
-        let maps = plans.iter().zip(grids).map(|(plan, grid)| plan.part(grid));
+        let (grids, problems) = sweep(job, &maps, options).await?;
+        let scatters = if by_position { Vec::new() } else { scatters(job, &maps, &grids) };
+        let maps = maps.iter().zip(grids).map(|(map, grid)| map.part(grid));
         Ok(Findings { parts: maps.chain(scatters.into_iter().map(Part::Scatter)).collect(), problems })
     }
 }
 
-/// Output against value and output against pattern, if these were patched.
-fn scatters(job: &Job<'_>, plans: &[Plan], grids: &[Grid]) -> Vec<Scatter> {
-    let map = |site| plans.iter().position(|plan| plan.site == site).map(|index| &grids[index]);
+/// Scatter plots of output against value and output against pattern, if these were patched.
+fn scatters(job: &Job<'_>, maps: &[PatchingMap], grids: &[Grid]) -> Vec<Scatter> {
+    let map = |site| maps.iter().position(|map| map.site == site).map(|index| &grids[index]);
     let Some(output) = map(BlockSite::Z) else { return Vec::new() };
     let scatter = |(site, word): (BlockSite, &str)| {
         let other = map(site)?;
@@ -104,7 +112,7 @@ fn scatters(job: &Job<'_>, plans: &[Plan], grids: &[Grid]) -> Vec<Scatter> {
     [(BlockSite::V, "value"), (BlockSite::Pattern, "pattern")].into_iter().filter_map(scatter).collect()
 }
 
-/// Points are drawn on axes that fit them, not on the maps' fixed scale.
+/// Scatter plots have axes that fit their points instead of the maps' fixed scale.
 fn unbounded(measure: &Measure) -> Measure {
     Measure { range: None, ..measure.clone() }
 }

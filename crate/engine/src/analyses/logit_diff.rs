@@ -6,23 +6,23 @@ use std::collections::HashMap;
 use super::{Analyse, Findings, Job, PythonCell, settings};
 use crate::bootstrap::Bootstrap;
 use crate::error::Result;
+use crate::figures::{Cell, Column, Dot, DotSeries, Dots, Mark, Part, Quantity, Row, Table};
 use crate::host;
 use crate::metrics::mean;
 use crate::model::{Batch, Hooks};
 use crate::prompts::{PreparedCase, PreparedGroup, prepare};
 use crate::readback;
-use crate::figures::{Cell, Column, Dot, DotSeries, Dots, Mark, Part, Quantity, Row, Table};
 
 settings! {}
 
-/// Prompts per forward pass: enough to fill a small device, few enough to be cancelled between.
+/// Prompts per forward pass: enough to fill a small device, few enough to cancel in between.
 const CHUNK: usize = 16;
 
 impl Analyse for Settings {
     const NAME: &'static str = "logit-diff";
     const TITLE: &'static str = "Does the model do it?";
-    const DESCRIPTION: &'static str = "logit(answer) - logit(distractor) after each prompt. Above 0 the model prefers the answer; \
-                  each unit is a factor of e in probability.";
+    const DESCRIPTION: &'static str = "logit(answer) - logit(distractor) after each prompt. Above 0 the \
+         model prefers the answer; each unit is a factor of e in probability.";
     const PYTHON: Option<PythonCell> =
         Some(PythonCell { code: include_str!("../../data/transformer-lens/logit_diff.py"), needs: None });
 
@@ -45,16 +45,16 @@ impl Analyse for Settings {
     }
 }
 
-/// The two logits of every prompt that occurs, each prompt run once.
+/// The two logits of every distinct prompt, each prompt run once.
 struct Logits {
-    found: HashMap<Run, [f64; 2]>,
+    found: HashMap<Query, [f64; 2]>,
 }
 
-/// A prompt with the two tokens whose logits are wanted, the smaller id first.
-type Run = (Vec<u32>, [u32; 2]);
+/// A prompt with the two tokens whose logits are read, the smaller id first.
+type Query = (Vec<u32>, [u32; 2]);
 
-/// The run that serves a case's prompt, and whether the answer is its first token.
-fn run_of(prompt: &[u32], case: &PreparedCase) -> (Run, bool) {
+/// The query that serves a case's prompt, and whether the answer is its first token.
+fn query_of(prompt: &[u32], case: &PreparedCase) -> (Query, bool) {
     let first = case.answer < case.distractor;
     let pair = [case.answer.min(case.distractor), case.answer.max(case.distractor)];
     ((prompt.to_vec(), pair), first)
@@ -63,32 +63,33 @@ fn run_of(prompt: &[u32], case: &PreparedCase) -> (Run, bool) {
 impl Logits {
     async fn of(job: &Job<'_>, groups: &[PreparedGroup]) -> Result<Self> {
         let cases = groups.iter().flat_map(|group| &group.cases);
-        let runs = cases.flat_map(|case| [&case.clean, &case.corrupted].map(|prompt| run_of(prompt, case).0));
-        let mut runs: Vec<Run> = runs.collect();
-        runs.sort_unstable();
-        runs.dedup();
+        let queries =
+            cases.flat_map(|case| [&case.clean, &case.corrupted].map(|prompt| query_of(prompt, case).0));
+        let mut queries: Vec<Query> = queries.collect();
+        queries.sort_unstable();
+        queries.dedup();
 
         let mut found = HashMap::new();
-        for chunk in runs.chunks(CHUNK) {
-            host::step(job.viewer, "Running the prompts", found.len(), runs.len()).await?;
+        for chunk in queries.chunks(CHUNK) {
+            host::step(job.viewer, "Running the prompts", found.len(), queries.len()).await?;
             let prompts: Vec<Vec<u32>> = chunk.iter().map(|(prompt, _)| prompt.clone()).collect();
             let tokens: Vec<Vec<u32>> = chunk.iter().map(|(_, pair)| pair.to_vec()).collect();
             let batch = Batch::new(&prompts);
             let normalized = job.model.forward(&batch, &mut Hooks::none())?; // [b, p, d]
             let last = job.model.last(normalized, &batch); // [b, d]
             let logits = readback::read(job.model.unembedding.logits_of(last, &tokens)).await?; // [b, 2]
-            for (run, pair) in chunk.iter().zip(logits.chunks_exact(2)) {
-                found.insert(run.clone(), [f64::from(pair[0]), f64::from(pair[1])]);
+            for (query, pair) in chunk.iter().zip(logits.chunks_exact(2)) {
+                found.insert(query.clone(), [f64::from(pair[0]), f64::from(pair[1])]);
             }
         }
-        host::step(job.viewer, "Running the prompts", runs.len(), runs.len()).await?;
+        host::step(job.viewer, "Running the prompts", queries.len(), queries.len()).await?;
         Ok(Self { found })
     }
 
     /// The logits of the case's answer and distractor after `prompt`.
     fn after(&self, prompt: &[u32], case: &PreparedCase) -> [f64; 2] {
-        let (run, answer_first) = run_of(prompt, case);
-        let [a, b] = self.found[&run];
+        let (query, answer_first) = query_of(prompt, case);
+        let [a, b] = self.found[&query];
         if answer_first { [a, b] } else { [b, a] }
     }
 

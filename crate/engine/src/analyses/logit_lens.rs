@@ -17,13 +17,13 @@ settings! {
 #[serde(rename_all = "kebab-case")]
 #[strum(serialize_all = "kebab-case")]
 pub(super) enum Scale {
-    /// The run's final one.
+    /// The final scale of the run.
     Run,
-    /// That of each point itself.
+    /// The scale of each point itself.
     Own,
 }
 
-/// See [`Scale`].
+/// The setting that picks a [`Scale`].
 pub(super) const SCALE: Spec = choice::<Scale>("run").described(
     "run: the final LayerNorm scale of the run, as the notebook does, so that steps add up; own: the \
      scale of each point itself.",
@@ -32,16 +32,21 @@ pub(super) const SCALE: Spec = choice::<Scale>("run").described(
 impl Analyse for Settings {
     const NAME: &'static str = "logit-lens";
     const TITLE: &'static str = "Logit lens";
-    const DESCRIPTION: &'static str = "The logit difference read off the residual stream before and in the middle of each layer. Where \
-                  the line rises, the decision is written.";
-    const PYTHON: Option<PythonCell> =
-        Some(PythonCell { code: include_str!("../../data/transformer-lens/logit_lens.py"), needs: Some(attributed::PYTHON) });
+    const DESCRIPTION: &'static str = "The logit difference read off the residual stream before and in the \
+         middle of each layer. Where the line rises, the decision is written.";
+    const PYTHON: Option<PythonCell> = Some(PythonCell {
+        code: include_str!("../../data/transformer-lens/logit_lens.py"),
+        needs: Some(attributed::PYTHON),
+    });
 
     async fn run(&self, job: &Job<'_>) -> Result<Findings> {
         let own = self.scale == Scale::Own;
         let (all, problems) = attributed(job, false, &|direct| direct.lens(own)).await?;
-        let rows =
-            Axis { label: String::new(), counts: AxisKind::Other, ticks: vec!["logit difference".to_owned()] };
+        let rows = Axis {
+            label: String::new(),
+            counts: AxisKind::Other,
+            ticks: vec!["logit difference".to_owned()],
+        };
         let columns = Axis {
             label: "Layer".to_owned(),
             counts: AxisKind::Component,

@@ -1,6 +1,5 @@
-//! The analyses: one file each, and the one list of them.
-//!
-//! The list is the catalogue from which the native command's help and the page's forms are made.
+//! The analyses, one file each, and the list of them, from which the native command's help and the page's
+//! forms are made.
 
 mod settings;
 mod shared;
@@ -22,7 +21,7 @@ use crate::tokens::Tokenizer;
 use settings::{Declared, settings};
 pub use settings::{Setting, SettingRange};
 
-/// Makes the catalogue of modules that each hold an analysis in a struct `Settings`.
+/// Builds the catalogue from modules that each implement an analysis on a struct `Settings`.
 macro_rules! catalogue {
     ($($module:ident,)+) => {
         $(mod $module;)+
@@ -75,15 +74,15 @@ trait Analyse: Declared + 'static {
 /// An entry of the catalogue.
 #[derive(Debug)]
 pub struct Analysis {
-    /// Its name in requests and on the command line.
+    /// Name in requests and on the command line.
     pub name: &'static str,
-    /// Its heading.
+    /// Title on the page.
     pub title: &'static str,
     /// What it shows and how to read it, in a sentence or two.
     pub description: &'static str,
-    /// What can be set.
+    /// The settings, in the order of the form.
     pub settings: &'static [Setting],
-    /// The notebook cell that repeats it with TransformerLens, if there is one.
+    /// The notebook cell that repeats it with TransformerLens. None: it has none and is left out.
     pub python: Option<PythonCell>,
     run: for<'a> fn(Map<String, Value>, &'a Job<'a>) -> Running<'a>,
 }
@@ -94,30 +93,30 @@ type Running<'a> = Pin<Box<dyn Future<Output = Result<Findings>> + 'a>>;
 /// A cell of the Jupyter notebook.
 #[derive(Debug, Clone, Copy)]
 pub struct PythonCell {
-    /// Its code.
+    /// The Python source.
     pub code: &'static str,
-    /// The code that must have run before, which several cells share.
+    /// Source that must run first and that several cells share.
     pub needs: Option<&'static str>,
 }
 
-/// The caller of an analysis: beside progress, it may want figures that are not complete yet.
+/// The caller of an analysis, which besides progress may want previews of figures.
 pub trait Viewer: Host {
-    /// Whether to show such a figure now. Making one costs time, so it is asked first.
+    /// Whether to preview a figure now. Building a preview takes time, so this is asked first.
     fn wants_preview(&self) -> bool {
         false
     }
 
-    /// Shows the report's part with this index as it is now.
+    /// Shows the current state of the report's part `index`.
     fn preview(&self, _index: usize, _part: &Part) {}
 }
 
 impl Viewer for Quiet {}
 
-/// What an analysis works on.
+/// The inputs of an analysis.
 pub(crate) struct Job<'a> {
     pub(crate) model: &'a Model,
     pub(crate) tokenizer: &'a Tokenizer,
-    /// Values of another implementation, if they came with the model.
+    /// Values of another implementation, if the model came with some.
     pub(crate) reference: Option<&'a Reference>,
     pub(crate) experiment: &'a Experiment,
     pub(crate) viewer: &'a dyn Viewer,
@@ -132,17 +131,17 @@ pub(crate) struct Findings {
     pub(crate) problems: Vec<Problem>,
 }
 
-/// An entry of the catalogue, as data.
+/// A catalogue entry as data.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct AnalysisInfo {
-    /// Its name in requests and on the command line.
+    /// Name in requests and on the command line.
     pub name: &'static str,
-    /// Its heading.
+    /// Title on the page.
     pub title: &'static str,
     /// What it shows and how to read it, in a sentence or two.
     pub description: &'static str,
-    /// What can be set.
+    /// The settings, in the order of the form.
     pub settings: &'static [Setting],
 }
 
@@ -186,10 +185,10 @@ impl Analysis {
         })
     }
 
-    /// `given`, completed with defaults and checked against the ranges.
+    /// Fills in defaults and checks `given` against the settings' ranges.
     ///
     /// # Errors
-    /// [`Error::Setting`] for a name that the analysis does not have and a value outside its range.
+    /// [`Error::Setting`] for an unknown name or a value outside its range.
     pub fn complete(&self, given: &Map<String, Value>) -> Result<Map<String, Value>> {
         settings::complete(self.name, self.settings, given)
     }

@@ -2,12 +2,12 @@
 //! (`stack_neuron_results`).
 
 use super::settings::{Spec, count};
-use super::shared::attributed::{self, attributed, grid, layer_axis, unit_axis};
+use super::shared::attributed::{self, attributed, grid, index_axis, layer_axis};
 use super::shared::top;
 use super::{Analyse, Findings, Job, PythonCell, settings};
 use crate::error::Result;
-use crate::names::Neuron;
 use crate::figures::{AxisKind, Part};
+use crate::names::Neuron;
 
 settings! {
     top_k: usize = TOP_K,
@@ -20,19 +20,23 @@ pub(super) const TOP_K: Spec =
 impl Analyse for Settings {
     const NAME: &'static str = "neuron-attribution";
     const TITLE: &'static str = "Neuron attribution";
-    const DESCRIPTION: &'static str = "What each MLP neuron adds to the logit difference directly, without what later layers make of it.";
-    const PYTHON: Option<PythonCell> =
-        Some(PythonCell { code: include_str!("../../data/transformer-lens/neuron_attribution.py"), needs: Some(attributed::PYTHON) });
+    const DESCRIPTION: &'static str =
+        "What each MLP neuron adds to the logit difference directly, without what later layers make of it.";
+    const PYTHON: Option<PythonCell> = Some(PythonCell {
+        code: include_str!("../../data/transformer-lens/neuron_attribution.py"),
+        needs: Some(attributed::PYTHON),
+    });
 
     async fn run(&self, job: &Job<'_>) -> Result<Findings> {
         let (all, problems) = attributed(job, true, &|direct| direct.neurons()).await?;
         let (n_layers, d_mlp) = (job.model.config.n_layers, job.model.config.d_mlp);
         let layers: Vec<usize> = (0..n_layers).collect();
         let mut figure = grid(
-            job, "Neuron attribution",
+            job,
+            "Neuron attribution",
             "Each neuron's output at the last position, through the run's final LayerNorm scale.",
             layer_axis(&layers),
-            unit_axis(AxisKind::Neuron, "Neuron", d_mlp),
+            index_axis(AxisKind::Neuron, "Neuron", d_mlp),
             &all,
         )
         .await?;

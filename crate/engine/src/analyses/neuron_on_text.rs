@@ -1,18 +1,18 @@
-//! What does a neuron do? Its activation on each token of a text (the manner of Neuroscope, Nanda 2022), and the
-//! tokens that its output raises and lowers (its row of `W_out` times `W_U`).
+//! What does a neuron do? Its activation on each token of a text (as in Neuroscope, Nanda 2022), and the
+//! tokens that its output promotes and suppresses (its row of `W_out` times `W_U`).
 
 use burn::tensor::Tensor;
 
+use super::settings::{count, text};
 use super::shared::choices::{self, neuron, refused};
 use super::{Analyse, Findings, Job, PythonCell, settings};
-use super::settings::{count, text};
 use crate::error::Result;
+use crate::figures::{Cell, Column, Part, Quantity, Row, Table, TokenValues, ValuedRow};
 use crate::host;
 use crate::metrics::top_k;
 use crate::model::{Batch, Hooks};
 use crate::names::Neuron;
 use crate::readback::{self, Reads};
-use crate::figures::{Cell, Column, Part, Quantity, Row, Table, TokenValues, ValuedRow};
 use crate::site::{BlockSite, Site};
 
 settings! {
@@ -29,8 +29,8 @@ settings! {
 impl Analyse for Settings {
     const NAME: &'static str = "neuron-on-text";
     const TITLE: &'static str = "A neuron on text";
-    const DESCRIPTION: &'static str = "The activation of one MLP neuron on every token of a text, and the tokens whose logits its output \
-                  raises and lowers.";
+    const DESCRIPTION: &'static str = "The activation of one MLP neuron on every token of a text, and the \
+         tokens whose logits its output raises and lowers.";
     const PYTHON: Option<PythonCell> =
         Some(PythonCell { code: include_str!("../../data/transformer-lens/neuron_on_text.py"), needs: None });
 
@@ -38,19 +38,22 @@ impl Analyse for Settings {
         let neuron = neuron(&self.neuron, &job.model.config)?;
         let full = match self.full.as_str() {
             "auto" => None,
-            text => Some(text.parse::<f64>().ok().filter(|full| full.is_finite() && *full > 0.0).ok_or_else(
-                || refused("full", format!("{text:?} is no number above 0. Write one, or `auto`.")),
-            )?),
+            text => {
+                Some(text.parse::<f64>().ok().filter(|full| full.is_finite() && *full > 0.0).ok_or_else(
+                    || refused("full", format!("{text:?} is not a number above 0. Write one, or `auto`.")),
+                )?)
+            }
         };
         host::step(job.viewer, "Running the text", 0, 1).await?;
         let (text, ids) = choices::prompt(job, "text", &self.text)?;
         let row = activations(job, neuron, text, &ids).await?;
-        // A neuron that is never active has no colour, whatever the scale.
+        // A neuron that is never active has no colour on any scale.
         let largest = if row.max > 0.0 { row.max } else { 1.0 };
         let figure = TokenValues {
             title: format!("Neuron {neuron}"),
             note: Some(
-                "White at 0, red at the upper end of the scale; GELU lets activations fall to -0.17.".to_owned(),
+                "White at 0, red at the upper end of the scale; GELU lets activations fall to -0.17."
+                    .to_owned(),
             ),
             quantity: Quantity::Activation,
             range: [0.0, full.unwrap_or(largest)],
@@ -82,7 +85,7 @@ async fn activations(job: &Job<'_>, neuron: Neuron, label: String, ids: &[u32]) 
     })
 }
 
-/// The tokens that the neuron's output raises most and lowers most.
+/// The tokens that the neuron's output promotes and suppresses most.
 async fn written(job: &Job<'_>, k: usize, neuron: Neuron) -> Result<[Table; 2]> {
     let d = job.model.config.d_model;
     let weight = job.model.blocks[neuron.layer].mlp_out.weight.clone(); // [m, d]

@@ -1,15 +1,15 @@
-//! Can one neuron do it? `mlp.hook_post` of one neuron patched at all positions, for every neuron of the chosen
-//! layers.
+//! Can one neuron do it? `mlp.hook_post` of one neuron patched at all positions, for every neuron of the
+//! chosen layers.
 
 use super::neuron_attribution::TOP_K;
 use super::settings::text;
-use super::shared::sweeps::{self, Columns, DIRECTION, Options, Plan, probabilities, sweep};
+use super::shared::sweeps::{self, Columns, DIRECTION, Options, PatchingMap, probabilities, sweep};
 use super::shared::top;
 use super::{Analyse, Findings, Job, PythonCell, settings};
 use crate::error::{Error, Result};
+use crate::figures::Part;
 use crate::names::{Neuron, layers};
 use crate::patching::Direction;
-use crate::figures::Part;
 use crate::site::BlockSite;
 
 settings! {
@@ -17,29 +17,32 @@ settings! {
     layers: String = text("all"),
     top_k: usize = TOP_K,
     direction: Direction = DIRECTION,
-    // With every token's logit a sweep over all neurons takes several times as long.
+    // Including every token's logit makes a sweep over all neurons several times slower.
     probabilities: bool = probabilities(false),
 }
 
 impl Analyse for Settings {
     const NAME: &'static str = "neuron-patching";
     const TITLE: &'static str = "Neuron patching";
-    const DESCRIPTION: &'static str = "One MLP neuron's activation put from one run into the other at all positions, for every neuron of \
-                  the chosen layers. Spikes are neurons that matter by themselves.";
-    const PYTHON: Option<PythonCell> =
-        Some(PythonCell { code: include_str!("../../data/transformer-lens/neuron_patching.py"), needs: Some(sweeps::PYTHON) });
+    const DESCRIPTION: &'static str = "One MLP neuron's activation put from one run into the other at all \
+         positions, for every neuron of the chosen layers. Spikes are neurons that matter by themselves.";
+    const PYTHON: Option<PythonCell> = Some(PythonCell {
+        code: include_str!("../../data/transformer-lens/neuron_patching.py"),
+        needs: Some(sweeps::PYTHON),
+    });
 
     async fn run(&self, job: &Job<'_>) -> Result<Findings> {
         let config = &job.model.config;
         let layers = layers(&self.layers, config.n_layers).map_err(|_| Error::Setting {
             name: "layers".to_owned(),
             message: format!(
-                "{:?} names no layers of this model. Write `all`, or numbers from 0 to {} like `8 10` or `3-5`.",
+                "{:?} names no layers of this model. Write `all`, or numbers from 0 to {} like `8 10` or \
+                 `3-5`.",
                 self.layers,
                 config.n_layers - 1
             ),
         })?;
-        let plans = [Plan {
+        let maps = [PatchingMap {
             title: "Patched neurons".to_owned(),
             note: "One neuron at all positions.".to_owned(),
             site: BlockSite::MlpPost,
@@ -47,15 +50,16 @@ impl Analyse for Settings {
             layers: layers.clone(),
         }];
         let options = Options { direction: self.direction, probabilities: self.probabilities };
-        let (grids, problems) = sweep(job, &plans, options).await?;
-        let name =
-            |cell: usize| Neuron { layer: layers[cell / config.d_mlp], neuron: cell % config.d_mlp }.to_string();
+        let (grids, problems) = sweep(job, &maps, options).await?;
+        let name = |cell: usize| {
+            Neuron { layer: layers[cell / config.d_mlp], neuron: cell % config.d_mlp }.to_string()
+        };
         let tables: Vec<Part> = grids
             .iter()
             .flat_map(|grid| top::tables(grid, "Neuron", self.top_k, name))
             .map(Part::Table)
             .collect();
-        let maps = plans.iter().zip(grids).map(|(plan, grid)| plan.part(grid));
+        let maps = maps.iter().zip(grids).map(|(map, grid)| map.part(grid));
         Ok(Findings { parts: maps.chain(tables).collect(), problems })
     }
 }

@@ -1,5 +1,5 @@
-//! Does this page get what the notebook got? The figures recorded in the notebook that the first preset comes
-//! from, beside the same figures computed here. They were recorded with GPT-2 small.
+//! Does this page agree with the notebook? The figures printed in the notebook that the first preset comes
+//! from, recorded with GPT-2 small, beside the same figures computed here.
 
 use burn::tensor::Tensor;
 use serde::Deserialize;
@@ -9,6 +9,8 @@ use super::shared::groups::usable;
 use super::shared::likely;
 use super::{Analyse, Findings, Job, settings};
 use crate::error::{Error, Result};
+use crate::figures::{Cell, Column, Part, Quantity, Row, Table};
+use crate::host::ProgressUnit;
 use crate::host::Work;
 use crate::metrics::{LogitStats, log_sum_exp, mean};
 use crate::model::{Batch, Hooks};
@@ -16,8 +18,6 @@ use crate::names::Neuron;
 use crate::patching::{Direction, Patch, plain};
 use crate::presets::presets;
 use crate::readback;
-use crate::figures::{Cell, Column, Part, Quantity, Row, Table};
-use crate::host::ProgressUnit;
 use crate::runs::Runs;
 use crate::site::{BlockSite, Site};
 
@@ -26,14 +26,14 @@ settings! {}
 /// What the notebook prints, rounded as it prints it.
 #[derive(Debug, Deserialize)]
 struct Notebook {
-    /// The prompt of its `test_prompt`, and the tokens it lists: token, logit, probability.
+    /// The prompt of its `test_prompt`, and the tokens listed there: token, logit, probability.
     prompt: String,
     top: Vec<(String, f64, f64)>,
-    /// In the order of the preset.
+    /// In the preset's order.
     groups: Vec<Recorded>,
     /// Cells of the first group's map of patched `mlp_out`.
     mlp: Vec<MlpCell>,
-    /// The text of its neuron views, and the ends of the activations there.
+    /// The text of its neuron views, and each neuron's largest and smallest activation there.
     text: String,
     neurons: Vec<NeuronEnds>,
 }
@@ -41,7 +41,7 @@ struct Notebook {
 /// A group's figures.
 #[derive(Debug, Deserialize)]
 struct Recorded {
-    /// Logit differences per prompt; none where the printed output is cut off.
+    /// Logit differences per prompt; empty where the printed output is truncated.
     prompts: Vec<f64>,
     mean: Option<f64>,
     /// The three largest head attributions.
@@ -63,7 +63,7 @@ struct NeuronEnds {
     min: f64,
 }
 
-/// A figure of the notebook, and the same figure computed here if the model can have it.
+/// A figure of the notebook, and the same figure computed here, if the model allows it.
 struct Figure {
     what: String,
     notebook: f64,
@@ -73,8 +73,8 @@ struct Figure {
 impl Analyse for Settings {
     const NAME: &'static str = "notebook-figures";
     const TITLE: &'static str = "The notebook's figures";
-    const DESCRIPTION: &'static str = "Every figure that the notebook on contractions prints, beside the same figure computed here with \
-                  the notebook's own prompts. Only GPT-2 small can agree.";
+    const DESCRIPTION: &'static str = "Every figure that the notebook on contractions prints, beside the \
+         same figure computed here with the notebook's own prompts. Only GPT-2 small can agree.";
 
     async fn run(&self, job: &Job<'_>) -> Result<Findings> {
         let notebook: Notebook = serde_json::from_str(include_str!("../../data/notebook.json"))
@@ -97,7 +97,7 @@ impl Analyse for Settings {
     }
 }
 
-/// Whether the open model has GPT-2 small's sizes; another model of these sizes will simply not agree.
+/// Whether the open model has GPT-2 small's sizes. Another model of these sizes simply will not agree.
 fn is_gpt2_small(job: &Job<'_>) -> bool {
     let c = &job.model.config;
     (c.n_layers, c.n_heads, c.d_model, c.d_mlp, c.d_vocab) == (12, 12, 768, 3072, 50257)
@@ -114,7 +114,7 @@ async fn top(job: &Job<'_>, notebook: &Notebook, compute: bool) -> Result<Vec<Fi
     let norm = log_sum_exp(&logits);
     let mut figures = Vec::new();
     for (token, logit, probability) in &notebook.top {
-        // The listed tokens are single ones.
+        // Each listed token is a single token.
         let id = job.tokenizer.encode(token, false)?.first().copied().unwrap_or_default();
         let found = logits.get(id as usize).copied().map(f64::from);
         let after = format!("{token:?} after {:?}", notebook.prompt);
@@ -143,7 +143,11 @@ async fn groups(job: &Job<'_>, notebook: &Notebook, compute: bool) -> Result<Vec
             figure(format!("logit difference of {:?}", case.clean), *recorded, here);
         }
         if let Some(recorded) = recorded.mean {
-            figure("mean logit difference".to_owned(), recorded, differences.map(|differences| mean(differences)));
+            figure(
+                "mean logit difference".to_owned(),
+                recorded,
+                differences.map(|differences| mean(differences)),
+            );
         }
         let shares = found.map(largest_shares);
         for (rank, recorded) in recorded.heads.iter().enumerate() {
@@ -190,7 +194,7 @@ async fn mlp(job: &Job<'_>, notebook: &Notebook, compute: bool) -> Result<Vec<Fi
     Ok(figures)
 }
 
-/// The ends of each neuron's activations on the notebook's text.
+/// The largest and the smallest activation of each neuron on the notebook's text.
 async fn neurons(job: &Job<'_>, notebook: &Notebook, compute: bool) -> Result<Vec<Figure>> {
     let batch = Batch::new(&[job.tokenizer.encode(&notebook.text, true)?]);
     let site = |ends: &NeuronEnds| Site::Block(ends.layer, BlockSite::MlpPost);

@@ -1,22 +1,22 @@
-//! What does one patch do? The patched run beside the clean and the corrupted one: likeliest tokens, and what
-//! heads attend to.
+//! What does one patch do? The patched run beside the clean and the corrupted one: likeliest tokens, and
+//! attention patterns.
 
 use burn::tensor::Tensor;
 
-use super::attention::{Chosen, of_cache};
+use super::attention::{ChosenHead, of_cache};
+use super::settings::{count, text};
 use super::shared::choices::{groups, heads, prompts, refused};
 use super::shared::groups::usable;
 use super::shared::likely;
 use super::shared::sweeps::DIRECTION;
 use super::{Analyse, Findings, Job, settings};
-use super::settings::{count, text};
 use crate::error::Result;
+use crate::figures::{Attention, AttentionPrompt, Mark, Part, Quantity, Table};
 use crate::host;
 use crate::model::hooks::SiteFilter;
 use crate::names::Head;
 use crate::patching::{Direction, Patch, plain};
 use crate::readback::Reads;
-use crate::figures::{Attention, AttentionPrompt, Mark, Part, Quantity, Table};
 use crate::runs::{Run, Runs};
 use crate::site::{BlockSite, Site};
 
@@ -34,7 +34,7 @@ settings! {
     direction: Direction = DIRECTION,
 }
 
-/// How many heads are shown if none are named.
+/// Number of heads shown if none are named.
 const HEADS: usize = 3;
 
 /// Records attention patterns, the final LayerNorm's output, and the patched site.
@@ -50,8 +50,8 @@ impl SiteFilter for InspectedSites {
 impl Analyse for Settings {
     const NAME: &'static str = "patched-run";
     const TITLE: &'static str = "One patched run";
-    const DESCRIPTION: &'static str = "The likeliest next tokens and the attention of one patched run, beside those of the clean and the \
-                  corrupted prompt.";
+    const DESCRIPTION: &'static str = "The likeliest next tokens and the attention of one patched run, \
+         beside those of the clean and the corrupted prompt.";
 
     async fn run(&self, job: &Job<'_>) -> Result<Findings> {
         let patch: Patch = self.patch.parse()?;
@@ -74,9 +74,13 @@ impl Analyse for Settings {
         let shown = [
             ("clean", &runs.clean, &case.clean),
             ("corrupted", &runs.corrupted, &case.corrupted),
-            ("patched", &patched, if std::ptr::eq(base, &runs.clean) { &case.clean } else { &case.corrupted }),
+            (
+                "patched",
+                &patched,
+                if std::ptr::eq(base, &runs.clean) { &case.clean } else { &case.corrupted },
+            ),
         ];
-        let chosen: Vec<Chosen> = if named.is_empty() {
+        let chosen: Vec<ChosenHead> = if named.is_empty() {
             most_changed(job, base, &patched).await?
         } else {
             named.into_iter().map(|head| (head, None)).collect()
@@ -103,8 +107,8 @@ impl Analyse for Settings {
     }
 }
 
-/// The heads whose last row of attention the patch changes most.
-async fn most_changed(job: &Job<'_>, base: &Run, patched: &Run) -> Result<Vec<Chosen>> {
+/// The heads whose attention from the last position the patch changes most.
+async fn most_changed(job: &Job<'_>, base: &Run, patched: &Run) -> Result<Vec<ChosenHead>> {
     let mut reads = Reads::default();
     for layer in 0..job.model.config.n_layers {
         let last = |run: &Run| -> Result<Tensor<4>> {
@@ -126,8 +130,14 @@ async fn most_changed(job: &Job<'_>, base: &Run, patched: &Run) -> Result<Vec<Ch
     Ok(all.into_iter().take(HEADS).map(|(head, _)| (head, None)).collect())
 }
 
-/// The likeliest tokens after one run, with the answer and the distractor wherever they stand.
-async fn top(job: &Job<'_>, k: usize, label: &str, run: &Run, [answer, distractor]: [u32; 2]) -> Result<Table> {
+/// The likeliest tokens after one run, plus the answer and the distractor wherever they rank.
+async fn top(
+    job: &Job<'_>,
+    k: usize,
+    label: &str,
+    run: &Run,
+    [answer, distractor]: [u32; 2],
+) -> Result<Table> {
     let normalized: Tensor<3> = run.cache.tensor(Site::FinalNormalized)?; // [1, p, d]
     let logits = likely::last_logits(job, normalized, &run.batch).await?;
     let note = format!("Logit difference {:.4}.", run.stats.logit_difference(0, 0));

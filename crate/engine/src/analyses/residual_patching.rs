@@ -2,7 +2,7 @@
 //! (`get_act_patch_resid_pre`, `_mid`, `_post`).
 
 use super::settings::choice;
-use super::shared::sweeps::{self, Columns, DIRECTION, Options, Plan, probabilities, sweep};
+use super::shared::sweeps::{self, Columns, DIRECTION, Options, PatchingMap, probabilities, sweep};
 use super::{Analyse, Findings, Job, PythonCell, settings};
 use crate::error::Result;
 use crate::patching::Direction;
@@ -32,10 +32,12 @@ settings! {
 impl Analyse for Settings {
     const NAME: &'static str = "residual-patching";
     const TITLE: &'static str = "Residual stream patching";
-    const DESCRIPTION: &'static str = "One run's residual stream put into the other at one layer and position. The blue path is where the \
-                  information travels from the changed word to the answer.";
-    const PYTHON: Option<PythonCell> =
-        Some(PythonCell { code: include_str!("../../data/transformer-lens/residual_patching.py"), needs: Some(sweeps::PYTHON) });
+    const DESCRIPTION: &'static str = "One run's residual stream put into the other at one layer and \
+         position. The blue path is where the information travels from the changed word to the answer.";
+    const PYTHON: Option<PythonCell> = Some(PythonCell {
+        code: include_str!("../../data/transformer-lens/residual_patching.py"),
+        needs: Some(sweeps::PYTHON),
+    });
 
     async fn run(&self, job: &Job<'_>) -> Result<Findings> {
         let (site, name) = match self.site {
@@ -43,7 +45,7 @@ impl Analyse for Settings {
             Stream::Mid => (BlockSite::ResidMid, "resid_mid"),
             Stream::Post => (BlockSite::ResidPost, "resid_post"),
         };
-        let plans = [Plan {
+        let maps = [PatchingMap {
             title: format!("Patched residual stream ({name})"),
             note: "The residual stream of one layer at one position.".to_owned(),
             site,
@@ -51,7 +53,7 @@ impl Analyse for Settings {
             layers: (0..job.model.config.n_layers).collect(),
         }];
         let options = Options { direction: self.direction, probabilities: self.probabilities };
-        let (grids, problems) = sweep(job, &plans, options).await?;
-        Ok(Findings { parts: plans.iter().zip(grids).map(|(plan, grid)| plan.part(grid)).collect(), problems })
+        let (grids, problems) = sweep(job, &maps, options).await?;
+        Ok(Findings { parts: maps.iter().zip(grids).map(|(map, grid)| map.part(grid)).collect(), problems })
     }
 }

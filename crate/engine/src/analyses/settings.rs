@@ -1,5 +1,5 @@
-//! Settings of an analysis: a struct whose fields the analysis reads, and the list of them for forms and help, both
-//! made by [`settings!`] from one declaration.
+//! The settings of an analysis: a struct that the analysis reads, and a list for forms and help, both made by
+//! [`settings!`] from one declaration.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -7,13 +7,13 @@ use serde_json::{Map, Value};
 
 use crate::error::{Error, Result};
 
-/// Something the user can set.
+/// A setting of an analysis.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct Setting {
-    /// Its name in requests and on the command line.
+    /// Name in requests and on the command line.
     pub name: &'static str,
-    /// What it means.
+    /// The description that users read.
     pub description: &'static str,
     /// Allowed values and the default.
     pub range: SettingRange,
@@ -24,7 +24,7 @@ pub struct Setting {
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum SettingRange {
-    /// A text.
+    /// Free text.
     Text {
         /// The default.
         default: &'static str,
@@ -40,9 +40,9 @@ pub enum SettingRange {
     },
     /// One of a few words.
     Choice {
-        /// The default; not always the first.
+        /// The default; not necessarily the first option.
         default: &'static str,
-        /// The words.
+        /// The allowed words.
         options: &'static [&'static str],
     },
     /// Yes or no.
@@ -55,12 +55,12 @@ pub enum SettingRange {
 /// A setting without its name, as a field of [`settings!`] declares it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Spec {
-    /// Where the field has no doc comment of its own: for settings that several analyses have.
+    /// Used if the field has no doc comment: for settings that several analyses share.
     description: &'static str,
     range: SettingRange,
 }
 
-/// A text, as given.
+/// Free text.
 pub(super) const fn text(default: &'static str) -> Spec {
     Spec { description: "", range: SettingRange::Text { default } }
 }
@@ -81,28 +81,29 @@ pub(super) const fn choice<T: strum::VariantNames>(default: &'static str) -> Spe
 }
 
 impl Spec {
-    /// The same with a description, for settings that several analyses have.
+    /// Adds a description, for settings that several analyses share.
     pub(super) const fn described(self, description: &'static str) -> Self {
         Self { description, ..self }
     }
 }
 
 impl Setting {
-    /// The setting of a field: its doc comment, or else the description of `spec`.
+    /// The setting of a field, described by its doc comment or else by `spec`.
     pub(super) const fn of(name: &'static str, doc: &'static str, spec: Spec) -> Self {
         let description = if doc.is_empty() { spec.description } else { doc.trim_ascii() };
         Self { name, description, range: spec.range }
     }
 }
 
-/// The settings of an analysis, as a type.
+/// The type of an analysis's settings.
 pub(super) trait Declared: DeserializeOwned {
-    /// What can be set, in the order of the struct's fields.
+    /// The settings, in the order of the struct's fields.
     const LIST: &'static [Setting];
 }
 
-/// Declares a struct of settings. A field is `name: Type = spec`; its doc comment is the description that users read.
-/// The type is what the spec gives: `text` a `String`, `count` a `usize`, `flag` a `bool`, `choice` an enum.
+/// Declares a struct of settings. A field is `name: Type = spec`; its doc comment is the description that
+/// users read. The type follows from the spec: `text` a `String`, `count` a `usize`, `flag` a `bool`,
+/// `choice` an enum.
 macro_rules! settings {
     ($($(#[doc = $doc:literal])* $field:ident: $type:ty = $spec:expr,)*) => {
         /// The analysis, by its settings.
@@ -120,10 +121,10 @@ macro_rules! settings {
 }
 pub(super) use settings;
 
-/// Completes `given` with the defaults of `list` and checks it against the ranges.
+/// Fills in the defaults of `list` and checks `given` against the ranges.
 ///
 /// # Errors
-/// [`Error::Setting`] for a name that the analysis does not have and a value outside its range.
+/// [`Error::Setting`] for an unknown name or a value outside its range.
 pub(super) fn complete(
     analysis: &str,
     list: &[Setting],
@@ -158,8 +159,8 @@ impl SettingRange {
         }
     }
 
-    /// The value in the type that the range gives, or why it is not allowed. What is typed on the command line arrives
-    /// as text.
+    /// The value, in the type of the range, or why it is not allowed. Values from the command line arrive as
+    /// text.
     fn accept(&self, value: &Value) -> Result<Value, String> {
         match self {
             SettingRange::Text { .. } if value.is_string() => Ok(value.clone()),
@@ -173,7 +174,7 @@ impl SettingRange {
             }
             SettingRange::Choice { options, .. } => match value.as_str() {
                 Some(text) if options.contains(&text) => Ok(value.clone()),
-                _ => Err(format!("{value} is none of {}.", options.join(", "))),
+                _ => Err(format!("{value} is not one of {}.", options.join(", "))),
             },
             SettingRange::Flag { .. } => match (value.as_bool(), value.as_str()) {
                 (Some(flag), _) => Ok(Value::from(flag)),

@@ -1,15 +1,15 @@
-//! What does the model say next? The most likely next tokens of one prompt, and where the answer stands among
-//! them (`transformer_lens.utils.test_prompt`).
+//! What does the model say next? The most likely next tokens of one prompt, and the rank of the answer
+//! (`transformer_lens.utils.test_prompt`).
 
+use super::settings::{count, text};
 use super::shared::{choices, likely};
 use super::{Analyse, Findings, Job, settings};
-use super::settings::{count, text};
 use crate::error::Result;
+use crate::figures::{Mark, Part, TokenRow, TokenRows};
 use crate::host;
 use crate::metrics::rank;
 use crate::model::{Batch, Hooks};
 use crate::prompts::answer_fault;
-use crate::figures::{Mark, Part, TokenRow, TokenRows};
 
 settings! {
     /// The text to continue; empty for the experiment's first prompt and its answer.
@@ -23,7 +23,8 @@ settings! {
 impl Analyse for Settings {
     const NAME: &'static str = "test-prompt";
     const TITLE: &'static str = "Test a prompt";
-    const DESCRIPTION: &'static str = "The most likely next tokens after one prompt, and the rank of the answer among all tokens.";
+    const DESCRIPTION: &'static str =
+        "The most likely next tokens after one prompt, and the rank of the answer among all tokens.";
 
     async fn run(&self, job: &Job<'_>) -> Result<Findings> {
         let (_, ids) = choices::prompt(job, "prompt", &self.prompt)?;
@@ -46,12 +47,15 @@ impl Analyse for Settings {
 
         let shown = TokenRow { label: "prompt".to_owned(), tokens: job.tokenizer.tokens(&ids) };
         let answer = answer_ids.first().copied();
-        let note =
-            answer.map(|id| format!("The answer has rank {} of {}.", rank(&logits, id as usize), logits.len()));
+        let note = answer
+            .map(|id| format!("The answer has rank {} of {}.", rank(&logits, id as usize), logits.len()));
         let marked: Vec<(u32, Mark)> = answer.into_iter().map(|id| (id, Mark::Answer)).collect();
-        let table = likely::table(job, self.top_k, "Most likely next tokens".to_owned(), note, &logits, &marked);
-        let parts =
-            vec![Part::Tokens(TokenRows { title: "Tokens".to_owned(), rows: vec![shown] }), Part::Table(table)];
+        let table =
+            likely::table(job, self.top_k, "Most likely next tokens".to_owned(), note, &logits, &marked);
+        let parts = vec![
+            Part::Tokens(TokenRows { title: "Tokens".to_owned(), rows: vec![shown] }),
+            Part::Table(table),
+        ];
         Ok(Findings { parts, problems: Vec::new() })
     }
 }

@@ -9,12 +9,12 @@ use super::shared::choices::{self, PROMPT};
 use super::{Analyse, Findings, Job, settings};
 use crate::attribution::DirectLogitAttribution;
 use crate::error::Result;
+use crate::figures::{Guess, Part, TextLens};
+use crate::host::ProgressUnit;
 use crate::host::Work;
 use crate::metrics::{log_sum_exp, top_k};
 use crate::model::{Batch, Hooks};
 use crate::readback::Reads;
-use crate::figures::{Guess, Part, TextLens};
-use crate::host::ProgressUnit;
 use crate::site::Site;
 
 settings! {
@@ -27,8 +27,8 @@ settings! {
 impl Analyse for Settings {
     const NAME: &'static str = "text-lens";
     const TITLE: &'static str = "Logit lens in words";
-    const DESCRIPTION: &'static str = "The likeliest next token at each point of the residual stream and each position. Read a column \
-                  downwards to see an answer appear.";
+    const DESCRIPTION: &'static str = "The likeliest next token at each point of the residual stream and \
+         each position. Read a column downwards to see an answer appear.";
 
     async fn run(&self, job: &Job<'_>) -> Result<Findings> {
         let (_, ids) = choices::prompt(job, "prompt", &self.prompt)?;
@@ -42,11 +42,13 @@ impl Analyse for Settings {
         let scale: Tensor<3> = cache.tensor(Site::FinalScale)?; // [1, p, 1]
 
         let own = self.scale == Scale::Own;
-        let mut work = Work::new(job.viewer, "Reading the residual stream", ProgressUnit::Points, points.len());
+        let mut work =
+            Work::new(job.viewer, "Reading the residual stream", ProgressUnit::Points, points.len());
         let mut cells = Vec::new();
         for site in points {
             let x: Tensor<3> = cache.tensor(site)?; // [1, p, d]
-            let normalized = if own { job.model.normalize(x, &mut Hooks::none())? } else { x / scale.clone() };
+            let normalized =
+                if own { job.model.normalize(x, &mut Hooks::none())? } else { x / scale.clone() };
             cells.push(guesses(job, self.top_k, normalized).await?);
             work.done(1).await?;
         }

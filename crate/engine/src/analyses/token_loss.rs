@@ -69,8 +69,7 @@ async fn loss(job: &Job<'_>, normalized: Tensor<2>, targets: &[u32]) -> Result<V
     let widths: Vec<usize> = blocks.iter().map(|block| block.dims()[1]).collect();
     let blocks = blocks.into_iter().fold(Reads::default(), Reads::with).fetch().await?;
     let of_target = |(row, &target): (usize, &u32)| {
-        let of_block =
-            |(block, &width): (&Vec<f32>, &usize)| block[row * width..(row + 1) * width].to_vec();
+        let of_block = |(block, &width): (&Vec<f32>, &usize)| block[row * width..(row + 1) * width].to_vec();
         let logits: Vec<f32> = blocks.iter().zip(&widths).flat_map(of_block).collect();
         log_sum_exp(&logits) - f64::from(logits[target as usize])
     };

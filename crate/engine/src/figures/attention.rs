@@ -1,4 +1,4 @@
-//! What heads attend to.
+//! Attention patterns and scores.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,9 +9,9 @@ use crate::tokens::Token;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct Attention {
-    /// A heading.
+    /// Title of the figure.
     pub title: String,
-    /// One sentence on how to read it, or nothing.
+    /// How to read it, in one sentence; null if there is nothing to say.
     pub note: Option<String>,
     /// Attention weights, or the scores before the softmax.
     pub quantity: Quantity,
@@ -23,9 +23,9 @@ pub struct Attention {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct AttentionPrompt {
-    /// The group's index in the experiment.
+    /// Index of the group in the experiment.
     pub group: usize,
-    /// The prompt's index among those of its group, as typed.
+    /// Index of the prompt among those of its group, as typed.
     pub prompt: usize,
     /// The group's name and the prompt.
     pub label: String,
@@ -41,12 +41,12 @@ pub struct AttentionPrompt {
 pub struct AttentionHead {
     /// `L7H11`.
     pub name: String,
-    /// Its layer.
+    /// Layer, from 0.
     pub layer: usize,
-    /// Its index in the layer.
+    /// Index within the layer, from 0.
     pub head: usize,
-    /// Its mean contribution to the group's logit difference, where heads were chosen by it.
+    /// Mean contribution to the group's logit difference, if heads were chosen by it.
     pub attribution: Option<f64>,
-    /// For each destination position, a number for each source position up to and including itself.
+    /// For each destination position, the numbers of the source positions up to and including itself.
     pub rows: Vec<Vec<f64>>,
 }

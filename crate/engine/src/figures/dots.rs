@@ -4,17 +4,17 @@ use serde::{Deserialize, Serialize};
 
 use super::Quantity;
 
-/// One dot per prompt and the mean, per group, on one axis.
+/// One dot per prompt, and the mean, for each group, on a common axis.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct Dots {
-    /// A heading.
+    /// Title of the figure.
     pub title: String,
-    /// One sentence on how to read it, or nothing.
+    /// How to read it, in one sentence; null if there is nothing to say.
     pub note: Option<String>,
     /// The axis's label.
     pub axis: String,
-    /// What the values are.
+    /// The kind of the values.
     pub quantity: Quantity,
     /// The groups, from top to bottom.
     pub series: Vec<DotSeries>,
@@ -26,13 +26,13 @@ pub struct Dots {
 pub struct DotSeries {
     /// The group's name.
     pub name: String,
-    /// The group's index in the experiment.
+    /// Index of the group in the experiment.
     pub group: usize,
     /// One point per prompt.
     pub points: Vec<Dot>,
-    /// The mean over the prompts.
+    /// Mean over the prompts.
     pub mean: f64,
-    /// The mean's 95 % bootstrap interval; none for a single prompt.
+    /// 95 % bootstrap interval of the mean; null for a single prompt.
     pub interval: Option<[f64; 2]>,
 }
 
@@ -40,8 +40,8 @@ pub struct DotSeries {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct Dot {
-    /// The prompt.
+    /// Text of the prompt.
     pub label: String,
-    /// Its value, in the [`Dots::quantity`].
+    /// Value, in [`Dots::quantity`].
     pub value: f64,
 }

@@ -1,25 +1,25 @@
-//! Numbers in rows and columns, for each group, in each measure: heat maps and lines.
+//! Numbers in rows and columns, per group and measure: heat maps and lines.
 
 use serde::{Deserialize, Serialize};
 
 use super::Quantity;
 use crate::metrics::PerPrompt;
 
-/// A number for each row and column, in one panel per group, all on one scale.
+/// A number for each row and column, in one panel per group, all on a common scale.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct Grid {
-    /// A heading.
+    /// Title of the figure.
     pub title: String,
-    /// One sentence on how to read it, or nothing.
+    /// How to read it, in one sentence; null if there is nothing to say.
     pub note: Option<String>,
-    /// The hook point within a layer that a cell is about, as TransformerLens names it, if it is about one.
+    /// The hook point within a layer that the cells refer to, by TransformerLens's name; null if they do not.
     pub site: Option<String>,
-    /// What the rows are, from top to bottom.
+    /// The rows, from top to bottom.
     pub rows: Axis,
-    /// What the columns are, from left to right.
+    /// The columns, from left to right.
     pub columns: Axis,
-    /// What the numbers can be, the one shown first at the front. All follow from the same runs.
+    /// The measures to choose from, the default one first. All follow from the same runs.
     pub measures: Vec<Measure>,
     /// The groups, and differences between them.
     pub panels: Vec<Panel>,
@@ -29,15 +29,15 @@ pub struct Grid {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct Axis {
-    /// What stands beside it.
+    /// The axis's label.
     pub label: String,
-    /// What it counts.
+    /// What its rows or columns are.
     pub counts: AxisKind,
-    /// A label for each row or column. Layers, heads and neurons are labelled by their numbers.
+    /// A label for each row or column: for layers, heads and neurons their index.
     pub ticks: Vec<String>,
 }
 
-/// What an [`Axis`] counts.
+/// What the rows or columns of an [`Axis`] are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 #[serde(rename_all = "kebab-case")]
@@ -58,19 +58,19 @@ pub enum AxisKind {
     Other,
 }
 
-/// What the numbers of a [`Grid`] can be.
+/// A quantity that a [`Grid`] or scatter plot can show.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct Measure {
-    /// A short stable name: `normalized`, `logit-diff`, ...
+    /// Stable, machine-readable name: `normalized`, `logit-diff`, ...
     pub name: String,
-    /// What stands beside the colour scale.
+    /// Label of the colour scale.
     pub label: String,
-    /// What the numbers are.
+    /// The kind of the numbers.
     pub quantity: Quantity,
-    /// The ends of the scale; none: the largest magnitude, or for a measure without a middle the extremes.
+    /// The ends of the scale; null for the largest magnitude or, without a middle, the extremes.
     pub range: Option<[f64; 2]>,
-    /// The number in the middle of a scale of two colours; none: a scale of one colour.
+    /// The middle of a diverging colour scale; null for a sequential one.
     pub middle: Option<f64>,
 }
 
@@ -80,15 +80,15 @@ pub struct Measure {
 pub struct Panel {
     /// The group's name, or the names of both.
     pub name: String,
-    /// The group's index in the experiment.
+    /// Index of the group in the experiment.
     pub group: usize,
-    /// The group that was subtracted, if this is a difference.
+    /// Index of the group that was subtracted; null if this is not a difference.
     pub minus: Option<usize>,
-    /// The columns' labels, where each group has its own.
+    /// The columns' labels, if each group has its own.
     pub ticks: Option<Vec<String>>,
     /// The prompts, in the order of [`Values::prompts`]. A difference has none.
     pub prompts: Vec<String>,
-    /// The numbers, by measure. A measure that has no meaning for this group is missing.
+    /// The numbers, by measure. A measure without a meaning for this group is missing.
     pub values: Vec<Values>,
 }
 
@@ -98,17 +98,17 @@ pub struct Panel {
 pub struct Values {
     /// The measure, as an index into [`Grid::measures`].
     pub measure: usize,
-    /// The mean over the prompts for each cell, row by row; null: not computed yet.
+    /// The mean over prompts for each cell, row by row; null where not computed yet.
     pub mean: Vec<Option<f64>>,
-    /// The lower ends of the means' 95 % bootstrap intervals; empty for a single prompt.
+    /// Lower ends of the means' 95 % bootstrap intervals; empty for a single prompt.
     pub low: Vec<f64>,
-    /// The upper ends.
+    /// Upper ends of these intervals.
     pub high: Vec<f64>,
-    /// For each prompt its number in each cell, row by row.
+    /// For each prompt, its number in each cell, row by row.
     #[cfg_attr(feature = "typescript", ts(type = "number[][]"))]
     pub prompts: PerPrompt,
-    /// The mean over the unpatched clean prompts, where the measure has one.
+    /// The mean over the unpatched clean prompts, if the measure has one.
     pub clean: Option<f64>,
-    /// The mean over the unpatched corrupted prompts, where the measure has one.
+    /// The mean over the unpatched corrupted prompts, if the measure has one.
     pub corrupted: Option<f64>,
 }

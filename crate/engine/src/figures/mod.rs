@@ -1,7 +1,7 @@
-//! What an analysis hands to its reader: plain data in chart words, with labels, units and per-prompt values.
+//! Reports: plain data in the vocabulary of charts, with labels, units and per-prompt values.
 //!
 //! Reports are the only results that leave the engine. The page draws them, the native command prints them
-//! and writes them as JSON; both see the same document. TypeScript types are generated from these types
+//! or writes them as JSON; both see the same document. TypeScript types are generated from these types
 //! (`www/types/`, checked by a test).
 
 mod attention;
@@ -27,9 +27,9 @@ use crate::prompts::Problem;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct Report {
-    /// The analysis's name in the catalogue.
+    /// Name of the analysis in the catalogue.
     pub analysis: String,
-    /// A heading.
+    /// Title of the analysis.
     pub title: String,
     /// The model's name, as shown in the header.
     pub model: String,
@@ -37,7 +37,7 @@ pub struct Report {
     pub device: String,
     /// The figures, in reading order.
     pub parts: Vec<Part>,
-    /// What could not be computed, and why. The rest of the report stands.
+    /// What could not be computed, and why. The rest of the report is valid.
     pub problems: Vec<Problem>,
 }
 
@@ -46,9 +46,9 @@ pub struct Report {
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Part {
-    /// Rows and columns.
+    /// A table with typed columns.
     Table(Table),
-    /// One dot per prompt and the mean, per group.
+    /// One dot per prompt, and the mean, for each group.
     Dots(Dots),
     /// Prompts as tokens.
     Tokens(TokenRows),
@@ -56,9 +56,9 @@ pub enum Part {
     Heat(Grid),
     /// One number per row and column, as one line per row; a panel per group.
     Line(Grid),
-    /// Points with names; a panel per group.
+    /// Named points; a panel per group.
     Scatter(Scatter),
-    /// What heads attend to.
+    /// Attention patterns or scores.
     Attention(Attention),
     /// The likeliest tokens at each layer and position.
     TextLens(TextLens),
@@ -66,26 +66,26 @@ pub enum Part {
     TokenValues(TokenValues),
 }
 
-/// What a number or a text stands for.
+/// The kind of a value, which decides how it is formatted and drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 #[serde(rename_all = "kebab-case")]
 pub enum Quantity {
-    /// Words.
+    /// Plain text.
     Text,
-    /// A token, drawn with visible spaces and its id.
+    /// A token with its id.
     Token,
     /// A whole number: a rank, a position.
     Count,
     /// A logit, in nats, up to an additive constant per prompt.
     Logit,
-    /// A difference of two logits, in nats; drawn as a bar around 0.
+    /// A difference of two logits, in nats.
     LogitDifference,
-    /// A probability from 0 to 1; drawn as a bar.
+    /// A probability from 0 to 1.
     Probability,
     /// The natural logarithm of a probability, in nats.
     LogProbability,
-    /// A share of an effect: 0 nothing, 1 all of it; below 0 and above 1 are possible.
+    /// A share of an effect: 0 none, 1 all of it; values below 0 and above 1 are possible.
     Share,
     /// An attention weight from 0 to 1.
     Attention,
@@ -93,6 +93,6 @@ pub enum Quantity {
     Score,
     /// An activation.
     Activation,
-    /// How far a number is from what it should be.
+    /// The distance of a number from what it should be.
     Error,
 }

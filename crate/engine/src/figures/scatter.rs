@@ -1,24 +1,24 @@
-//! Points with names.
+//! Scatter plots of heads.
 
 use serde::{Deserialize, Serialize};
 
 use super::Measure;
 
-/// Points with names, coloured by layer, in one panel per group, all on one scale.
+/// Named points, coloured by layer, in one panel per group, all on a common scale.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct Scatter {
-    /// A heading.
+    /// Title of the figure.
     pub title: String,
-    /// One sentence on how to read it, or nothing.
+    /// How to read it, in one sentence; null if there is nothing to say.
     pub note: Option<String>,
     /// The horizontal axis.
     pub x: ScatterAxis,
     /// The vertical axis.
     pub y: ScatterAxis,
-    /// What the numbers can be; the one shown first at the front.
+    /// The measures to choose from, the default one first.
     pub measures: Vec<Measure>,
-    /// Each point's name: `L7H11`.
+    /// The name of each point: `L7H11`.
     pub names: Vec<String>,
     /// Each point's layer.
     pub layers: Vec<usize>,
@@ -30,7 +30,7 @@ pub struct Scatter {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct ScatterAxis {
-    /// What stands beside it.
+    /// The axis's label.
     pub label: String,
 }
 
@@ -40,7 +40,7 @@ pub struct ScatterAxis {
 pub struct ScatterPanel {
     /// The group's name.
     pub name: String,
-    /// The group's index in the experiment; for a comparison of groups, the one on the vertical axis.
+    /// Index of the group in the experiment; for a comparison of groups, the one on the vertical axis.
     pub group: usize,
     /// The coordinates, by measure.
     pub values: Vec<ScatterValues>,

@@ -6,28 +6,28 @@ use crate::figures::{Grid, Panel, Values};
 use crate::host::Work;
 use crate::metrics::{PerPrompt, mean};
 
-/// How many intervals are computed between looks at the host: some ten milliseconds of work.
+/// Number of intervals between two checks for cancellation: some ten milliseconds of work.
 const INTERVALS_AT_ONCE: usize = 512;
 
 /// A group's numbers in one measure.
 #[derive(Debug, Clone)]
-pub struct Numbers {
-    /// For each cell its number after each prompt; NaN where there is none yet.
+pub(crate) struct Numbers {
+    /// Per cell, a number for each prompt; NaN where not computed yet.
     pub values: PerPrompt,
-    /// The numbers of the clean run, one for each prompt, where the measure has them.
+    /// The clean run's numbers, one per prompt, if the measure has them.
     pub clean: Option<Vec<f64>>,
-    /// The numbers of the corrupted run, one for each prompt, where the measure has them.
+    /// The corrupted run's numbers, one per prompt, if the measure has them.
     pub corrupted: Option<Vec<f64>>,
 }
 
 impl Numbers {
-    /// Numbers without a clean and a corrupted run beside them.
-    pub fn alone(values: PerPrompt) -> Self {
+    /// Numbers without those of the clean and corrupted runs.
+    pub(crate) fn alone(values: PerPrompt) -> Self {
         Self { values, clean: None, corrupted: None }
     }
 
-    /// The means of a figure that is not complete yet.
-    pub fn means(&self, measure: usize) -> Values {
+    /// Means only, for a preview.
+    pub(crate) fn means(&self, measure: usize) -> Values {
         let shown = |cell: usize| Some(mean(self.values.row(cell))).filter(|mean| !mean.is_nan());
         Values {
             measure,
@@ -40,12 +40,12 @@ impl Numbers {
         }
     }
 
-    /// The means, their intervals, and the numbers that they are made of. Thousands of intervals take seconds: `work`
-    /// hears how many are done, and may be cancelled.
+    /// Means, intervals, and the per-prompt numbers. Thousands of intervals take seconds: `work` is told how
+    /// many are done and may be cancelled.
     ///
     /// # Errors
     /// [`crate::Error::Cancelled`].
-    pub async fn summarise(self, measure: usize, work: &Work<'_>) -> Result<Values> {
+    pub(crate) async fn summarise(self, measure: usize, work: &Work<'_>) -> Result<Values> {
         let mut values = self.means(measure);
         let cells = self.values.rows();
         if let Some(mut bootstrap) = Bootstrap::new(self.values.prompts()) {
@@ -63,8 +63,8 @@ impl Numbers {
     }
 }
 
-/// One group's panel of a grid minus another's, cell by cell, with intervals that take the two groups' prompts
-/// as independent. None if a group has no panel or the panels have different shapes.
+/// One group's panel of a grid minus another's, cell by cell. Intervals treat the two groups' prompts as
+/// independent. None if a group has no panel or the panels have different shapes.
 pub fn difference(grid: &Grid, group: usize, minus: usize) -> Option<Panel> {
     let panel = |group| grid.panels.iter().find(|panel| panel.group == group && panel.minus.is_none());
     let (one, two) = (panel(group)?, panel(minus)?);

@@ -1,4 +1,4 @@
-//! Tables.
+//! Tables with typed columns.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,9 +9,9 @@ use crate::tokens::Token;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct Table {
-    /// A heading.
+    /// Title of the figure.
     pub title: String,
-    /// One sentence on how to read it, or nothing.
+    /// How to read it, in one sentence; null if there is nothing to say.
     pub note: Option<String>,
     /// The columns, from left to right.
     pub columns: Vec<Column>,
@@ -23,14 +23,14 @@ pub struct Table {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct Column {
-    /// Its heading.
+    /// The column's heading.
     pub name: String,
-    /// What its cells are, which decides how they are drawn.
+    /// The kind of its values, which decides how they are drawn.
     pub quantity: Quantity,
 }
 
 impl Column {
-    /// A column of this name.
+    /// A column with this heading.
     pub fn new(name: &str, quantity: Quantity) -> Self {
         Self { name: name.to_owned(), quantity }
     }
@@ -42,7 +42,7 @@ impl Column {
 pub struct Row {
     /// One cell per column.
     pub cells: Vec<Cell>,
-    /// Why the row stands out, or nothing.
+    /// Why the row stands out; null if it does not.
     pub mark: Option<Mark>,
 }
 
@@ -51,15 +51,15 @@ pub struct Row {
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 #[serde(rename_all = "kebab-case")]
 pub enum Mark {
-    /// It is the answer's.
+    /// The answer token's row.
     Answer,
-    /// It is the distractor's.
+    /// The distractor token's row.
     Distractor,
-    /// It is the mean of the rows above it.
+    /// The mean of the rows above.
     Mean,
-    /// It is a check that passed.
+    /// A check that passed.
     Passed,
-    /// It is a check that failed.
+    /// A check that failed.
     Failed,
 }
 
@@ -70,10 +70,10 @@ pub enum Mark {
 pub enum Cell {
     /// A number in the column's quantity.
     Number(f64),
-    /// Words.
+    /// Plain text.
     Text(String),
     /// A token.
     Token(Token),
-    /// Nothing to say here.
+    /// No value.
     Empty,
 }

@@ -1,4 +1,4 @@
-//! Prompts as tokens: plain, with what is predicted at each, and coloured by a number.
+//! Prompts as tokens: plain, with predictions at each position, or coloured by a number.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,7 +9,7 @@ use crate::tokens::Token;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct TokenRows {
-    /// A heading.
+    /// Title of the figure.
     pub title: String,
     /// The prompts.
     pub rows: Vec<TokenRow>,
@@ -29,9 +29,9 @@ pub struct TokenRow {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct TextLens {
-    /// A heading.
+    /// Title of the figure.
     pub title: String,
-    /// One sentence on how to read it, or nothing.
+    /// How to read it, in one sentence; null if there is nothing to say.
     pub note: Option<String>,
     /// The prompt, one column per token.
     pub columns: Vec<Token>,
@@ -41,29 +41,29 @@ pub struct TextLens {
     pub cells: Vec<Vec<Vec<Guess>>>,
 }
 
-/// A token that is predicted.
+/// A predicted token.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct Guess {
     /// The token.
     pub token: Token,
-    /// Its logit.
+    /// Logit, in nats.
     pub logit: f64,
-    /// Its probability.
+    /// Probability, from 0 to 1.
     pub probability: f64,
 }
 
-/// Texts whose tokens are coloured by a number, as Neuroscope does it.
+/// Texts whose tokens are coloured by a number, as in Neuroscope.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct TokenValues {
-    /// A heading.
+    /// Title of the figure.
     pub title: String,
-    /// One sentence on how to read it, or nothing.
+    /// How to read it, in one sentence; null if there is nothing to say.
     pub note: Option<String>,
-    /// What the numbers are.
+    /// The kind of the numbers.
     pub quantity: Quantity,
-    /// The numbers that get no colour and the full colour.
+    /// The values drawn without colour and in full colour.
     pub range: [f64; 2],
     /// The texts.
     pub rows: Vec<ValuedRow>,
@@ -73,7 +73,7 @@ pub struct TokenValues {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct ValuedRow {
-    /// What the text is.
+    /// Label of the text.
     pub label: String,
     /// Its tokens.
     pub tokens: Vec<Token>,

@@ -4,10 +4,10 @@ use serde::Deserialize;
 
 use crate::error::{Error, Result};
 
-/// The sizes of a model. Every one is read from `config.json`; none is assumed.
+/// The sizes of a model, all read from `config.json`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
-    /// Layers.
+    /// Number of layers.
     pub n_layers: usize,
     /// Attention heads per layer.
     pub n_heads: usize,
@@ -23,12 +23,12 @@ pub struct Config {
     pub n_ctx: usize,
     /// LayerNorm's epsilon.
     pub eps: f64,
-    /// Whether the unembedding is the embedding. As in `transformers`, the configuration decides: a copy of the
-    /// embedding saved as `lm_head.weight` is not read.
+    /// Whether the unembedding is tied to the embedding. As in `transformers`, the configuration decides: a
+    /// copy of the embedding saved as `lm_head.weight` is not read.
     pub tied: bool,
 }
 
-/// The fields of the file that matter here; the others concern training and generation.
+/// The fields that matter here; the others are for training and generation.
 #[derive(Deserialize)]
 struct File {
     model_type: Option<String>,
@@ -46,7 +46,7 @@ struct File {
     scale_attn_by_inverse_layer_idx: Option<bool>,
 }
 
-/// Larger than any model of this family; a file that claims more is not one.
+/// Larger than any model of this family; a config that claims more is refused.
 const MOST_LAYERS: usize = 256;
 const WIDEST: usize = 1 << 16;
 const MOST_TOKENS: usize = 1 << 20;
@@ -66,13 +66,15 @@ impl Config {
             && kind != "gpt2"
         {
             return refuse(format!(
-                "model_type is `{kind:.60}`; Patchlab runs models of GPT-2's architecture (model_type `gpt2`)."
+                "model_type is `{kind:.60}`; Patchlab runs models of GPT-2's architecture (model_type \
+                 `gpt2`)."
             ));
         }
         let activation = file.activation_function.as_deref().unwrap_or("gelu_new");
         if !["gelu_new", "gelu_pytorch_tanh", "gelu_fast"].contains(&activation) {
             return refuse(format!(
-                "activation_function is `{activation:.60}`; GPT-2's is `gelu_new`, and no other is implemented."
+                "activation_function is `{activation:.60}`; GPT-2's is `gelu_new`, and no other is \
+                 implemented."
             ));
         }
         if file.scale_attn_weights == Some(false) || file.scale_attn_by_inverse_layer_idx == Some(true) {

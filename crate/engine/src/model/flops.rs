@@ -1,27 +1,27 @@
-//! Counted work: floating-point operations of the products of matrices, a multiplication and an addition as two.
+//! Counts the floating-point operations of matrix products; a multiplication and an addition count as two.
 //!
-//! Clocks on shared machines say little; this number is the same everywhere. Everything else a pass does
-//! (normalising, activation functions, softmax, copies) is a small part of it on any shape worth measuring.
+//! Timings on shared machines say little; this count is the same everywhere. Everything else that a pass does
+//! (normalising, activation functions, softmax, copies) is a small part of it at any size worth measuring.
 
 use std::cell::Cell;
 
 thread_local! {
-    // Per thread: a session runs on one, and tests beside it count their own.
+    // Per thread: a session runs on one, and tests running in parallel have their own counts.
     static OPERATIONS: Cell<u64> = const { Cell::new(0) };
 }
 
-/// Counts a product of `rows x inner` with `inner x columns`.
+/// Counts the product of a `rows x inner` and an `inner x columns` matrix.
 pub(crate) fn matmul(rows: usize, inner: usize, columns: usize) {
     OPERATIONS.set(OPERATIONS.get() + 2 * (rows as u64) * (inner as u64) * (columns as u64));
 }
 
-/// Counts what another thread has counted.
+/// Adds the count of another thread.
 #[cfg(not(target_family = "wasm"))]
 pub(crate) fn add(operations: u64) {
     OPERATIONS.set(OPERATIONS.get() + operations);
 }
 
-/// Operations counted on this thread since it was last asked.
+/// Takes the number of operations counted on this thread, resetting it to 0.
 pub fn take() -> u64 {
     OPERATIONS.replace(0)
 }

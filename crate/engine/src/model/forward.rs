@@ -1,11 +1,11 @@
-//! GPT-2's forward pass, with every intermediate passing a [`Hooks`].
+//! GPT-2's forward pass. Every intermediate activation passes through [`Hooks`].
 //!
 //! Radford et al. 2019, "Language Models are Unsupervised Multitask Learners", in the decomposition of
-//! TransformerLens: LayerNorm without weights (they are folded into what follows), attention per head by
-//! hand so that scores, patterns and z can be seen and changed.
+//! TransformerLens: LayerNorm without weights (they are folded into what follows), attention written out per
+//! head so that scores, patterns and z can be recorded and patched.
 //!
-//! Shapes: `b` prompts, `p` positions, `t` of them computed ([`Span`]), `n` of those that query, `d` residual width,
-//! `h` heads, `e` head width, `m` neurons.
+//! Shapes: `b` prompts, `p` positions, `t` of them computed ([`Span`]), `n` of those with queries, `d`
+//! residual width, `h` heads, `e` head width, `m` neurons.
 
 use std::ops::Range;
 
@@ -21,19 +21,19 @@ use crate::model::span::{Span, at_ends};
 use crate::model::weights::{Linear, Model};
 use crate::site::{BlockSite, Site};
 
-/// Prompts as token ids, padded on the right to the same length. Attention is causal, so what stands to the
-/// right of a prompt's last token changes nothing in it.
+/// Prompts as token ids, padded on the right to the same length. Attention is causal, so padding does not
+/// affect the tokens before it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Batch {
     /// `[prompts * positions]`, row-major.
     ids: Vec<u32>,
-    /// The real length of each prompt.
+    /// Length of each prompt, without padding.
     lengths: Vec<usize>,
     positions: usize,
 }
 
 impl Batch {
-    /// Stacks prompts. None may be empty.
+    /// Stacks prompts, none of which may be empty.
     pub fn new(prompts: &[Vec<u32>]) -> Self {
         let lengths: Vec<usize> = prompts.iter().map(Vec::len).collect();
         let positions = lengths.iter().copied().max().unwrap_or(0);
@@ -67,7 +67,8 @@ impl Batch {
 }
 
 impl Model {
-    /// Runs the model; returns `ln_final.hook_normalized`, `[b, p, d]`, which the unembedding turns into logits.
+    /// Runs the model; returns `ln_final.hook_normalized`, `[b, p, d]`, which the unembedding turns into
+    /// logits.
     ///
     /// # Errors
     /// [`crate::Error::PatchUnfired`] if a patch does not fit the activation at its site.
@@ -91,8 +92,9 @@ impl Model {
         self.normalize(residual, hooks)
     }
 
-    /// Attention of one layer: reads a normalised copy of the residual stream and adds to it what the heads say.
-    /// `residual` holds the positions of `span`: `[b, t, d] -> [b, t, d]`, or `[b, 1, d]` if only the ends query.
+    /// Attention of one layer: reads the normalised residual stream and adds the heads' output to it.
+    /// `residual` holds the positions of `span`: `[b, t, d] -> [b, t, d]`, or `[b, 1, d]` if only the last
+    /// positions have queries.
     pub(crate) fn attend(
         &self,
         layer: usize,
@@ -109,8 +111,8 @@ impl Model {
         self.attend_with(layer, residual, heads, span, hooks)
     }
 
-    /// Attention of one layer whose queries `[b, n, h, e]`, keys and values `[b, t, h, e]` are known: adds what the
-    /// heads say to the residual stream, `[b, t, d] -> [b, n, d]`.
+    /// Attention of one layer from given queries `[b, n, h, e]`, keys and values `[b, t, h, e]`: adds the
+    /// heads' output to the residual stream, `[b, t, d] -> [b, n, d]`.
     pub(crate) fn attend_with(
         &self,
         layer: usize,
@@ -136,8 +138,8 @@ impl Model {
         hooks.apply(at(ResidMid), span.queried(residual) + attn_out) // [b, n, d]
     }
 
-    /// The MLP of one layer: reads a normalised copy of the residual stream and adds to it what the neurons
-    /// say: `[b, t, d] -> [b, t, d]`.
+    /// The MLP of one layer: reads the normalised residual stream and adds the neurons' output to it:
+    /// `[b, t, d] -> [b, t, d]`.
     pub(crate) fn mlp(&self, layer: usize, residual: Tensor<3>, hooks: &mut Hooks<'_>) -> Result<Tensor<3>> {
         use BlockSite::*;
         let at = |site| Site::Block(layer, site);
@@ -155,7 +157,7 @@ impl Model {
         self.layer_norm(residual, Site::FinalScale, Site::FinalNormalized, hooks)
     }
 
-    /// Queries `[b, n, h, e]` of the positions that query, keys and values `[b, t, h, e]` of all.
+    /// Queries `[b, n, h, e]` of the positions that have them, keys and values `[b, t, h, e]` of all.
     fn queries_keys_values(
         &self,
         layer: usize,
@@ -187,7 +189,7 @@ impl Model {
         scores.mask_fill(mask.clone().expand([b, h, n, p]), f32::NEG_INFINITY)
     }
 
-    /// LayerNorm without weights: centred, divided by the root of variance plus epsilon.
+    /// LayerNorm without weights: `(x - mean) / sqrt(variance + eps)`.
     fn layer_norm(
         &self,
         x: Tensor<3>,
@@ -204,7 +206,7 @@ impl Model {
         hooks.apply(normalized_site, x / scale) // [b, p, d]
     }
 
-    /// The rows of `x` at each prompt's last token: `[b, p, d] -> [b, d]`.
+    /// `x` at each prompt's last token: `[b, p, d] -> [b, d]`.
     pub fn last(&self, x: Tensor<3>, batch: &Batch) -> Tensor<2> {
         let [b, _, d] = x.dims();
         at_ends(x, &batch.ends()).reshape([b, d])
@@ -221,7 +223,7 @@ impl Linear {
         fused::add_bias(y, self.bias.clone()).reshape([b, p, outputs]) // [b, p, outputs]
     }
 
-    /// The map to some of the outputs only.
+    /// The map restricted to some of its outputs.
     fn columns(&self, outputs: Range<usize>) -> Self {
         let [inputs, _] = self.weight.dims();
         Self {
@@ -231,7 +233,7 @@ impl Linear {
     }
 }
 
-/// Values mixed by attention, each head's z: `pattern [b, h, n, p], v [b, p, h, e] -> [b, n, h, e]`.
+/// Attention-weighted values, each head's z: `pattern [b, h, n, p], v [b, p, h, e] -> [b, n, h, e]`.
 pub(crate) fn mix(pattern: Tensor<4>, v: Tensor<4>) -> Tensor<4> {
     let [b, h, n, p] = pattern.dims();
     let [_, _, _, e] = v.dims();

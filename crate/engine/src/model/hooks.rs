@@ -1,4 +1,4 @@
-//! What may happen at a hook point: nothing, recording, patching. One forward pass serves all three, so a
+//! What happens at hook points: nothing, recording or patching. One forward pass serves all three, so a
 //! recorded run cannot drift from a plain one.
 
 use std::collections::HashMap;
@@ -9,17 +9,17 @@ use burn::tensor::Tensor;
 use crate::error::{Error, Result};
 use crate::site::Site;
 
-/// An activation, with the axes that [`Site::axes`] names.
+/// An activation. Its site determines the axes.
 #[derive(Debug, Clone)]
 pub enum Activation {
-    /// Three axes.
+    /// Rank 3, e.g. the residual stream.
     Three(Tensor<3>),
-    /// Four axes.
+    /// Rank 4, e.g. attention patterns.
     Four(Tensor<4>),
 }
 
 impl Activation {
-    /// Its sizes, outermost first.
+    /// Sizes of its axes, outermost first.
     pub fn shape(&self) -> Vec<usize> {
         match self {
             Activation::Three(tensor) => tensor.dims().to_vec(),
@@ -62,7 +62,7 @@ impl Rank<4> for Activation {
     }
 }
 
-/// The activations of a recorded run, on the device.
+/// The activations of a recorded run, on the device (TransformerLens's `ActivationCache`).
 #[derive(Debug, Clone, Default)]
 pub struct ActivationCache {
     activations: HashMap<Site, Activation>,
@@ -88,7 +88,7 @@ impl ActivationCache {
         Activation::unwrap(self.get(site)?).ok_or_else(|| Error::UnknownSite(site.to_string()))
     }
 
-    /// Every recorded site, in the order the forward pass meets them.
+    /// Every recorded site, in the order in which the forward pass reaches them.
     pub fn sites(&self) -> Vec<Site> {
         let mut sites: Vec<Site> = self.activations.keys().copied().collect();
         sites.sort();
@@ -96,14 +96,14 @@ impl ActivationCache {
     }
 }
 
-/// One intervention: at `site`, the part within `range` is replaced by the same part of `value`.
+/// One intervention: at `site`, the slice `range` is replaced by the same slice of `value`.
 #[derive(Debug, Clone)]
 pub struct Replacement {
-    /// Where.
+    /// The hook point.
     pub site: Site,
-    /// Which part, one range per axis of the site, outermost (prompts) first.
+    /// The slice: one range per axis of the site, outermost (prompts) first.
     pub range: Vec<Range<usize>>,
-    /// What to put there: an activation of the same shape, e.g. the clean run's.
+    /// An activation of the same shape as the one at `site`, e.g. the clean run's.
     pub value: Activation,
 }
 
@@ -116,9 +116,9 @@ pub struct Hooks<'a> {
     cache: ActivationCache,
 }
 
-/// Says which sites to record.
+/// Selects the sites to record.
 pub trait SiteFilter: std::fmt::Debug {
-    /// Whether to keep the activation at `site`.
+    /// Whether to record the activation at `site`.
     fn includes(&self, site: Site) -> bool;
 }
 
@@ -139,23 +139,24 @@ impl SiteFilter for Vec<Site> {
 }
 
 impl<'a> Hooks<'a> {
-    /// A plain run.
+    /// Neither records nor patches.
     pub fn none() -> Self {
         Self::default()
     }
 
-    /// Whether it neither records nor patches.
-    pub fn is_idle(&self) -> bool {
+    /// Whether the run is a plain one, without recording or patching.
+    pub(crate) fn is_idle(&self) -> bool {
         self.record.is_none() && self.patches.is_empty()
     }
 
-    /// Applies `patches`, then records what `record` wants: a recording sees patched values, as a
-    /// TransformerLens cache does.
+    /// Applies `patches`, then records the sites that `record` selects: as in a TransformerLens cache,
+    /// recorded values are patched values.
     pub fn new(record: Option<&'a dyn SiteFilter>, patches: &'a [Replacement]) -> Self {
         Self { record, patches, fired: vec![false; patches.len()], cache: ActivationCache::default() }
     }
 
-    /// Passes an activation by: patched if a patch is planned here, recorded if it is wanted.
+    /// Called by the forward pass at each hook point: patches the activation if a patch is planned here, then
+    /// records it if selected.
     ///
     /// # Errors
     /// [`Error::PatchUnfired`] if a patch planned here does not fit the activation.
@@ -175,7 +176,7 @@ impl<'a> Hooks<'a> {
         Ok(tensor)
     }
 
-    /// Ends the run: what was recorded.
+    /// Ends the run and returns what was recorded.
     ///
     /// # Errors
     /// [`Error::PatchUnfired`] if a planned patch met no activation.
@@ -187,7 +188,7 @@ impl<'a> Hooks<'a> {
     }
 }
 
-/// Replaces the patch's part of `tensor`.
+/// Replaces the patch's slice of `tensor`.
 fn replace<const D: usize>(patch: &Replacement, tensor: Tensor<D>) -> Result<Tensor<D>>
 where
     Activation: Rank<D>,

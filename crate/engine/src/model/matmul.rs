@@ -1,9 +1,8 @@
-//! Products of matrices in a page's worker, where there is one thread and vectors are four numbers wide.
+//! Matrix products in a page's worker, where there is one thread and vectors are four numbers wide.
 //!
-//! Flex leaves its products to the `gemm` crate. Compiled to wasm, that crate's tile of 12 x 4 numbers needs more vector
-//! registers than there are, and what does not fit goes through memory again and again. The tile of [`patchlab_kernels`]
-//! fits, and is half as fast again (docs/speed.md). Natively `gemm` has wider vectors and more threads. Both compute the
-//! same sums in another order.
+//! Flex uses the `gemm` crate. Compiled to wasm, its tile of 12 x 4 numbers needs more vector registers than
+//! there are, and spills. The tile of [`patchlab_kernels`] fits and is 50 % faster (docs/speed.md). Natively
+//! `gemm` has wider vectors and more threads. Both compute the same sums in a different order.
 
 use burn::tensor::Tensor;
 use burn_flex::{Flex, FlexTensor};
@@ -11,7 +10,7 @@ use patchlab_kernels::{Side, add_product};
 
 use crate::model::fused::{on_processor, tensor};
 
-/// Fewer rows than this leave tiles empty, and are left to `gemm`, too.
+/// Fewer rows than this leave tiles mostly empty; `gemm` computes these.
 const WORTH_IT: usize = 4;
 
 /// `left [m, k] x right [k, n] -> [m, n]`.
@@ -23,7 +22,7 @@ pub(crate) fn matmul(left: Tensor<2>, right: Tensor<2>) -> Tensor<2> {
     multiplied(left, right)
 }
 
-/// The same, for what is on the processor.
+/// The product computed by [`patchlab_kernels`], for CPU tensors.
 fn multiplied(left: Tensor<2>, right: Tensor<2>) -> Tensor<2> {
     let (device, [m, k], [_, n]) = (left.device(), left.dims(), right.dims());
     let (left, right) = (primitive(left), primitive(right));
@@ -32,18 +31,18 @@ fn multiplied(left: Tensor<2>, right: Tensor<2>) -> Tensor<2> {
     tensor(sums, [m, n], &device)
 }
 
-/// What the backend itself calls a tensor: its numbers can be read where they are.
+/// The backend's own tensor, whose numbers can be read in place.
 fn primitive(tensor: Tensor<2>) -> FlexTensor {
     match tensor.try_into_primitive::<Flex>() {
         Ok(tensor) => tensor,
-        Err(error) => unreachable!("the tensor is on the processor: {error:?}"),
+        Err(error) => unreachable!("the tensor is on the CPU: {error:?}"),
     }
 }
 
-/// A matrix by rows (axis 0) or columns (axis 1).
+/// A matrix as rows (axis 0) or columns (axis 1).
 fn side(matrix: &FlexTensor, axis: usize) -> Side<'_> {
     let layout = matrix.layout();
-    // Strides are negative in flipped tensors only, of which the model has none.
+    // Only flipped tensors have negative strides, and the model has none.
     let stride = |axis: usize| usize::try_from(layout.strides()[axis]).unwrap_or_default();
     Side {
         numbers: &matrix.storage::<f32>()[layout.start_offset()..],
@@ -59,7 +58,7 @@ mod tests {
 
     use super::*;
 
-    /// Whole numbers, so that sums are exact in any order.
+    /// Integers, so that sums are exact in any order.
     fn matrix(rows: usize, columns: usize) -> Tensor<2> {
         let numbers = (0..rows * columns).map(|i| (i * 37 % 23) as f32 - 11.0).collect();
         tensor(numbers, [rows, columns], &Device::flex())
@@ -77,7 +76,7 @@ mod tests {
     fn products_are_flexs() {
         for (m, k, n) in [(1, 1, 1), (3, 5, 12), (4, 384, 13), (7, 385, 24), (64, 800, 31), (5, 2, 100)] {
             same(matrix(m, k), matrix(k, n));
-            // Read by columns, and a part of a larger matrix.
+            // Transposed matrices, and slices of larger ones.
             same(matrix(k, m).transpose(), matrix(n, k).transpose());
             same(
                 matrix(m + 2, k + 3).slice([1..m + 1, 2..k + 2]),

@@ -1,22 +1,23 @@
-//! GPT-2: its configuration, its checkpoint, its weights as TransformerLens prepares them, its forward pass.
+//! GPT-2: configuration, checkpoint, weights as TransformerLens processes them, and forward pass.
 //!
-//! Read in this order: [`config`], [`plan`], [`source`], [`checkpoint`], [`process`], [`vocabulary`], [`weights`],
-//! [`hooks`], [`span`], [`forward`]. [`flops`] counts the work; [`half`] and [`mirror`] are other ways to keep a checkpoint.
+//! Read in this order: [`config`], [`plan`], [`source`], [`checkpoint`], `process`, [`vocabulary`],
+//! [`weights`], [`hooks`], `span`, `forward`. [`flops`] counts the work; [`half`] and [`mirror`] are other
+//! ways to store a checkpoint.
 
 pub mod checkpoint;
 pub mod config;
 pub mod flops;
-pub mod forward;
-pub mod fused;
+pub(crate) mod forward;
+pub(crate) mod fused;
 pub mod half;
 pub(crate) mod header;
 pub mod hooks;
 pub(crate) mod matmul;
 pub mod mirror;
 pub mod plan;
-pub mod process;
+mod process;
 pub mod source;
-pub mod span;
+pub(crate) mod span;
 pub mod vocabulary;
 pub mod weights;
 

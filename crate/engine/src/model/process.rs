@@ -1,17 +1,17 @@
-//! Weight processing, as TransformerLens's `from_pretrained` does it by default.
+//! Weight processing, as TransformerLens's `from_pretrained` does by default.
 //!
-//! Each step leaves the model's log-probabilities as they were and makes its parts easier to read:
+//! Each step leaves the model's log-probabilities unchanged and makes its parts easier to interpret:
 //! `fold_layer_norm`, `center_writing_weights`, `fold_value_biases` of TransformerLens 2.18
 //! (`HookedTransformer.load_and_process_state_dict`), in that order. `center_unembed` is in
-//! [`super::vocabulary`], because the unembedding is never held twice. `refactor_factored_attn_matrices`,
-//! which the notebook also passes, only changes the basis within each head, so no quantity of the notebook
-//! depends on it; it is left out, and queries, keys, values and z stay in the checkpoint's own basis.
+//! [`super::vocabulary`], because the vocabulary is held only once. `refactor_factored_attn_matrices`, which
+//! the notebook also passes, only changes the basis within each head, so no quantity of the notebook depends
+//! on it; it is left out, and queries, keys, values and z stay in the checkpoint's own basis.
 //!
 //! Matrices are row-major `[inputs, outputs]`. Sums run in f64: this happens once per model.
 
 /// An affine map `x W + b`.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Affine {
+pub(super) struct Affine {
     /// `[inputs, outputs]`, row-major.
     pub weight: Vec<f32>,
     /// `[outputs]`.
@@ -20,14 +20,14 @@ pub struct Affine {
 
 impl Affine {
     /// Number of outputs.
-    pub fn outputs(&self) -> usize {
+    pub(super) fn outputs(&self) -> usize {
         self.bias.len()
     }
 
-    /// Folds the gain and bias of the LayerNorm that feeds this map into it, then centres every output's
-    /// weights over the inputs, which are centred themselves after the normalisation
-    /// (`fold_layer_norm`, with its `center_weights`).
-    pub fn fold_layer_norm(&mut self, gain: &[f32], bias: &[f32]) {
+    /// Folds the gain and bias of the preceding LayerNorm into this map, then centres each output's weights
+    /// over the inputs, which the normalisation has centred as well (`fold_layer_norm`, with its
+    /// `center_weights`).
+    pub(super) fn fold_layer_norm(&mut self, gain: &[f32], bias: &[f32]) {
         let outputs = self.outputs();
         let mut shift: Vec<f64> = self.bias.iter().map(|&b| f64::from(b)).collect();
         let mut mean = vec![0.0f64; outputs];
@@ -46,16 +46,16 @@ impl Affine {
         self.bias = shift.into_iter().map(|b| b as f32).collect();
     }
 
-    /// Centres what is written to the residual stream, whose mean every LayerNorm removes
+    /// Centres what is written to the residual stream; every LayerNorm removes its mean anyway
     /// (`center_writing_weights`).
-    pub fn center_outputs(&mut self) {
+    pub(super) fn center_outputs(&mut self) {
         let outputs = self.outputs();
         self.weight.chunks_exact_mut(outputs).for_each(center);
         center(&mut self.bias);
     }
 
-    /// Adds what a constant input contributes: `b += x W`.
-    pub fn absorb_input(&mut self, input: &[f32]) {
+    /// Adds the contribution of a constant input: `b += x W`.
+    pub(super) fn absorb_input(&mut self, input: &[f32]) {
         let outputs = self.outputs();
         let mut shift: Vec<f64> = self.bias.iter().map(|&b| f64::from(b)).collect();
         for (row, &x) in self.weight.chunks_exact(outputs).zip(input) {
@@ -68,7 +68,7 @@ impl Affine {
 }
 
 /// Subtracts the mean.
-pub fn center(numbers: &mut [f32]) {
+pub(super) fn center(numbers: &mut [f32]) {
     let mean = numbers.iter().map(|&x| f64::from(x)).sum::<f64>() / numbers.len() as f64;
     for number in numbers {
         *number = (f64::from(*number) - mean) as f32;
@@ -78,7 +78,7 @@ pub fn center(numbers: &mut [f32]) {
 /// Moves the value biases into the output bias (`fold_value_biases`): every attention pattern's rows sum to
 /// one, so a head passes its value bias on unchanged wherever it attends.
 /// `qkv` is the fused map to queries, keys and values, `[d_model, 3 d_model]`.
-pub fn fold_value_biases(qkv: &mut Affine, output: &mut Affine) {
+pub(super) fn fold_value_biases(qkv: &mut Affine, output: &mut Affine) {
     let d_model = output.outputs();
     let values = &mut qkv.bias[2 * d_model..];
     output.absorb_input(values);

@@ -1,36 +1,36 @@
-//! Which positions a pass computes. A plain run computes all; a run that continues another one starts where the
-//! two begin to differ, takes keys and values of the positions before from the other, and asks only for what
-//! the last position says in the end. Both are the same code in [`super::forward`].
+//! Which positions a pass computes. A plain run computes all of them. A run that continues another one starts
+//! where the two first differ, takes the keys and values of earlier positions from the other, and in the end
+//! needs only the last position. Both use the same code in [`super::forward`].
 
 use burn::tensor::{Bool, Device, Tensor, TensorData};
 
 use crate::model::vocabulary::indices;
 
-/// The positions of a pass: `t` of the prompts' `p`.
+/// The positions that a pass computes: `t` of the prompts' `p`.
 #[derive(Debug, Clone)]
-pub struct Span {
-    /// Keys and values `[b, start, h, e]` of the positions before, in the layer at hand.
+pub(crate) struct Span {
+    /// Keys and values `[b, start, h, e]` of the positions before `start`, in the current layer.
     past: Option<(Tensor<4>, Tensor<4>)>,
-    /// The last position of each prompt, counted from `start`, if only these query.
+    /// The last position of each prompt, counted from `start`, if only these have queries.
     ends: Option<Vec<usize>>,
-    /// True where a destination may not look at a source: `[1 or b, 1, n, p]`.
+    /// True where a destination must not attend to a source: `[1 or b, 1, n, p]`.
     mask: Tensor<4, Bool>,
 }
 
 impl Span {
     /// All of `p` positions.
-    pub fn whole(p: usize, device: &Device) -> Self {
+    pub(crate) fn whole(p: usize, device: &Device) -> Self {
         Self::from(0, p, device)
     }
 
-    /// The positions `start..p`; [`Self::with_past`] must say what stands before them.
-    pub fn from(start: usize, p: usize, device: &Device) -> Self {
+    /// The positions `start..p`; [`Self::with_past`] supplies what comes before them.
+    pub(crate) fn from(start: usize, p: usize, device: &Device) -> Self {
         let mask = causal_mask(&[(start..p).collect()], p, device);
         Self { past: None, ends: None, mask }
     }
 
-    /// The positions `start..p`, of which only each prompt's last, counted from `start`, queries.
-    pub fn ending(start: usize, p: usize, ends: Vec<usize>, device: &Device) -> Self {
+    /// The positions `start..p`; only each prompt's last, counted from `start`, has a query.
+    pub(crate) fn ending(start: usize, p: usize, ends: Vec<usize>, device: &Device) -> Self {
         let destinations: Vec<Vec<usize>> = match same(&ends) {
             Some(end) => vec![vec![start + end]],
             None => ends.iter().map(|end| vec![start + end]).collect(),
@@ -39,18 +39,18 @@ impl Span {
         Self { past: None, ends: Some(ends), mask }
     }
 
-    /// With keys and values `[b, start, h, e]` of one layer.
+    /// Adds one layer's keys and values `[b, start, h, e]` of the positions before `start`.
     #[must_use]
-    pub fn with_past(&self, keys: Tensor<4>, values: Tensor<4>) -> Self {
+    pub(crate) fn with_past(&self, keys: Tensor<4>, values: Tensor<4>) -> Self {
         Self { past: Some((keys, values)), ..self.clone() }
     }
 
-    /// Whether every computed position queries.
+    /// Whether every computed position has a query.
     pub(crate) fn all_query(&self) -> bool {
         self.ends.is_none()
     }
 
-    /// The rows of `x [b, t, d]` that query: all of them, or `[b, 1, d]`.
+    /// The positions of `x [b, t, d]` that have queries: all of them, or `[b, 1, d]`.
     pub(crate) fn queried(&self, x: Tensor<3>) -> Tensor<3> {
         match &self.ends {
             None => x,
@@ -58,7 +58,7 @@ impl Span {
         }
     }
 
-    /// Keys and values of all positions, from those computed: `[b, t, h, e] -> [b, p, h, e]`.
+    /// Keys and values of all positions, given those of the computed ones: `[b, t, h, e] -> [b, p, h, e]`.
     pub(super) fn continued(&self, k: Tensor<4>, v: Tensor<4>) -> (Tensor<4>, Tensor<4>) {
         match &self.past {
             None => (k, v),
@@ -68,14 +68,14 @@ impl Span {
         }
     }
 
-    /// True where a destination may not look at a source: `[1 or b, 1, n, p]`.
+    /// True where a destination must not attend to a source: `[1 or b, 1, n, p]`.
     pub(super) fn mask(&self) -> &Tensor<4, Bool> {
         &self.mask
     }
 }
 
-/// True where a destination may not look at a source; one list of destinations for each prompt, or for all:
-/// `[1 or b, 1, n, p]`.
+/// True where a destination must not attend to a source; one list of destinations per prompt, or a single one
+/// for all: `[1 or b, 1, n, p]`.
 pub(crate) fn causal_mask(destinations: &[Vec<usize>], p: usize, device: &Device) -> Tensor<4, Bool> {
     let n = destinations.first().map_or(0, Vec::len);
     let row = |destination: usize| (0..p).map(move |source| source > destination);
@@ -83,7 +83,7 @@ pub(crate) fn causal_mask(destinations: &[Vec<usize>], p: usize, device: &Device
     Tensor::from_data(TensorData::new(hidden, [destinations.len(), 1, n, p]), device)
 }
 
-/// The rows of `x` at these positions; the ends repeat until there is one for each prompt:
+/// `x` at these positions, one per prompt; with more rows than prompts the list is cycled:
 /// `[b, t, d] -> [b, 1, d]`.
 pub(crate) fn at_ends(x: Tensor<3>, ends: &[usize]) -> Tensor<3> {
     let [b, t, d] = x.dims();
@@ -95,7 +95,7 @@ pub(crate) fn at_ends(x: Tensor<3>, ends: &[usize]) -> Tensor<3> {
     x.reshape([b * t, d]).select(0, indices(rows, &device)).reshape([b, 1, d])
 }
 
-/// The number that all are, if they are.
+/// The common value, if all are equal.
 fn same(numbers: &[usize]) -> Option<usize> {
     let first = *numbers.first()?;
     numbers.iter().all(|&other| other == first).then_some(first)

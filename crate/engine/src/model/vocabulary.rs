@@ -1,22 +1,22 @@
-//! The vocabulary's matrices: embedding in, unembedding out.
+//! The vocabulary's matrices: embedding and unembedding.
 //!
-//! GPT-2 ties the two, so the checkpoint's rows are held once, raw, and what TransformerLens does to them
+//! GPT-2 ties the two, so the checkpoint's rows are held once, raw. What TransformerLens does to them
 //! (centred `W_E`; `W_U` with the final LayerNorm folded in and centred over the vocabulary) is applied to
 //! the few vectors that pass through instead:
 //!
 //! `logits = rows . h - mean(rows) . h`, where `h = normalized * gain + bias` of the final LayerNorm.
 //!
-//! VocabBlocks are held in blocks, because GPT-2's are 154 MB and WebGPU promises bindings of 128 MiB only.
+//! The rows are held in blocks, because GPT-2's take 154 MB and WebGPU guarantees bindings of only 128 MiB.
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
 use crate::model::flops;
 use crate::model::matmul::matmul;
 
-/// The most bytes in a block: well below the smallest binding limit a WebGPU device may have.
-pub const BLOCK_BYTES: usize = 32 << 20;
+/// Maximum size of a block: well below the smallest binding limit that a WebGPU device may have.
+const BLOCK_BYTES: usize = 32 << 20;
 
-/// A matrix of one row per token, in blocks.
+/// A matrix with one row per token, in blocks.
 #[derive(Debug, Clone)]
 pub struct VocabBlocks {
     /// Each `[block, d_model]`; all but the last have [`Self::block_rows`] rows.
@@ -26,7 +26,7 @@ pub struct VocabBlocks {
 }
 
 impl VocabBlocks {
-    /// How many rows of `d_model` numbers stand in a block.
+    /// Number of rows of width `d_model` in a block.
     pub fn rows_per_block(d_model: usize) -> usize {
         (BLOCK_BYTES / (4 * d_model)).max(1)
     }
@@ -44,7 +44,7 @@ impl VocabBlocks {
     /// The rows of these tokens: `[ids, d_model]`.
     pub fn select(&self, ids: &[u32]) -> Tensor<2> {
         let device = self.blocks[0].device();
-        // Gather block by block, then put the rows back into the order asked for.
+        // Gather block by block, then restore the requested order.
         let mut order = vec![0; ids.len()];
         let mut gathered = Vec::new();
         let mut count = 0;
@@ -74,7 +74,7 @@ impl VocabBlocks {
 }
 
 /// A one-dimensional index tensor.
-pub fn indices(numbers: Vec<i32>, device: &Device) -> Tensor<1, Int> {
+pub(crate) fn indices(numbers: Vec<i32>, device: &Device) -> Tensor<1, Int> {
     let len = numbers.len();
     Tensor::from_data(TensorData::new(numbers, [len]), device)
 }
@@ -95,25 +95,25 @@ pub struct Unembedding {
 impl Unembedding {
     /// Logits of every token, in blocks of the vocabulary: `normalized [n, d_model] -> [n, block]` each.
     pub fn logits(&self, normalized: Tensor<2>) -> Vec<Tensor<2>> {
-        let (h, common) = self.prepare(normalized); // [n, d_model], [n, 1]
-        self.products(h, common)
+        let (h, mean_logit) = self.prepare(normalized); // [n, d_model], [n, 1]
+        self.products(h, mean_logit)
     }
 
-    /// Logits of chosen tokens, `k` for each row: `normalized [n, d_model] -> [n, k]`. The lists in `ids` repeat
-    /// until there is one for each row, so that many patches of the same prompts need them once.
-    pub fn logits_of(&self, normalized: Tensor<2>, ids: &[Vec<u32>]) -> Tensor<2> {
+    /// Logits of `k` chosen tokens per row: `normalized [n, d_model] -> [n, k]`. With fewer lists in `ids`
+    /// than rows the lists are cycled, so that many patches of the same prompts share them.
+    pub(crate) fn logits_of(&self, normalized: Tensor<2>, ids: &[Vec<u32>]) -> Tensor<2> {
         let [n, d_model] = normalized.dims();
         let (prompts, k) = (ids.len(), ids.first().map_or(0, Vec::len));
         flops::matmul(n, d_model, k);
-        let (h, common) = self.prepare(normalized); // [n, d_model], [n, 1]
+        let (h, mean_logit) = self.prepare(normalized); // [n, d_model], [n, 1]
         let rows = self.vocab.select(&ids.concat()).reshape([1, prompts, k, d_model]); // [1, prompts, k, d_model]
         let product: Tensor<4> = rows * h.reshape([n / prompts, prompts, 1, d_model]); // [n/prompts, prompts, k, d_model]
-        product.sum_dim(3).reshape([n, k]) - common // [n, k]
+        product.sum_dim(3).reshape([n, k]) - mean_logit // [n, k]
     }
 
-    /// For each pair of tokens what an output must point along to raise the first one's logit over the second's,
-    /// in the space after the final LayerNorm's division, `[pairs, d_model]`, and the share of the LayerNorm's
-    /// bias in their logit difference, `[pairs, 1]` (`tokens_to_residual_directions` of a folded model).
+    /// For each pair of tokens, the direction that raises the first one's logit over the second's in the
+    /// space after the final LayerNorm's division, `[pairs, d_model]`, and what the LayerNorm's bias adds to
+    /// their logit difference, `[pairs, 1]` (`tokens_to_residual_directions` of a folded model).
     pub fn directions(&self, pairs: &[[u32; 2]]) -> (Tensor<2>, Tensor<2>) {
         let rows =
             |which: usize| self.vocab.select(&pairs.iter().map(|pair| pair[which]).collect::<Vec<_>>());
@@ -122,28 +122,29 @@ impl Unembedding {
         (difference * self.gain.clone(), bias)
     }
 
-    /// Logits that vectors written into the residual stream add, without the LayerNorm's bias and scale:
+    /// The logits that vectors written into the residual stream add, without the LayerNorm's bias and scale:
     /// `written [n, d_model] -> [n, block]` each (a row of `W_out` times `W_U`).
-    pub fn logits_written(&self, written: Tensor<2>) -> Vec<Tensor<2>> {
+    pub(crate) fn logits_written(&self, written: Tensor<2>) -> Vec<Tensor<2>> {
         let h = written * self.gain.clone(); // [n, d_model]
-        let common = (h.clone() * self.mean.clone()).sum_dim(1); // [n, 1]
-        self.products(h, common)
+        let mean_logit = (h.clone() * self.mean.clone()).sum_dim(1); // [n, 1]
+        self.products(h, mean_logit)
     }
 
-    /// The raw rows times `h [n, d_model]`, less `common [n, 1]`: `[n, block]` each.
-    fn products(&self, h: Tensor<2>, common: Tensor<2>) -> Vec<Tensor<2>> {
+    /// The raw rows times `h [n, d_model]`, minus `mean_logit [n, 1]`: `[n, block]` each.
+    fn products(&self, h: Tensor<2>, mean_logit: Tensor<2>) -> Vec<Tensor<2>> {
         let [n, d_model] = h.dims();
         let of_block = |block: &Tensor<2>| {
             flops::matmul(n, d_model, block.dims()[0]);
-            matmul(h.clone(), block.clone().transpose()) - common.clone() // [n, block]
+            matmul(h.clone(), block.clone().transpose()) - mean_logit.clone() // [n, block]
         };
         self.vocab.blocks().iter().map(of_block).collect()
     }
 
-    /// The vector that meets the raw rows, `[n, d_model]`, and the vocabulary's mean logit, `[n, 1]`.
+    /// The vector to multiply the raw rows by, `[n, d_model]`, and the mean logit over the vocabulary,
+    /// `[n, 1]`.
     fn prepare(&self, normalized: Tensor<2>) -> (Tensor<2>, Tensor<2>) {
         let h = normalized * self.gain.clone() + self.bias.clone(); // [n, d_model]
-        let common = (h.clone() * self.mean.clone()).sum_dim(1); // [n, 1]
-        (h, common)
+        let mean_logit = (h.clone() * self.mean.clone()).sum_dim(1); // [n, 1]
+        (h, mean_logit)
     }
 }

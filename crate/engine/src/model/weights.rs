@@ -11,24 +11,24 @@ use crate::model::process::{Affine, center, fold_value_biases};
 use crate::model::source::Source;
 use crate::model::vocabulary::{Unembedding, VocabBlocks};
 
-/// GPT-2, processed as TransformerLens processes it (see [`super::process`]).
+/// GPT-2, processed as TransformerLens does (see `process.rs`).
 #[derive(Debug, Clone)]
 pub struct Model {
-    /// The sizes.
+    /// Sizes, from `config.json`.
     pub config: Config,
-    /// Token embeddings, raw: [`super::forward`] centres the rows it takes.
+    /// Token embeddings, raw: [`Model::forward`] centres the rows it selects.
     pub embedding: VocabBlocks,
     /// Position embeddings, centred: `[n_ctx, d_model]`.
     pub positions: Tensor<2>,
     /// The layers, first to last.
     pub blocks: Vec<Block>,
-    /// The way to logits.
+    /// The map to logits.
     pub unembedding: Unembedding,
-    /// Where all of this is.
+    /// The device that holds the weights.
     pub device: Device,
 }
 
-/// The weights of one layer. LayerNorms have no weights of their own: they are folded into what follows.
+/// The weights of one layer. LayerNorms have none of their own: they are folded into the maps that follow.
 #[derive(Debug, Clone)]
 pub struct Block {
     /// To queries, keys and values, `[d_model, 3 d_model]`; the value biases are zero.
@@ -60,12 +60,12 @@ impl Linear {
     }
 }
 
-/// A tensor that the configuration calls for: name and shape in the checkpoint.
-type WantedTensor = (String, Vec<usize>);
+/// A tensor that the configuration requires: name and shape in the checkpoint.
+type TensorSpec = (String, Vec<usize>);
 
 impl Config {
-    /// Every tensor of the checkpoint that is used. The causal masks (`h.N.attn.bias`) are not.
-    pub fn tensors(&self) -> Vec<WantedTensor> {
+    /// Every tensor that is read from the checkpoint. The causal masks (`h.N.attn.bias`) are not.
+    pub fn tensors(&self) -> Vec<TensorSpec> {
         let d = self.d_model;
         let mut wanted = vec![
             ("wte.weight".to_owned(), vec![self.d_vocab, d]),
@@ -83,15 +83,16 @@ impl Config {
         wanted
     }
 
-    /// Everything that is loaded.
-    fn parts(&self) -> Vec<Part> {
-        let mut parts = vec![Part::Embedding, Part::Positions, Part::FinalGain, Part::FinalBias];
-        parts.extend((0..self.n_layers).map(Part::Block));
-        parts.extend((!self.tied).then_some(Part::Head));
+    /// Everything that has to be loaded.
+    fn parts(&self) -> Vec<WeightPart> {
+        let mut parts =
+            vec![WeightPart::Embedding, WeightPart::Positions, WeightPart::FinalGain, WeightPart::FinalBias];
+        parts.extend((0..self.n_layers).map(WeightPart::Block));
+        parts.extend((!self.tied).then_some(WeightPart::Head));
         parts
     }
 
-    /// The tensors of one layer, by the part of their names after the layer's.
+    /// The tensors of one layer: names within the layer, and shapes.
     fn block_tensors(&self) -> Vec<(&'static str, Vec<usize>)> {
         let (d, m) = (self.d_model, self.d_mlp);
         vec![
@@ -110,15 +111,15 @@ impl Config {
         ]
     }
 
-    /// Numbers in the checkpoint that are used.
+    /// Number of parameters that are read from the checkpoint.
     pub fn parameters(&self) -> usize {
         self.tensors().iter().map(|(_, shape)| shape.iter().product::<usize>()).sum()
     }
 }
 
-/// What is loaded at once.
+/// A part of the model that is loaded as a whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Part {
+enum WeightPart {
     Embedding,
     Positions,
     Block(usize),
@@ -127,16 +128,16 @@ enum Part {
     Head,
 }
 
-impl Part {
-    /// The name of its tensor; of a layer's tensors, the one that stands first in files sorted by name.
+impl WeightPart {
+    /// The name of its tensor; for a layer, the one that comes first in files sorted by name.
     fn first_tensor(self) -> String {
         match self {
-            Part::Embedding => "wte.weight".to_owned(),
-            Part::Positions => "wpe.weight".to_owned(),
-            Part::Block(layer) => block_name(layer, "attn.c_attn.bias"),
-            Part::FinalGain => "ln_f.weight".to_owned(),
-            Part::FinalBias => "ln_f.bias".to_owned(),
-            Part::Head => "lm_head.weight".to_owned(),
+            WeightPart::Embedding => "wte.weight".to_owned(),
+            WeightPart::Positions => "wpe.weight".to_owned(),
+            WeightPart::Block(layer) => block_name(layer, "attn.c_attn.bias"),
+            WeightPart::FinalGain => "ln_f.weight".to_owned(),
+            WeightPart::FinalBias => "ln_f.bias".to_owned(),
+            WeightPart::Head => "lm_head.weight".to_owned(),
         }
     }
 }
@@ -147,7 +148,7 @@ fn block_name(layer: usize, part: &str) -> String {
 }
 
 impl Model {
-    /// Loads a checkpoint. Names and shapes are all checked before the first weight is read.
+    /// Loads a checkpoint. All names and shapes are checked before the first weight is read.
     ///
     /// # Errors
     /// Everything that [`Checkpoint`] refuses.
@@ -159,42 +160,43 @@ impl Model {
         checkpoint.plan(&config.tensors())?;
         let d = config.d_model;
 
-        // In the order of the file, so that no piece of it is fetched twice: layer 10 may stand before layer 2.
+        // In file order, so that no part of it is fetched twice: layer 10 may come before layer 2.
         let mut parts = config.parts();
         parts.sort_by_key(|part| checkpoint.place(&part.first_tensor()));
         let mut blocks: BTreeMap<usize, Block> = BTreeMap::new();
-        let mut rows: HashMap<Part, (VocabBlocks, Vec<f32>)> = HashMap::new();
-        let mut read: HashMap<Part, Vec<f32>> = HashMap::new();
+        let mut rows: HashMap<WeightPart, (VocabBlocks, Vec<f32>)> = HashMap::new();
+        let mut read: HashMap<WeightPart, Vec<f32>> = HashMap::new();
         for part in parts {
             let name = part.first_tensor();
             match part {
-                Part::Block(layer) => {
+                WeightPart::Block(layer) => {
                     blocks.insert(layer, load_block(checkpoint, layer, &config, device).await?);
                 }
-                Part::Embedding | Part::Head => {
+                WeightPart::Embedding | WeightPart::Head => {
                     rows.insert(part, load_rows(checkpoint, &name, &config, device).await?);
                 }
-                Part::Positions => {
+                WeightPart::Positions => {
                     read.insert(part, checkpoint.read(&name, 0, config.n_ctx * d).await?);
                 }
-                Part::FinalGain | Part::FinalBias => {
+                WeightPart::FinalGain | WeightPart::FinalBias => {
                     read.insert(part, checkpoint.read(&name, 0, d).await?);
                 }
             }
         }
         // Every part is in the list, so every part was read.
         let mut numbers = |part| read.remove(&part).unwrap_or_default();
-        let (embedding, mean) =
-            rows.remove(&Part::Embedding).unwrap_or_else(|| (VocabBlocks::new(Vec::new(), d), Vec::new()));
-        let (head, mean) = rows.remove(&Part::Head).unwrap_or_else(|| (embedding.clone(), mean));
+        let (embedding, mean) = rows
+            .remove(&WeightPart::Embedding)
+            .unwrap_or_else(|| (VocabBlocks::new(Vec::new(), d), Vec::new()));
+        let (head, mean) = rows.remove(&WeightPart::Head).unwrap_or_else(|| (embedding.clone(), mean));
 
-        let mut positions = numbers(Part::Positions);
+        let mut positions = numbers(WeightPart::Positions);
         positions.chunks_exact_mut(d).for_each(center);
         let unembedding = Unembedding {
             vocab: head,
             mean: upload(mean, [1, d], device),
-            gain: upload(numbers(Part::FinalGain), [1, d], device),
-            bias: upload(numbers(Part::FinalBias), [1, d], device),
+            gain: upload(numbers(WeightPart::FinalGain), [1, d], device),
+            bias: upload(numbers(WeightPart::FinalBias), [1, d], device),
         };
         Ok(Self {
             positions: upload(positions, [config.n_ctx, d], device),
@@ -207,7 +209,7 @@ impl Model {
     }
 }
 
-/// Loads a `[d_vocab, d_model]` matrix block by block; also returns its mean row.
+/// Loads a `[d_vocab, d_model]` matrix block by block, and computes its mean row.
 async fn load_rows<S: Source>(
     checkpoint: &Checkpoint<S>,
     name: &str,
@@ -266,13 +268,13 @@ async fn load_block<S: Source>(
     Ok(Block { qkv, output, mlp_in, mlp_out })
 }
 
-/// Puts a matrix on the device for good.
-pub fn upload(numbers: Vec<f32>, shape: [usize; 2], device: &Device) -> Tensor<2> {
+/// Uploads a matrix that stays on the device.
+fn upload(numbers: Vec<f32>, shape: [usize; 2], device: &Device) -> Tensor<2> {
     let tensor = device.memory_persistent_allocations(TensorData::new(numbers, shape), |data| {
         Tensor::from_data(data, device)
     });
-    // An upload owns its host copy until the queue has run: without this, dozens pile up. A device that
-    // cannot flush says so again, and as an error, at the first read.
+    // An upload owns its host copy until the queue has run: without a flush, dozens pile up. A device that
+    // cannot flush will fail again, with an error, at the first read.
     if let Err(error) = device.flush() {
         log::warn!("flush after an upload: {error:?}");
     }

@@ -1,17 +1,19 @@
 //! Activation patching: a run in which one activation is replaced by another run's (Meng et al. 2022,
 //! TransformerLens's `patching`), for many activations.
 //!
-//! [`plain`] is the definition: one full forward pass per patch. [`sweep`] gives the same numbers without what
-//! a patch leaves as it was, and is what every analysis uses:
+//! [`plain`] is the definition: one full forward pass per patch. [`sweep`] gives the same numbers without
+//! recomputing what a patch leaves unchanged; the patching maps use it:
 //!
-//! - a patch at layer l leaves everything before it as in the base run: start from the recorded residual stream;
-//! - attention is causal: start at the patch's position, or the first at which the prompts differ, with the base
-//!   run's keys and values to the left;
-//! - where clean and corrupted do not differ up to a position, a patch there changes nothing: no run at all;
-//! - in the last layer only the last position queries, and only the answer's columns are unembedded;
-//! - many patches share one pass, cut into chunks that fit a budget, with one read-back per chunk.
+//! - a patch at layer l changes nothing before it, so the pass starts from the base run's recorded residual
+//!   stream;
+//! - attention is causal, so the pass starts at the patch's position, or at the first one where the prompts
+//!   differ, with the base run's keys and values for the positions before;
+//! - a patch before the first position where clean and corrupted differ changes nothing and is not run;
+//! - in the last layer only the last position has a query, and only answer and distractor are unembedded;
+//! - many patches share one pass, cut into chunks that fit a memory budget, with one read-back per chunk.
 //!
-//! Nothing of this is an approximation. `tests/patching.rs` compares the two on random models, prompts and sites.
+//! None of this is an approximation. `tests/patching.rs` compares the two on random models, prompts and
+//! sites.
 
 mod patch_batch;
 mod patched_residual;
@@ -25,7 +27,7 @@ use std::ops::Range;
 use crate::error::{Error, Result};
 use crate::model::Config;
 use crate::runs::{Run, Runs};
-use crate::site::{Axis, BlockSite, Site};
+use crate::site::{ActivationAxis, BlockSite, Site};
 
 /// One patch: which activation is replaced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -34,26 +36,26 @@ pub struct Patch {
     pub site: BlockSite,
     /// The layer.
     pub layer: usize,
-    /// The head or the neuron, at sites that have them.
+    /// Index of the head or neuron; Some exactly at sites that have heads or neurons.
     pub head_or_neuron: Option<usize>,
     /// The position; for a pattern, the destination. None: all positions.
     pub position: Option<usize>,
 }
 
-/// Which run is patched with what.
+/// Which run is patched, and with which run's activations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize, strum::VariantNames)]
 #[serde(rename_all = "kebab-case")]
 #[strum(serialize_all = "kebab-case")]
 pub enum Direction {
-    /// Clean activations go into the corrupted run: what is enough to restore the behaviour?
+    /// Denoising, clean activations into the corrupted run: what is sufficient to restore the behaviour?
     Denoise,
-    /// Corrupted activations go into the clean run: what is needed for it?
+    /// Noising, corrupted activations into the clean run: what is necessary for it?
     Noise,
 }
 
 impl Direction {
-    /// The run that is patched, and the run that values come from.
-    pub fn base_and_source<'r>(self, runs: &'r Runs<'_>) -> (&'r Run, &'r Run) {
+    /// The run that is patched, and the run that the activations come from.
+    pub(crate) fn base_and_source<'r>(self, runs: &'r Runs<'_>) -> (&'r Run, &'r Run) {
         match self {
             Direction::Denoise => (&runs.corrupted, &runs.clean),
             Direction::Noise => (&runs.clean, &runs.corrupted),
@@ -67,14 +69,14 @@ impl Patch {
         Site::Block(self.layer, self.site)
     }
 
-    /// Whether this is a patch of a model of this size, with prompts of `positions` tokens.
+    /// Checks that the patch exists in a model of this size, on prompts of `positions` tokens.
     ///
     /// # Errors
-    /// [`Error::PatchUnfired`] if not: a patch that meets nothing would look like one that does nothing.
+    /// [`Error::PatchUnfired`] if not: a patch that never fires would look like one without an effect.
     pub fn check(&self, config: &Config, positions: usize) -> Result<()> {
         let count = match self.at().axes() {
-            axes if axes.contains(&Axis::Head) => Some(config.n_heads),
-            axes if axes.contains(&Axis::Neuron) => Some(config.d_mlp),
+            axes if axes.contains(&ActivationAxis::Head) => Some(config.n_heads),
+            axes if axes.contains(&ActivationAxis::Neuron) => Some(config.d_mlp),
             _ => None,
         };
         let index_fits = match (self.head_or_neuron, count) {
@@ -89,19 +91,20 @@ impl Patch {
         if fits { Ok(()) } else { Err(Error::PatchUnfired(self.to_string())) }
     }
 
-    /// The half layer before which the patch joins the residual stream: `2 l` before layer l's attention, `2 l + 1`
-    /// before its MLP, `2 n_layers` after the last layer. For patches that passed [`Self::check`].
+    /// The half layer before which the patch joins the residual stream: `2 l` before layer l's attention,
+    /// `2 l + 1` before its MLP, `2 n_layers` after the last layer. Only for patches that passed
+    /// [`Self::check`].
     fn stage(&self) -> usize {
         2 * self.layer + self.site.joins().unwrap_or_default()
     }
 
-    /// The part of the activation that is replaced, one range per axis of an activation of this shape.
+    /// The slice of the activation that is replaced: one range per axis of `shape`.
     fn range(&self, shape: &[usize]) -> Vec<Range<usize>> {
         let one = |index: Option<usize>, size: usize| index.map_or(0..size, |index| index..index + 1);
         let axes = self.at().axes().iter().zip(shape);
         axes.map(|(axis, &size)| match axis {
-            Axis::Head | Axis::Neuron => one(self.head_or_neuron, size),
-            Axis::Position => one(self.position, size),
+            ActivationAxis::Head | ActivationAxis::Neuron => one(self.head_or_neuron, size),
+            ActivationAxis::Position => one(self.position, size),
             _ => 0..size,
         })
         .collect()
@@ -111,7 +114,7 @@ impl Patch {
 impl std::str::FromStr for Patch {
     type Err = Error;
 
-    /// Reads what [`Patch`]'s `Display` writes; words in the brackets may also be written `head=11`.
+    /// Parses what [`Patch`]'s `Display` writes; words in the brackets may also be written `head=11`.
     fn from_str(text: &str) -> Result<Self, Error> {
         let unknown = || Error::UnknownSite(text.to_owned());
         let (site, parts) = match text.split_once('[') {
@@ -134,7 +137,7 @@ impl std::str::FromStr for Patch {
 }
 
 impl std::fmt::Display for Patch {
-    /// TransformerLens's name of the hook point, then what of it: `blocks.7.attn.hook_z[head 11, position 3]`.
+    /// TransformerLens's name of the hook point, then the slice: `blocks.7.attn.hook_z[head 11, position 3]`.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let word = if self.site == BlockSite::MlpPost { "neuron" } else { "head" };
         let index = self.head_or_neuron.map(|index| format!("{word} {index}"));

@@ -1,4 +1,4 @@
-//! Patches that start at the same position on the same prompts: they can share a pass.
+//! Patches that can share a pass: they start at the same position, on the same prompts.
 
 use std::collections::BTreeMap;
 
@@ -21,22 +21,22 @@ pub(super) struct PatchBatch<'a> {
     source: &'a ActivationCache,
     /// The prompts that are run, by index.
     pub prompts: Vec<usize>,
-    /// The same on the device; none if they are all.
+    /// `prompts`, on the device. None if all prompts are run.
     chosen: Option<Tensor<1, Int>>,
-    /// The first position that is run.
+    /// The first position that is computed.
     pub start: usize,
-    /// Positions of the longest prompt.
+    /// Length of the longest prompt.
     pub positions: usize,
     /// Each prompt's last position, counted from `start`.
     pub ends: Vec<usize>,
-    /// The tokens asked for after these prompts.
+    /// The readout of these prompts.
     pub readout: Readout,
 }
 
-/// What a batch is known by: its first position and its prompts.
+/// What identifies a batch: its first position and its prompts.
 type Key = (usize, Vec<usize>);
 
-/// Sorts patches, by index, into batches. Patches that change no prompt are in none.
+/// Sorts patches, by index, into batches. Patches without an effect on any prompt are in none.
 pub(super) fn patch_batches<'a>(
     model: &'a Model,
     runs: &'a Runs<'_>,
@@ -50,7 +50,7 @@ pub(super) fn patch_batches<'a>(
     for (index, patch) in patches.iter().enumerate() {
         let changes = |prompt: &usize| changes(patch, differing[*prompt], ends[*prompt], model);
         let prompts: Vec<usize> = (0..ends.len()).filter(changes).collect();
-        // All-position patches differ from the first position at which any prompt does.
+        // A patch at all positions starts where the first of its prompts differs.
         let first = prompts.iter().filter_map(|&prompt| differing[prompt]).min();
         if let Some(first) = first {
             sorted.entry((patch.position.unwrap_or(first), prompts)).or_default().push(index);
@@ -75,12 +75,12 @@ pub(super) fn patch_batches<'a>(
     sorted.into_iter().map(batch).collect()
 }
 
-/// Whether a patch can change what a prompt leads to. `differing` is the first position at which the prompt's
+/// Whether a patch can change a prompt's final logits. `differing` is the first position where the prompt's
 /// clean and corrupted tokens differ, `end` its last position.
 fn changes(patch: &Patch, differing: Option<usize>, end: usize, model: &Model) -> bool {
     let Some(differing) = differing else { return false };
     let Some(position) = patch.position else { return true };
-    // Past the last layer's keys and values only the last position is looked at.
+    // After the last layer's keys and values, only the last position matters.
     let late = patch.stage() > 2 * (model.config.n_layers - 1);
     let looked_at = !late || position == end || matches!(patch.site, BlockSite::K | BlockSite::V);
     differing <= position && position <= end && looked_at
@@ -95,7 +95,7 @@ impl PatchBatch<'_> {
         Ok(self.choose(self.base.tensor(site)?))
     }
 
-    /// The activation that patches come from, for the batch's prompts.
+    /// The source run's activation, for the batch's prompts.
     pub(super) fn source<const D: usize>(&self, site: Site) -> Result<Tensor<D>>
     where
         Activation: hooks::Rank<D>,
@@ -121,19 +121,19 @@ impl PatchBatch<'_> {
         Ok(self.onwards(self.base(site)?))
     }
 
-    /// The positions of the batch: `[b, p, x] -> [b, t, x]`.
+    /// Restricts to the positions of the batch: `[b, p, x] -> [b, t, x]`.
     pub(super) fn onwards(&self, x: Tensor<3>) -> Tensor<3> {
         let [b, p, d] = x.dims();
         x.slice([0..b, self.start..p, 0..d])
     }
 
-    /// Whether a patch that enters before this half layer concerns the last position only.
+    /// Whether only the last position matters to patches that join before this half layer.
     pub(super) fn last_position_only(&self, stage: usize) -> bool {
         stage > 2 * (self.model.config.n_layers - 1)
     }
 
-    /// The positions that matter from this half layer on: `[b, t, x] -> [b, t, x]`, or `[b, 1, x]` if only the
-    /// last does.
+    /// Restricts to the positions that matter from this half layer on: `[b, t, x] -> [b, t, x]`, or
+    /// `[b, 1, x]` if only the last one does.
     pub(super) fn needed(&self, stage: usize, x: Tensor<3>) -> Tensor<3> {
         if self.last_position_only(stage) { at_ends(x, &self.ends) } else { x }
     }

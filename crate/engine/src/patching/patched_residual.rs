@@ -1,5 +1,5 @@
-//! What a patch does to the residual stream where it enters it. After that, every patch is the same: a residual
-//! stream to be carried to the end.
+//! The residual stream just after a patch has joined it. From there on all patches are the same work: a
+//! residual stream to be carried to the end.
 //!
 //! Shapes: `c` patches, `b` prompts, `p` positions, `t` of them from the batch's start, `h` heads, `e` head
 //! width, `m` neurons, `d` residual width.
@@ -17,23 +17,23 @@ use crate::model::forward::mix;
 use crate::model::span::causal_mask;
 use crate::site::{BlockSite, Site};
 
-/// Patches that differ in their head or neuron only.
+/// Patches with consecutive heads or neurons, and otherwise the same.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct PatchRange {
-    /// The first of them.
+    /// The patch with the smallest index.
     pub first: Patch,
-    /// How many there are; their indices follow each other.
+    /// Number of patches.
     pub count: usize,
 }
 
 impl PatchRange {
-    /// Their heads or neurons.
+    /// The heads or neurons.
     fn indices(&self) -> Range<usize> {
         let first = self.first.head_or_neuron.unwrap_or(0);
         first..first + self.count
     }
 
-    /// Gathers sorted patches into ranges.
+    /// Merges sorted patches into ranges.
     pub(super) fn gather(patches: impl Iterator<Item = Patch>) -> Vec<PatchRange> {
         let mut ranges: Vec<PatchRange> = Vec::new();
         for patch in patches {
@@ -52,7 +52,7 @@ impl PatchRange {
 }
 
 impl PatchBatch<'_> {
-    /// The patched residual streams of a range, before the half layer at which it enters: `[c, b, t, d]`, or
+    /// The patched residual streams of a range, before the half layer where it joins: `[c, b, t, d]`, or
     /// `[c, b, 1, d]` if only the last position matters from there on.
     pub(super) fn patched_residual(&self, range: &PatchRange) -> Result<Tensor<4>> {
         use BlockSite::*;
@@ -89,14 +89,14 @@ impl PatchBatch<'_> {
         }
     }
 
-    /// `x` with the first position of `other`: both `[b, t, d]`.
+    /// `x` with its first position replaced by that of `other`: both `[b, t, d]`.
     fn with_first(&self, x: Tensor<3>, other: Tensor<3>) -> Tensor<3> {
         let [b, _, d] = x.dims();
         let first = [0..b, 0..1, 0..d];
         x.slice_assign(first.clone(), other.slice(first))
     }
 
-    /// A change that is there at the patched position only; the batch starts there.
+    /// Zeroes a change everywhere but at the patched position, where the batch starts.
     fn only_patched(&self, patch: Patch, change: Tensor<3>) -> Tensor<3> {
         match patch.position {
             None => change,
@@ -104,7 +104,8 @@ impl PatchBatch<'_> {
         }
     }
 
-    /// What each head writes if its z changes: `[b, t, h e] -> [c, b, t, d]`.
+    /// What each head of the range writes to the residual stream for this change of z:
+    /// `[b, t, h e] -> [c, b, t, d]`.
     fn written_by_heads(&self, range: &PatchRange, change: Tensor<3>) -> Tensor<4> {
         let config = &self.model.config;
         let (e, d) = (config.d_head, config.d_model);
@@ -118,8 +119,8 @@ impl PatchBatch<'_> {
         change.matmul(weight).reshape([c, b, t, d])
     }
 
-    /// How much each neuron of a range changes, `[c, b t]` (`[c, b]` if only the last position matters), and what it
-    /// writes per unit of change, `[c, d]`.
+    /// How much each neuron of a range changes, `[c, b t]` (`[c, b]` if only the last position matters), and
+    /// its output weights, `[c, d]`.
     pub(super) fn neurons(&self, range: &PatchRange) -> Result<(Tensor<2>, Tensor<2>)> {
         let patch = range.first;
         let change = self.source::<3>(patch.at())? - self.base(patch.at())?; // [b, p, m]
@@ -133,14 +134,14 @@ impl PatchBatch<'_> {
         Ok((change, weight))
     }
 
-    /// How every head's z changes with the patch's kind of patch: `[b, t, h, e]`.
+    /// How the patch changes the z of every head: `[b, t, h, e]`.
     fn change_of_z(&self, patch: Patch) -> Result<Tensor<4>> {
         use BlockSite::*;
         let at = |site| Site::Block(patch.layer, site);
         let (s, p) = (self.start, self.positions);
-        // The positions at which the patched activation is replaced.
+        // The positions where the activation is replaced.
         let patched = patch.position.map_or(s..p, |position| position..position + 1);
-        // The positions at which a patched query or pattern changes z: for one position, that alone.
+        // The destinations whose z a patched query or pattern changes: the patched positions themselves.
         let destinations = patched.clone();
         let change = match patch.site {
             Z => rows(self.source(at(Z))? - self.base(at(Z))?, &destinations),
@@ -160,13 +161,13 @@ impl PatchBatch<'_> {
                 z - rows(self.base(at(Z))?, &destinations)
             }
             _ => {
-                // A key is looked at from every position after it.
+                // A key is attended to from every position after it.
                 let k = replace_rows(self.base(at(K))?, self.source(at(K))?, &patched); // [b, p, h, e]
                 let z = self.attended(rows(self.base(at(Q))?, &(s..p)), k, self.base(at(V))?, &(s..p));
                 return Ok(z - rows(self.base(at(Z))?, &(s..p)));
             }
         };
-        // Up to here only the patched destinations: the others stay as they were.
+        // So far only the patched destinations; z does not change at the others.
         let [b, n, h, e] = change.dims();
         if n == p - s {
             return Ok(change);
@@ -181,19 +182,19 @@ impl PatchBatch<'_> {
     }
 }
 
-/// Some positions of `[b, p, h, e]`.
+/// `[b, p, h, e]` at some positions.
 fn rows(x: Tensor<4>, positions: &Range<usize>) -> Tensor<4> {
     let [b, _, h, e] = x.dims();
     x.slice([0..b, positions.clone(), 0..h, 0..e])
 }
 
-/// Some destinations of `[b, h, p, p]`.
+/// `[b, h, p, p]` at some destinations.
 fn destination_rows(pattern: Tensor<4>, destinations: &Range<usize>) -> Tensor<4> {
     let [b, h, _, p] = pattern.dims();
     pattern.slice([0..b, 0..h, destinations.clone(), 0..p])
 }
 
-/// `x` with some positions of `other`, both `[b, p, h, e]`.
+/// `x` with some positions replaced by those of `other`, both `[b, p, h, e]`.
 fn replace_rows(x: Tensor<4>, other: Tensor<4>, positions: &Range<usize>) -> Tensor<4> {
     let [b, _, h, e] = x.dims();
     let range = [0..b, positions.clone(), 0..h, 0..e];

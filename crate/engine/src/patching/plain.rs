@@ -1,4 +1,4 @@
-//! The definition: one full forward pass per patch, with nothing saved.
+//! The definition of a patch: one full forward pass, with nothing skipped.
 
 use super::{Direction, Patch};
 use crate::error::Result;
@@ -8,7 +8,7 @@ use crate::model::{Hooks, Model, Replacement};
 use crate::readback;
 use crate::runs::{Readout, Run, Runs};
 
-/// What the patched run says after each prompt. `runs` must have recorded the patch's site.
+/// The patched run's final logits. `runs` must have recorded the patch's site.
 ///
 /// # Errors
 /// [`crate::Error::PatchUnfired`], [`crate::Error::Compute`].
@@ -17,7 +17,7 @@ pub async fn stats(model: &Model, runs: &Runs<'_>, direction: Direction, patch: 
     Ok(patched(model, base, source, &runs.readout, patch, &Vec::new()).await?.stats)
 }
 
-/// `base` run again with one activation of `source`, recording `sites`.
+/// Runs `base` again with one activation of `source`, recording `sites`.
 ///
 /// # Errors
 /// [`crate::Error::PatchUnfired`], [`crate::Error::Compute`].

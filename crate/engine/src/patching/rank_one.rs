@@ -1,9 +1,11 @@
-//! What the layer after a patched neuron reads, without the product of every patched stream with its weights.
+//! Queries, keys and values of the layer after a patched neuron, without multiplying every patched stream by
+//! its weights.
 //!
-//! A neuron changes the residual stream `s` at each position by a multiple `a` of its own row `w` of `W_out`. After
-//! the LayerNorm, whose scale follows from three inner products, queries, keys and values are
-//! `(s W + a (w W)) / scale + bias`: two products that all prompts, or all neurons, have in common, and two
-//! multiplications per number. Exact up to rounding, like the rest of the sweep.
+//! Patching a neuron changes the residual stream `s` at each position by a multiple `a` of the neuron's row
+//! `w` of `W_out`. After the LayerNorm, whose scale follows from three inner products, queries, keys and
+//! values are `(s W + a (w W)) / scale + bias`: one product `s W` that all neurons share, one product `w W`
+//! that all prompts share, and two multiplications per number. Exact up to rounding, like the rest of the
+//! sweep.
 //!
 //! Shapes: `c` neurons, `b` prompts, `t` positions, `d` residual width, `h` heads, `e` head width.
 
@@ -21,14 +23,14 @@ use crate::site::BlockSite;
 type Heads = (Tensor<4>, Tensor<4>, Tensor<4>);
 
 impl PatchRange {
-    /// Whether the layer after it can be read this way: it is one of neurons, and there is such a layer.
+    /// Whether the next layer can be computed this way: these are neurons, and there is a next layer.
     pub(super) fn is_rank_one(&self, layers: usize) -> bool {
         self.first.site == BlockSite::MlpPost && self.first.layer + 1 < layers
     }
 }
 
 impl PatchBatch<'_> {
-    /// Queries `[c b, n, h, e]`, keys and values `[c b, t, h, e]` of the layer after a range's.
+    /// Queries `[c b, n, h, e]`, keys and values `[c b, t, h, e]` of the layer after the range's.
     pub(super) fn rank_one(&self, range: &PatchRange, span: &Span) -> Result<Heads> {
         let config = &self.model.config;
         let (h, e, d, c) = (config.n_heads, config.d_head, config.d_model, range.count);
@@ -43,15 +45,15 @@ impl PatchBatch<'_> {
         flops::matmul(b * t, d, 3 * d);
         flops::matmul(c, d, 3 * d);
         flops::matmul(c, d, b * t);
-        let common = matmul(stream.clone(), qkv.weight.clone()); // [b t, 3 d]
-        let each = matmul(weight.clone(), qkv.weight.clone()); // [c, 3 d]
-        let crossed = matmul(weight.clone(), stream.clone().transpose()); // [c, b t]
-        let own = (stream.clone() * stream).sum_dim(1).transpose(); // [1, b t]
-        let added = (weight.clone() * weight).sum_dim(1); // [c, 1]
-        let squares = own + change.clone() * (crossed * 2.0 + change.clone() * added); // [c, b t]
+        let s_w = matmul(stream.clone(), qkv.weight.clone()); // [b t, 3 d]
+        let w_w = matmul(weight.clone(), qkv.weight.clone()); // [c, 3 d]
+        let w_dot_s = matmul(weight.clone(), stream.clone().transpose()); // [c, b t]
+        let s_sq = (stream.clone() * stream).sum_dim(1).transpose(); // [1, b t]
+        let w_sq = (weight.clone() * weight).sum_dim(1); // [c, 1]
+        let squares = s_sq + change.clone() * (w_dot_s * 2.0 + change.clone() * w_sq); // [c, b t]
         let inverse = (squares / d as f32 + config.eps).sqrt().recip(); // [c, b t]
 
-        let y = fused::rank_one(common, each, change * inverse.clone(), inverse, qkv.bias.clone());
+        let y = fused::rank_one(s_w, w_w, change * inverse.clone(), inverse, qkv.bias.clone());
         let y = y.reshape([c * b, t, 3 * d]); // [c b, t, 3 d]
         let part = |part: usize| y.clone().slice([0..c * b, 0..t, part * d..(part + 1) * d]); // [c b, t, d]
         let heads = |y: Tensor<3>| {

@@ -1,4 +1,4 @@
-//! Many patches, with nothing computed that a patch leaves as it was (see [`super`]).
+//! Many patches, recomputing only what a patch changes (see [`super`]).
 
 use burn::tensor::Tensor;
 use futures_util::FutureExt as _;
@@ -18,33 +18,33 @@ use crate::readback;
 use crate::runs::Runs;
 use crate::site::{BlockSite, Site};
 
-/// The most bytes of the largest activation of the chunks that run at the same time. Small enough that a chunk's layer
-/// takes well below a second on a processor, large enough that a GPU has something to do.
+/// Budget for the largest activation of the chunks that run at the same time, in bytes. Small enough that a
+/// layer of a chunk takes well below a second on a CPU, large enough to keep a GPU busy.
 pub const CHUNK_BYTES: usize = 16 << 20;
 
-/// Patches to be run on the same prompts.
+/// Patches to run on the same prompts.
 #[derive(Debug, Clone, Copy)]
 pub struct Sweep<'a> {
     /// The model.
     pub model: &'a Model,
-    /// The recorded runs; [`SweepSites`] says what they must have recorded.
+    /// The recorded runs; [`SweepSites`] selects what they must have recorded.
     pub runs: &'a Runs<'a>,
     /// Which of them is patched.
     pub direction: Direction,
     /// The patches.
     pub patches: &'a [Patch],
-    /// The most bytes of the largest activation of a chunk: [`CHUNK_BYTES`], or less in tests.
+    /// Budget for the largest activation of a chunk, in bytes: [`CHUNK_BYTES`], or less in tests.
     pub chunk_bytes: usize,
 }
 
-/// Patches, by index, that share a pass, and their batch.
+/// Patches, by index, that share a pass, and the batch they belong to.
 type Chunk<'l, 'c> = (&'l PatchBatch<'c>, &'l [usize]);
 
-/// Called after each chunk with all that has been computed and the patches that the chunk added, by index.
+/// Called after each chunk with all results so far and the patches that the chunk added, by index.
 pub type OnChunk<'a> = &'a mut dyn FnMut(&LogitStats, &[usize]);
 
 impl Sweep<'_> {
-    /// Runs every patch. What each patched run ends in is written into `stats`, a row for each patch, in the columns from
+    /// Runs every patch and writes its final logits into `stats`: a row per patch, in the columns from
     /// `first_prompt` on.
     ///
     /// # Errors
@@ -64,7 +64,7 @@ impl Sweep<'_> {
         let threads = threads::count(&self.model.device);
         let batches = patch_batches(self.model, self.runs, self.direction, self.patches);
 
-        // What changes nothing ends as the base run did, exactly.
+        // Patches without an effect end exactly as the base run did.
         let mut unchanged = vec![true; self.patches.len()];
         batches.iter().flat_map(|(_, members)| members).for_each(|&index| unchanged[index] = false);
         let idle: Vec<usize> = (0..self.patches.len()).filter(|&index| unchanged[index]).collect();
@@ -95,7 +95,7 @@ impl Sweep<'_> {
             }
             return Ok(());
         }
-        // What a chunk says is read back while the next is prepared, so that a GPU always has something to do.
+        // A chunk is read back while the next one is prepared, so that a GPU is never idle.
         let mut waiting: Option<(Chunk<'_, '_>, Tensor<2>)> = None;
         for next in chunks.iter().map(Some).chain([None]) {
             let prepare = async {
@@ -118,24 +118,24 @@ impl Sweep<'_> {
         Ok(())
     }
 
-    /// The numbers of each chunk, a thread for each. A single one asks at every half layer whether to go on; several
-    /// only in the end.
+    /// The numbers of each chunk, one thread per chunk. A single chunk checks for cancellation at every half
+    /// layer; several only at the end.
     async fn side_by_side(&self, chunks: &[Chunk<'_, '_>], work: &Work<'_>) -> Result<Vec<Vec<f32>>> {
         if let [(batch, chunk)] = *chunks {
             return Ok(vec![readback::read(self.chunk(batch, chunk, work).await?).await?]);
         }
         let run = |&(batch, chunk): &Chunk<'_, '_>| {
             let work = Work::new(&Quiet, "", ProgressUnit::Patches, chunk.len());
-            // On the processor nothing waits, so the future is ready at once.
+            // On the CPU nothing has to be waited for, so the future is ready at once.
             let numbers = async { readback::read(self.chunk(batch, chunk, &work).await?).await };
-            numbers
-                .now_or_never()
-                .unwrap_or_else(|| Err(Error::Compute("the processor kept a read waiting".to_owned())))
+            numbers.now_or_never().unwrap_or_else(|| {
+                Err(Error::Compute("a read from the CPU was not ready at once".to_owned()))
+            })
         };
         threads::map(chunks, run).into_iter().collect()
     }
 
-    /// Cuts the batches' patches into chunks that fit, if so many are worked on at the same time.
+    /// Cuts the batches' patches into chunks that fit the budget with this many threads.
     fn chunks<'l, 'c>(
         &self,
         batches: &'l [(PatchBatch<'c>, Vec<usize>)],
@@ -153,7 +153,7 @@ impl Sweep<'_> {
         chunks
     }
 
-    /// How many of these patches fit into one of the chunks that so many threads run: at least one.
+    /// How many of these patches fit into one chunk with this many threads: at least one.
     fn chunk_size(&self, batch: &PatchBatch<'_>, members: &[usize], threads: usize) -> usize {
         let config = &self.model.config;
         let widest = (3 * config.d_model).max(config.d_mlp).max(config.n_heads * batch.positions);
@@ -167,8 +167,8 @@ impl Sweep<'_> {
         members.iter().take_while(fits).count().max(1)
     }
 
-    /// Carries the patched residual streams of a chunk to the end. Each joins the others at the half layer at
-    /// which it enters. Returns the numbers of the readout, patch by patch: `[c b, 2 or 4]`.
+    /// Carries the patched residual streams of a chunk to the end. Each stream joins at its patch's half
+    /// layer. Returns the readout, patch by patch: `[c b, 2 or 4]`.
     async fn chunk(&self, batch: &PatchBatch<'_>, chunk: &[usize], work: &Work<'_>) -> Result<Tensor<2>> {
         let ranges = PatchRange::gather(chunk.iter().map(|&index| self.patches[index]));
         let mut entering = ranges.iter().peekable();
@@ -184,12 +184,12 @@ impl Sweep<'_> {
                 joined.push(stream.reshape([c * b, t, d]));
                 entered.push(range);
             }
-            // Neurons that travel alone, as they do in a sweep over a layer.
+            // One range of neurons alone, as in a sweep over a layer.
             let neurons = match (entered.as_slice(), joined.len()) {
                 ([range], 1) if range.is_rank_one(self.model.config.n_layers) => Some(*range),
                 _ => None,
             };
-            // The first range enters at the first stage, so there is always something to carry on.
+            // The first range joins at the first stage, so there is always a stream.
             let all = if joined.len() == 1 { joined.remove(0) } else { Tensor::cat(joined, 0) };
             streams = Some(match (stage / 2, stage % 2) {
                 _ if stage == end => all,
@@ -204,8 +204,9 @@ impl Sweep<'_> {
         Ok(batch.readout.of(self.model, normalized.reshape([rows, d])))
     }
 
-    /// One layer's attention, with the base run's keys and values to the left: `[c b, t, d] -> [c b, t, d]`, in
-    /// the last layer `[c b, 1, d]`. `neurons`: the range that the streams are, if they have just entered.
+    /// One layer's attention, with the base run's keys and values for earlier positions:
+    /// `[c b, t, d] -> [c b, t, d]`, in the last layer `[c b, 1, d]`. `neurons`: the range that `streams`
+    /// belong to, if it has just joined.
     fn attend(
         &self,
         batch: &PatchBatch<'_>,
@@ -240,7 +241,7 @@ impl Sweep<'_> {
     }
 }
 
-/// What runs must have recorded for a sweep over these sites.
+/// Selects what runs must have recorded for a sweep.
 #[derive(Debug, Clone)]
 pub struct SweepSites {
     sites: Vec<BlockSite>,

@@ -1,27 +1,28 @@
-//! Work side by side, natively on the processor: each thread does an item's work from end to end, so that what is not a
-//! product of matrices, which Flex does with one thread, is shared among them, too.
+//! Parallel work, natively on the CPU: each thread takes an item from start to end, so that work outside
+//! matrix products, for which Flex uses one thread, is parallel, too.
 //!
-//! Scoped threads and not a pool that steals: Flex's products wait for rayon's pool, and a thread that waits there would
-//! start another item and hold the memory of both.
+//! Scoped threads rather than a work-stealing pool: Flex's products wait for rayon's pool, and a thread
+//! waiting there would start another item and hold the memory of both.
 
 use burn::tensor::Device;
 
 #[cfg(not(target_family = "wasm"))]
 use crate::model::{flops, fused};
 
-/// How many items are worked on at the same time. A GPU has one queue, and a page's worker one thread.
+/// How many items run at the same time. A GPU has one queue, and a page's worker one thread.
 #[cfg(target_family = "wasm")]
 pub(super) fn count(_: &Device) -> usize {
     1
 }
 
-/// How many items are worked on at the same time. A GPU has one queue.
+/// How many items run at the same time. A GPU has one queue.
 #[cfg(not(target_family = "wasm"))]
 pub(super) fn count(device: &Device) -> usize {
     if fused::on_processor(device) { std::thread::available_parallelism().map_or(1, usize::from) } else { 1 }
 }
 
-/// The results of `work` on each item, one thread each. The calling thread counts their operations ([`flops`]).
+/// The results of `work` on each item, one thread per item. Their flops are added to the calling thread's
+/// ([`flops`]).
 #[cfg(not(target_family = "wasm"))]
 pub(super) fn map<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
     let counted = |item: &T| {

@@ -1,7 +1,8 @@
-//! A group's clean and corrupted prompts, run once each with everything recorded that an analysis works on.
+//! A group's clean and corrupted prompts, each run once, with the activations recorded that an analysis
+//! needs.
 //!
-//! Recorded activations stay on the device (TransformerLens's `run_with_cache`); what is read back are the few
-//! numbers of [`LogitStats`] per prompt.
+//! Recorded activations stay on the device (TransformerLens's `run_with_cache`); only the few numbers of
+//! [`LogitStats`] per prompt are read back.
 
 mod readout;
 
@@ -19,14 +20,14 @@ pub use readout::Readout;
 pub struct Run {
     /// The prompts.
     pub batch: Batch,
-    /// What was recorded.
+    /// The recorded activations.
     pub cache: ActivationCache,
-    /// What the model said after each prompt: one run.
+    /// The final logits after each prompt, as a single run.
     pub stats: LogitStats,
 }
 
 impl Run {
-    /// Runs prompts and reads back what they lead to.
+    /// Runs prompts, recording `sites`, and reads back their final logits.
     ///
     /// # Errors
     /// [`crate::Error::Compute`].
@@ -45,21 +46,21 @@ impl Run {
     }
 }
 
-/// The clean and the corrupted prompts of some cases, run.
+/// The clean and the corrupted runs of some cases.
 #[derive(Debug)]
 pub struct Runs<'a> {
     /// The cases.
     pub cases: &'a [PreparedCase],
-    /// The tokens asked for.
+    /// The tokens whose logits are read.
     pub readout: Readout,
-    /// The clean prompts.
+    /// The run of the clean prompts.
     pub clean: Run,
-    /// The corrupted prompts.
+    /// The run of the corrupted prompts.
     pub corrupted: Run,
 }
 
 impl<'a> Runs<'a> {
-    /// Runs both sides. With `vocabulary`, every token's logit takes part in the readout.
+    /// Runs both. With `vocabulary`, the readout includes log-sum-exp and rank.
     ///
     /// # Errors
     /// [`crate::Error::Compute`].
@@ -78,14 +79,15 @@ impl<'a> Runs<'a> {
     }
 }
 
-/// The most bytes of activations that are recorded at once.
+/// Budget for the activations that are recorded at once.
 const RECORDED_BYTES: usize = 256 << 20;
 
-/// Cuts a group into parts that can be recorded at once. Prompts do not depend on each other, so this changes
-/// no result.
+/// Splits a group into parts that can be recorded within the memory budget. Prompts are independent of each
+/// other, so this changes no result.
 pub fn parts<'a>(cases: &'a [PreparedCase], config: &Config) -> impl Iterator<Item = &'a [PreparedCase]> {
     let positions = cases.iter().map(|case| case.clean.len()).max().unwrap_or(1);
-    // Residual streams, heads and neurons of every layer; attention patterns; twice, clean and corrupted.
+    // Residual streams, heads and neurons of every layer, and attention patterns; twice, for clean and
+    // corrupted.
     let per_position = 8 * config.d_model + 2 * config.d_mlp + 2 * config.n_heads * positions;
     let bytes = 2 * 4 * config.n_layers * positions * per_position;
     cases.chunks((RECORDED_BYTES / bytes.max(1)).clamp(1, 64))

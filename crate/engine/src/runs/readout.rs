@@ -1,5 +1,5 @@
-//! What is asked of a run in the end: the logits of each prompt's answer and distractor, and if wanted where
-//! they stand in the whole vocabulary.
+//! What is read from a run's final logits: those of each prompt's answer and distractor and, if wanted,
+//! log-sum-exp and the answer's rank in the whole vocabulary.
 
 use burn::tensor::{Int, Tensor, TensorData};
 
@@ -7,45 +7,45 @@ use crate::metrics::LogitStats;
 use crate::model::Model;
 use crate::prompts::PreparedCase;
 
-/// The most bytes of logits that exist at once.
+/// Budget for logits that exist at the same time.
 const LOGIT_BYTES: usize = 32 << 20;
 
-/// The tokens asked for, on the device.
+/// The tokens whose logits are read, on the device.
 #[derive(Debug, Clone)]
 pub struct Readout {
     /// The answer and the distractor of each prompt.
     pairs: Vec<[u32; 2]>,
-    /// Where they stand in each block of the vocabulary, if the whole vocabulary takes part.
-    blocks: Option<Vec<Places>>,
+    /// Their columns in each block of the vocabulary. None if log-sum-exp and rank are not wanted.
+    blocks: Option<Vec<BlockColumns>>,
 }
 
-/// Where the tokens asked for stand in one block of the vocabulary.
+/// Columns of the tokens in one block of the vocabulary.
 #[derive(Debug, Clone)]
-struct Places {
-    /// Their columns, `[prompts, 2]`; those in other blocks are anywhere.
+struct BlockColumns {
+    /// Their columns, `[prompts, 2]`; arbitrary for tokens in other blocks.
     columns: Tensor<2, Int>,
-    /// 1 for those in this block, 0 for the others, `[prompts, 2]`.
+    /// 1 for tokens in this block, 0 for the others, `[prompts, 2]`.
     here: Tensor<2>,
 }
 
 impl Readout {
-    /// The answers and distractors of some cases.
+    /// Reads the answers and distractors of some cases.
     pub fn new(model: &Model, cases: &[PreparedCase], vocabulary: bool) -> Self {
         let pairs: Vec<[u32; 2]> = cases.iter().map(|case| [case.answer, case.distractor]).collect();
         let blocks = vocabulary.then(|| {
             let mut first = 0;
             let block_of = |block: &Tensor<2>| {
                 let [rows, _] = block.dims();
-                let places = Places::new(&pairs, first, rows, model);
+                let columns = BlockColumns::new(&pairs, first, rows, model);
                 first += rows;
-                places
+                columns
             };
             model.unembedding.vocab.blocks().iter().map(block_of).collect()
         });
         Self { pairs, blocks }
     }
 
-    /// Only these prompts, by index.
+    /// Restricted to these prompts, by index.
     #[must_use]
     pub fn only(&self, model: &Model, prompts: &[usize]) -> Self {
         let chosen =
@@ -53,9 +53,9 @@ impl Readout {
         Self {
             pairs: prompts.iter().map(|&prompt| self.pairs[prompt]).collect(),
             blocks: self.blocks.as_ref().map(|blocks| {
-                let only = |places: &Places| Places {
-                    columns: places.columns.clone().select(0, chosen.clone()),
-                    here: places.here.clone().select(0, chosen.clone()),
+                let only = |block: &BlockColumns| BlockColumns {
+                    columns: block.columns.clone().select(0, chosen.clone()),
+                    here: block.here.clone().select(0, chosen.clone()),
                 };
                 blocks.iter().map(only).collect()
             }),
@@ -72,8 +72,8 @@ impl Readout {
         if self.blocks.is_some() { 4 } else { 2 }
     }
 
-    /// From the final LayerNorm's output to the numbers of [`LogitStats`]: `normalized [n, d] -> [n, 2 or 4]`.
-    /// The prompts repeat until there is one for each row.
+    /// From the final LayerNorm's output to the numbers of [`LogitStats`]:
+    /// `normalized [n, d] -> [n, 2 or 4]`. With more rows than prompts the prompts are cycled.
     pub fn of(&self, model: &Model, normalized: Tensor<2>) -> Tensor<2> {
         let Some(blocks) = &self.blocks else {
             let ids: Vec<Vec<u32>> = self.pairs.iter().map(|pair| pair.to_vec()).collect();
@@ -81,7 +81,7 @@ impl Readout {
         };
         let [n, d] = normalized.dims();
         let rows = LOGIT_BYTES / (4 * model.config.d_vocab);
-        // Whole repetitions of the prompts, so that every piece begins with the first of them.
+        // Whole cycles of the prompts, so that every piece starts with the first one.
         let rows = (rows / self.pairs.len()).max(1) * self.pairs.len();
         let piece = |start: usize| {
             let end = (start + rows).min(n);
@@ -90,7 +90,7 @@ impl Readout {
         Tensor::cat((0..n).step_by(rows).map(piece).collect(), 0) // [n, 4]
     }
 
-    /// The numbers of [`Self::of`], read back, of one run.
+    /// Unpacks the numbers of [`Self::of`] for one run.
     pub fn stats(&self, numbers: &[f32]) -> LogitStats {
         let mut stats = LogitStats::new(1, self.pairs.len(), self.blocks.is_some());
         for (prompt, numbers) in numbers.chunks_exact(self.width()).enumerate() {
@@ -100,8 +100,8 @@ impl Readout {
     }
 }
 
-impl Places {
-    /// In the block of `rows` tokens that begins with token `first`.
+impl BlockColumns {
+    /// For the block of `rows` tokens that starts at token `first`.
     fn new(pairs: &[[u32; 2]], first: usize, rows: usize, model: &Model) -> Self {
         let ids = || pairs.iter().flatten().map(|&id| (id as usize).wrapping_sub(first));
         let columns: Vec<i32> = ids().map(|place| if place < rows { place as i32 } else { 0 }).collect();
@@ -112,7 +112,7 @@ impl Places {
         }
     }
 
-    /// The logits asked for among this block's, 0 for those in other blocks: `logits [n, block] -> [n, 2]`.
+    /// The requested logits that are in this block, 0 for the others: `logits [n, block] -> [n, 2]`.
     fn logits(&self, logits: Tensor<2>) -> Tensor<2> {
         let [n, _] = logits.dims();
         let [prompts, two] = self.columns.dims();
@@ -123,12 +123,12 @@ impl Places {
     }
 }
 
-/// Logit of answer and distractor, log-sum-exp of all logits, and how many tokens are likelier than the answer:
-/// `normalized [n, d] -> [n, 4]`. The answer's logit is taken from among the others, so that it is never above
-/// itself by rounding.
-fn whole(model: &Model, normalized: Tensor<2>, blocks: &[Places]) -> Tensor<2> {
+/// Logits of answer and distractor, log-sum-exp of all logits, and the number of tokens likelier than the
+/// answer: `normalized [n, d] -> [n, 4]`. The answer's logit is taken from the same product as the others, so
+/// that rounding cannot rank it below itself.
+fn whole(model: &Model, normalized: Tensor<2>, blocks: &[BlockColumns]) -> Tensor<2> {
     let logits = model.unembedding.logits(normalized); // [n, block] each
-    let asked = logits.iter().zip(blocks).map(|(block, places)| places.logits(block.clone()));
+    let asked = logits.iter().zip(blocks).map(|(block, columns)| columns.logits(block.clone()));
     let Some(asked) = asked.reduce(|sum, block| sum + block) else { unreachable!("a vocabulary has tokens") };
     let [n, two] = asked.dims();
     let answer = asked.clone().slice([0..n, 0..1]); // [n, 1]

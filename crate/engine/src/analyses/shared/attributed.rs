@@ -1,4 +1,4 @@
-//! Attribution for every group: run the clean prompts, project, gather.
+//! Attribution for every group: run the clean prompts and project onto the logit difference.
 
 use burn::tensor::Tensor;
 
@@ -16,24 +16,23 @@ use crate::prompts::Problem;
 use crate::readback;
 use crate::runs::{Readout, Run, parts};
 
-/// What the Python cells of attributions need first.
+/// Python that the cells of attributions need to run first.
 pub(in crate::analyses) const PYTHON: &str = include_str!("../../../data/transformer-lens/attribution.py");
 
-/// What is going on while attributions are computed.
+/// Progress label while attributions are computed.
 const STAGE: &str = "Running the prompts";
 
 /// A group with its attributions.
 #[derive(Debug)]
 pub(in crate::analyses) struct Attributed {
-    /// The group.
     pub group: PreparedGroup,
-    /// For each cell one number per prompt.
+    /// Per cell, a number for each prompt.
     pub numbers: PerPrompt,
     /// The logit difference after each clean prompt.
     pub logit_differences: Vec<f64>,
 }
 
-/// What an attribution computes of a run: `[cells, prompts]`.
+/// What an attribution computes from a run: `[cells, prompts]`.
 pub(in crate::analyses) type Projection<'a> = &'a dyn Fn(&DirectLogitAttribution<'_>) -> Result<Tensor<2>>;
 
 /// Runs every group's clean prompts and projects them.
@@ -78,7 +77,7 @@ pub(in crate::analyses) async fn of_group(
 }
 
 impl Attributed {
-    /// The mean over the prompts for each cell.
+    /// The mean over prompts, per cell.
     pub(in crate::analyses) fn means(&self) -> Vec<f64> {
         (0..self.numbers.rows()).map(|cell| mean(self.numbers.row(cell))).collect()
     }
@@ -132,7 +131,7 @@ pub(in crate::analyses) fn layer_axis(layers: &[usize]) -> Axis {
     }
 }
 
-/// An axis that counts heads or neurons of a layer.
-pub(in crate::analyses) fn unit_axis(counts: AxisKind, label: &str, count: usize) -> Axis {
+/// An axis of the heads or neurons of a layer.
+pub(in crate::analyses) fn index_axis(counts: AxisKind, label: &str, count: usize) -> Axis {
     Axis { label: label.to_owned(), counts, ticks: (0..count).map(|i| i.to_string()).collect() }
 }

@@ -1,4 +1,4 @@
-//! Settings that name groups, prompts, heads and neurons, and what is wrong with those that name nothing.
+//! Settings that name groups, prompts, heads and neurons, with errors for those that name nothing.
 
 use crate::analyses::Job;
 use crate::analyses::settings::{Spec, text};
@@ -7,11 +7,11 @@ use crate::model::Config;
 use crate::names::{Head, Neuron, layers, words};
 use crate::prompts::{PreparedCase, PreparedGroup, prompt_fault};
 
-/// The text that a figure of one text shows; [`prompt`] reads it.
+/// The setting of an analysis of a single text; [`prompt`] reads it.
 pub(in crate::analyses) const PROMPT: Spec =
     text("").described("The text; empty for the experiment's first prompt.");
 
-/// A refused setting.
+/// The error for a setting that is refused.
 pub(in crate::analyses) fn refused(name: &str, message: String) -> Error {
     Error::Setting { name: name.to_owned(), message }
 }
@@ -36,8 +36,8 @@ pub(in crate::analyses) fn groups(text: &str, prepared: Vec<PreparedGroup>) -> R
     Ok(prepared.into_iter().filter(|group| wanted.contains(&group.group)).collect())
 }
 
-/// The cases of a group that a setting names: `first`, `all`, or numbers, which count all prompts of the group as
-/// typed.
+/// The cases of a group that a setting names: `first`, `all`, or numbers, which index all prompts of the
+/// group as typed.
 pub(in crate::analyses) fn prompts<'g>(
     text: &str,
     group: &'g PreparedGroup,
@@ -57,7 +57,8 @@ pub(in crate::analyses) fn prompts<'g>(
         refused(
             "prompt",
             format!(
-                "{text:?} names no prompts of group {} that can be run. Write `first`, `all`, or some of: {}.",
+                "{text:?} names no prompts of group {} that can be run. Write `first`, `all`, or some of: \
+                 {}.",
                 group.group,
                 known.join(", ")
             ),
@@ -105,7 +106,7 @@ pub(in crate::analyses) fn neuron(text: &str, config: &Config) -> Result<Neuron>
     })
 }
 
-/// The text that the setting `name` gives, or else the experiment's first prompt, as token ids.
+/// The text that the setting `name` gives, or else the experiment's first prompt, with its token ids.
 pub(in crate::analyses) fn prompt(job: &Job<'_>, name: &str, given: &str) -> Result<(String, Vec<u32>)> {
     let first = || Some(job.experiment.groups.first()?.pairs.first()?.clean.as_str());
     let text = if given.is_empty() { first().unwrap_or_default() } else { given };

@@ -6,12 +6,12 @@ use crate::place::Place;
 use crate::prompts::Problem;
 use crate::prompts::{PreparedCase, PreparedGroup, prepare};
 
-/// The groups that can be run at all, and the faults of the others.
+/// The groups that can be run, and all problems.
 pub(in crate::analyses) fn usable(job: &Job<'_>) -> Result<(Vec<PreparedGroup>, Vec<Problem>)> {
     prepare(job.experiment, job.tokenizer, job.model.config.n_ctx)
 }
 
-/// Leaves out groups whose prompts have different numbers of tokens: a map of positions has no meaning for them.
+/// Leaves out groups whose prompts differ in length: a map over positions is meaningless for them.
 pub(in crate::analyses) fn of_one_length(
     groups: Vec<PreparedGroup>,
     problems: &mut Vec<Problem>,
@@ -26,16 +26,17 @@ pub(in crate::analyses) fn of_one_length(
             &group,
             "different-lengths",
             format!(
-                "The prompts of this group have {shortest} to {longest} tokens, so one position does not mean the \
-                 same in all of them. Use prompts of one length, or put each length into a group of its own."
+                "The prompts of this group have {shortest} to {longest} tokens, so one position does not \
+                 mean the same in all of them. Use prompts of one length, or put each length into a group of \
+                 its own."
             ),
         ));
     }
     even
 }
 
-/// Leaves out groups in which nothing can be patched, and points out pairs of which clean and corrupted are the
-/// same.
+/// Leaves out groups in which clean and corrupted never differ, and reports single pairs in which they do
+/// not.
 pub(in crate::analyses) fn that_differ(
     groups: Vec<PreparedGroup>,
     problems: &mut Vec<Problem>,
@@ -47,7 +48,8 @@ pub(in crate::analyses) fn that_differ(
             problems.push(at_group(
                 &group,
                 "nothing-differs",
-                "The clean and the corrupted prompts are the same, so there is nothing to patch. Change one side."
+                "The clean and the corrupted prompts are the same, so there is nothing to patch. Change one \
+                 side."
                     .to_owned(),
             ));
             continue;

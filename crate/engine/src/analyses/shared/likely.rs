@@ -7,7 +7,7 @@ use crate::metrics::{log_sum_exp, rank, top_k};
 use crate::model::Batch;
 use crate::readback::Reads;
 
-/// The logits of every token after the first prompt of a batch, from `ln_final.hook_normalized`.
+/// The logits of all tokens after the first prompt of a batch, from `ln_final.hook_normalized`.
 pub(in crate::analyses) async fn last_logits(
     job: &Job<'_>,
     normalized: burn::tensor::Tensor<3>,
@@ -18,7 +18,7 @@ pub(in crate::analyses) async fn last_logits(
     Ok(blocks.into_iter().fold(Reads::default(), Reads::with).fetch().await?.concat())
 }
 
-/// The `k` likeliest tokens, and the marked ones wherever they stand.
+/// The `k` likeliest tokens, plus the marked ones wherever they rank.
 pub(in crate::analyses) fn table(
     job: &Job<'_>,
     k: usize,

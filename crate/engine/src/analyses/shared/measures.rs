@@ -1,5 +1,5 @@
-//! From what patched runs say to what a patching map shows. Every measure follows from the same outcomes, so
-//! that another can be chosen without running again.
+//! From the final logits of patched runs to the measures of a patching map. Every measure follows from the
+//! same logits, so that the page can switch between them without running again.
 
 use std::ops::Range;
 
@@ -8,13 +8,13 @@ use crate::figures::{Measure, Quantity};
 use crate::metrics::{LogitStats, PerPrompt, mean};
 use crate::patching::Direction;
 
-/// Means of the clean and the corrupted logit differences that lie closer than this have no share of their
-/// distance: 1e-4 of f32 noise in a logit would already be 1 % of it.
+/// If the mean clean and corrupted logit differences are closer than this, nothing is normalised: 1e-4 of f32
+/// noise in a logit would already be 1 % of the distance.
 pub(in crate::analyses) const SMALLEST_EFFECT: f64 = 0.01;
 
-/// What a patching map can show.
+/// A measure of a patching map.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum MeasureKind {
     Normalized,
     LogitDifference,
     Probability,
@@ -22,15 +22,15 @@ enum Kind {
     Rank,
 }
 
-impl Kind {
-    /// Those that need the answer's logits only, then those that need the whole vocabulary.
-    fn all(vocabulary: bool) -> &'static [Kind] {
-        use Kind::*;
+impl MeasureKind {
+    /// Those that need only the logits of answer and distractor, then those that need the whole vocabulary.
+    fn all(vocabulary: bool) -> &'static [MeasureKind] {
+        use MeasureKind::*;
         let all = &[Normalized, LogitDifference, Probability, LogProbability, Rank];
         if vocabulary { all } else { &all[..2] }
     }
 
-    /// The number of a run and prompt. Where it needs the whole vocabulary, the readout had it.
+    /// The number for one run and prompt. If it needs the whole vocabulary, the readout included it.
     fn of(self, stats: &LogitStats, run: usize, prompt: usize) -> f64 {
         let answer = stats.answer.row(run)[prompt];
         let vocabulary = |number: fn(f64, f64, f64) -> f64| {
@@ -39,19 +39,19 @@ impl Kind {
             })
         };
         match self {
-            Kind::Normalized | Kind::LogitDifference => stats.logit_difference(run, prompt),
-            Kind::Probability => vocabulary(|answer, norm, _| (answer - norm).exp()),
-            Kind::LogProbability => vocabulary(|answer, norm, _| answer - norm),
-            Kind::Rank => vocabulary(|_, _, rank| rank),
+            MeasureKind::Normalized | MeasureKind::LogitDifference => stats.logit_difference(run, prompt),
+            MeasureKind::Probability => vocabulary(|answer, norm, _| (answer - norm).exp()),
+            MeasureKind::LogProbability => vocabulary(|answer, norm, _| answer - norm),
+            MeasureKind::Rank => vocabulary(|_, _, rank| rank),
         }
     }
 }
 
-/// The measures of a patching map, the one shown first at the front.
+/// The measures of a patching map, the default one first.
 pub(in crate::analyses) fn measures(direction: Direction, vocabulary: bool) -> Vec<Measure> {
-    let measure = |kind: &Kind| {
+    let measure = |kind: &MeasureKind| {
         let (name, label, quantity, range, middle) = match kind {
-            Kind::Normalized => (
+            MeasureKind::Normalized => (
                 "normalized",
                 match direction {
                     Direction::Denoise => "share of the logit difference restored",
@@ -61,54 +61,55 @@ pub(in crate::analyses) fn measures(direction: Direction, vocabulary: bool) -> V
                 Some([-1.0, 1.0]),
                 Some(0.0),
             ),
-            Kind::LogitDifference => {
+            MeasureKind::LogitDifference => {
                 ("logit-diff", "logit difference", Quantity::LogitDifference, None, Some(0.0))
             }
-            Kind::Probability => {
+            MeasureKind::Probability => {
                 ("probability", "probability of the answer", Quantity::Probability, Some([0.0, 1.0]), None)
             }
-            Kind::LogProbability => {
+            MeasureKind::LogProbability => {
                 ("log-probability", "log-probability of the answer", Quantity::LogProbability, None, None)
             }
-            Kind::Rank => ("rank", "rank of the answer", Quantity::Count, None, None),
+            MeasureKind::Rank => ("rank", "rank of the answer", Quantity::Count, None, None),
         };
         Measure { name: name.to_owned(), label: label.to_owned(), quantity, range, middle }
     };
-    Kind::all(vocabulary).iter().map(measure).collect()
+    MeasureKind::all(vocabulary).iter().map(measure).collect()
 }
 
-/// A group's unpatched runs, of the prompts that have been run so far.
+/// A group's unpatched runs, for the prompts that have been run so far.
 #[derive(Debug, Clone)]
 pub(in crate::analyses) struct Unpatched {
     /// The clean prompts: one run.
     pub clean: LogitStats,
     /// The corrupted prompts: one run.
     pub corrupted: LogitStats,
-    /// How many prompts have been run.
+    /// How many prompts have been run so far.
     pub prompts: usize,
 }
 
 impl Unpatched {
-    /// Room for a group of this many prompts.
+    /// For a group of this many prompts, none of them run yet.
     pub(in crate::analyses) fn new(prompts: usize, vocabulary: bool) -> Self {
         let room = || LogitStats::new(1, prompts, vocabulary);
         Self { clean: room(), corrupted: room(), prompts: 0 }
     }
 
-    /// Mean logit differences, clean and corrupted.
+    /// The mean logit differences, clean and corrupted.
     pub(in crate::analyses) fn means(&self) -> [f64; 2] {
-        let average = |stats| mean(&self.each(Kind::LogitDifference, stats, 0));
+        let average = |stats| mean(&self.each(MeasureKind::LogitDifference, stats, 0));
         [average(&self.clean), average(&self.corrupted)]
     }
 
-    /// Whether there is a difference that patches can have a share of.
+    /// Whether clean and corrupted differ enough to normalise by the distance.
     pub(in crate::analyses) fn has_effect(&self) -> bool {
         let [clean, corrupted] = self.means();
         (clean - corrupted).abs() >= SMALLEST_EFFECT
     }
 
-    /// The numbers of patches, a range of the rows of `stats`, in each measure that has a meaning for the group, with the
-    /// measure's index. Patches that were not run on every prompt so far are NaN there.
+    /// The index and the numbers of each measure, for the patches in a range of rows of `stats`. Measures
+    /// without a meaning for the group are left out. Patches that have not been run on every prompt so far
+    /// are NaN.
     pub(in crate::analyses) fn numbers(
         &self,
         direction: Direction,
@@ -118,17 +119,17 @@ impl Unpatched {
         let [clean, corrupted] = self.means();
         let effect = clean - corrupted;
         let base = match direction {
-            Direction::Denoise => self.each(Kind::LogitDifference, &self.corrupted, 0),
-            Direction::Noise => self.each(Kind::LogitDifference, &self.clean, 0),
+            Direction::Denoise => self.each(MeasureKind::LogitDifference, &self.corrupted, 0),
+            Direction::Noise => self.each(MeasureKind::LogitDifference, &self.clean, 0),
         };
-        let kinds = Kind::all(stats.vocabulary.is_some()).iter().enumerate();
-        let meaningful = kinds.filter(|(_, kind)| **kind != Kind::Normalized || self.has_effect());
-        let numbers = |(measure, &kind): (usize, &Kind)| {
-            // Normalised: what changed, as a share of the distance between the groups' means, so that the mean over
-            // prompts is the notebook's normalised mean.
+        let kinds = MeasureKind::all(stats.vocabulary.is_some()).iter().enumerate();
+        let meaningful = kinds.filter(|(_, kind)| **kind != MeasureKind::Normalized || self.has_effect());
+        let numbers = |(measure, &kind): (usize, &MeasureKind)| {
+            // Normalised: the change as a share of the distance between the groups' means, so that the mean
+            // over prompts is the notebook's normalised mean.
             let shown = |stats: &LogitStats, run: usize| -> Vec<f64> {
                 let mut numbers = self.each(kind, stats, run);
-                if kind == Kind::Normalized {
+                if kind == MeasureKind::Normalized {
                     numbers
                         .iter_mut()
                         .zip(&base)
@@ -147,8 +148,8 @@ impl Unpatched {
         meaningful.map(numbers).collect()
     }
 
-    /// The numbers of a run, one for each prompt that has been run.
-    fn each(&self, kind: Kind, stats: &LogitStats, run: usize) -> Vec<f64> {
+    /// The numbers of a run, one per prompt run so far.
+    fn each(&self, kind: MeasureKind, stats: &LogitStats, run: usize) -> Vec<f64> {
         (0..self.prompts).map(|prompt| kind.of(stats, run, prompt)).collect()
     }
 }
@@ -157,7 +158,7 @@ impl Unpatched {
 mod tests {
     use super::*;
 
-    /// Runs of prompts that end in these logit differences, a run for each row.
+    /// Runs with these logit differences, one run per row.
     fn stats(rows: &[&[f64]]) -> LogitStats {
         let mut stats = LogitStats::new(rows.len(), rows[0].len(), false);
         for (run, row) in rows.iter().enumerate() {

@@ -1,4 +1,4 @@
-//! What several analyses have in common.
+//! What several analyses share.
 
 pub(super) mod attributed;
 pub(super) mod choices;

@@ -1,8 +1,8 @@
-//! Patching maps for every group: which patches a map has, and from what they end in to the figure.
+//! Patching maps for every group: which patches a map consists of, and how their logits become a figure.
 
 use std::ops::Range;
 
-use super::attributed::{layer_axis, unit_axis};
+use super::attributed::{index_axis, layer_axis};
 use super::groups::{at_group, of_one_length, that_differ, usable};
 use super::measures::{Unpatched, measures};
 use crate::analyses::Job;
@@ -19,15 +19,15 @@ use crate::runs::{Runs, parts};
 use crate::site::BlockSite;
 use crate::tokens::Token;
 
-/// What the Python cells of patching need first.
+/// Python that the cells of patching need to run first.
 pub(in crate::analyses) const PYTHON: &str = include_str!("../../../data/transformer-lens/patching.py");
 
-/// Which way to patch.
+/// The setting that picks denoising or noising.
 pub(in crate::analyses) const DIRECTION: Spec = choice::<Direction>("denoise").described(
     "denoise: clean activations into the corrupted run; noise: corrupted ones into the clean run.",
 );
 
-/// Whether the whole vocabulary takes part.
+/// The setting that adds the measures for which the whole vocabulary is unembedded.
 pub(in crate::analyses) const fn probabilities(default: bool) -> Spec {
     flag(default).described(
         "Also give the answer's probability, log-probability and rank. They need every token's logit.",
@@ -37,13 +37,13 @@ pub(in crate::analyses) const fn probabilities(default: bool) -> Spec {
 /// How patches are run.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::analyses) struct Options {
-    /// Which way.
+    /// Denoising or noising.
     pub direction: Direction,
-    /// Whether the whole vocabulary takes part.
+    /// Whether to read log-sum-exp and rank, for which the whole vocabulary is unembedded.
     pub probabilities: bool,
 }
 
-/// What the columns of a map are; rows are layers, or with `HeadsByPosition` heads.
+/// What the columns of a map are. Rows are layers, or heads for `HeadsByPosition`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::analyses) enum Columns {
     /// One position at a time.
@@ -56,22 +56,18 @@ pub(in crate::analyses) enum Columns {
     Neurons,
 }
 
-/// A map to be made.
+/// A patching map to compute.
 #[derive(Debug, Clone)]
-pub(in crate::analyses) struct Plan {
-    /// Its heading.
+pub(in crate::analyses) struct PatchingMap {
     pub title: String,
-    /// How to read it.
     pub note: String,
-    /// What is patched.
     pub site: BlockSite,
-    /// What is patched at a time.
+    /// What one patch covers.
     pub columns: Columns,
-    /// In which layers.
     pub layers: Vec<usize>,
 }
 
-impl Plan {
+impl PatchingMap {
     fn needs_one_length(&self) -> bool {
         matches!(self.columns, Columns::Positions | Columns::HeadsByPosition)
     }
@@ -85,9 +81,9 @@ impl Plan {
                     .map(|p| Patch { site, layer, head_or_neuron: None, position: Some(p) })
                     .collect(),
                 Columns::Heads | Columns::Neurons => {
-                    let units = if self.columns == Columns::Heads { config.n_heads } else { config.d_mlp };
-                    (0..units)
-                        .map(|unit| Patch { site, layer, head_or_neuron: Some(unit), position: None })
+                    let count = if self.columns == Columns::Heads { config.n_heads } else { config.d_mlp };
+                    (0..count)
+                        .map(|index| Patch { site, layer, head_or_neuron: Some(index), position: None })
                         .collect()
                 }
                 Columns::HeadsByPosition => (0..config.n_heads)
@@ -105,7 +101,7 @@ impl Plan {
         self.layers.iter().flat_map(|&layer| row(layer)).collect()
     }
 
-    /// The map without panels.
+    /// The map's grid, without panels.
     fn empty(&self, job: &Job<'_>, options: Options) -> Grid {
         let config = &job.model.config;
         let positions = || Axis {
@@ -115,9 +111,9 @@ impl Plan {
         };
         let (rows, columns) = match self.columns {
             Columns::Positions => (layer_axis(&self.layers), positions()),
-            Columns::Heads => (layer_axis(&self.layers), unit_axis(AxisKind::Head, "Head", config.n_heads)),
+            Columns::Heads => (layer_axis(&self.layers), index_axis(AxisKind::Head, "Head", config.n_heads)),
             Columns::Neurons => {
-                (layer_axis(&self.layers), unit_axis(AxisKind::Neuron, "Neuron", config.d_mlp))
+                (layer_axis(&self.layers), index_axis(AxisKind::Neuron, "Neuron", config.d_mlp))
             }
             Columns::HeadsByPosition => {
                 let name = |layer, head| Head { layer, head }.to_string();
@@ -156,84 +152,85 @@ impl Plan {
     }
 }
 
-/// Makes the maps, one panel for each group that can have one, all of a group's maps in one sweep.
+/// Computes the maps: one panel per usable group, all maps of a group in one sweep.
 pub(in crate::analyses) async fn sweep(
     job: &Job<'_>,
-    plans: &[Plan],
+    maps: &[PatchingMap],
     options: Options,
 ) -> Result<(Vec<Grid>, Vec<Problem>)> {
     let (groups, mut problems) = usable(job)?;
     let mut groups = that_differ(groups, &mut problems);
-    if plans.iter().any(Plan::needs_one_length) {
+    if maps.iter().any(PatchingMap::needs_one_length) {
         groups = of_one_length(groups, &mut problems);
     }
-    let of_map = |plan: &Plan, group: &PreparedGroup| plan.patches(job, group.cases[0].clean.len()).len();
+    let of_map =
+        |map: &PatchingMap, group: &PreparedGroup| map.patches(job, group.cases[0].clean.len()).len();
     let patches = |group: &PreparedGroup| {
-        let patches: usize = plans.iter().map(|plan| of_map(plan, group)).sum();
+        let patches: usize = maps.iter().map(|map| of_map(map, group)).sum();
         patches * parts(&group.cases, &job.model.config).count()
     };
     let total = groups.iter().map(patches).sum();
     let mut work = Work::new(job.viewer, "Patching", ProgressUnit::Patches, total);
     work.done(0).await?;
 
-    let mut grids: Vec<Grid> = plans.iter().map(|plan| plan.empty(job, options)).collect();
+    let mut grids: Vec<Grid> = maps.iter().map(|map| map.empty(job, options)).collect();
     for group in &groups {
-        let mut maps = Maps::new(job, plans, group, options);
-        maps.run(&grids, &mut work).await?;
-        if !maps.unpatched.has_effect() {
-            let [clean, corrupted] = maps.unpatched.means();
+        let mut group_maps = GroupMaps::new(job, maps, group, options);
+        group_maps.run(&grids, &mut work).await?;
+        if !group_maps.unpatched.has_effect() {
+            let [clean, corrupted] = group_maps.unpatched.means();
             problems.push(at_group(
                 group,
                 "no-effect",
                 format!(
                     "The mean logit differences of the clean ({clean:.4}) and the corrupted prompts \
-                     ({corrupted:.4}) are too close to tell what share a patch has: logit differences are shown as \
-                     they are. Does this model do the task on these prompts?"
+                     ({corrupted:.4}) are too close to tell what share a patch has: logit differences are \
+                     shown as they are. Does this model do the task on these prompts?"
                 ),
             ));
         }
         for (index, grid) in grids.iter_mut().enumerate() {
-            let panel = maps.panel(index, &work).await?;
+            let panel = group_maps.panel(index, &work).await?;
             grid.panels.push(panel);
         }
     }
     Ok((grids, problems))
 }
 
-/// One group's maps in the making.
-struct Maps<'a> {
+/// One group's maps while they are being computed.
+struct GroupMaps<'a> {
     job: &'a Job<'a>,
-    plans: &'a [Plan],
+    maps: &'a [PatchingMap],
     group: &'a PreparedGroup,
     options: Options,
     /// The patches of all maps, one map after the other.
     patches: Vec<Patch>,
-    /// Each map's patches.
+    /// Each map's range of `patches`.
     ranges: Vec<Range<usize>>,
-    /// What each patched run ends in.
+    /// The final logits of each patched run.
     stats: LogitStats,
     unpatched: Unpatched,
 }
 
-impl<'a> Maps<'a> {
-    fn new(job: &'a Job<'a>, plans: &'a [Plan], group: &'a PreparedGroup, options: Options) -> Self {
+impl<'a> GroupMaps<'a> {
+    fn new(job: &'a Job<'a>, maps: &'a [PatchingMap], group: &'a PreparedGroup, options: Options) -> Self {
         let mut patches = Vec::new();
         let mut ranges = Vec::new();
-        for plan in plans {
+        for map in maps {
             let first = patches.len();
-            patches.extend(plan.patches(job, group.cases[0].clean.len()));
+            patches.extend(map.patches(job, group.cases[0].clean.len()));
             ranges.push(first..patches.len());
         }
         let prompts = group.cases.len();
         let stats = LogitStats::new(patches.len(), prompts, options.probabilities);
         let unpatched = Unpatched::new(prompts, options.probabilities);
-        Self { job, plans, group, options, patches, ranges, stats, unpatched }
+        Self { job, maps, group, options, patches, ranges, stats, unpatched }
     }
 
-    /// Runs all patches. `grids` have the panels of the groups before.
+    /// Runs all patches. `grids` hold the panels of earlier groups, for previews.
     async fn run(&mut self, grids: &[Grid], work: &mut Work<'_>) -> Result<()> {
         let (job, model, options) = (self.job, self.job.model, self.options);
-        let sites: Vec<BlockSite> = self.plans.iter().map(|plan| plan.site).collect();
+        let sites: Vec<BlockSite> = self.maps.iter().map(|map| map.site).collect();
         let sites = SweepSites::new(&sites, &model.config);
         for cases in parts(&self.group.cases, &model.config) {
             let runs = Runs::record(model, cases, options.probabilities, &sites).await?;
@@ -248,20 +245,20 @@ impl<'a> Maps<'a> {
                 patches: &self.patches,
                 chunk_bytes: CHUNK_BYTES,
             };
-            let Self { plans, group, ranges, unpatched, .. } = &*self;
-            let (plans, group, ranges, unpatched) = (*plans, *group, ranges.clone(), unpatched.clone());
+            let Self { maps, group, ranges, unpatched, .. } = &*self;
+            let (maps, group, ranges, unpatched) = (*maps, *group, ranges.clone(), unpatched.clone());
             let mut show = |stats: &LogitStats, chunk: &[usize]| {
                 if !job.viewer.wants_preview() {
                     return;
                 }
-                for (index, (plan, grid)) in plans.iter().zip(grids).enumerate() {
+                for (index, (map, grid)) in maps.iter().zip(grids).enumerate() {
                     let range = &ranges[index];
                     if chunk.iter().any(|patch| range.contains(patch)) {
                         let numbers = unpatched.numbers(options.direction, stats, range.clone());
                         let values = numbers.iter().map(|(measure, numbers)| numbers.means(*measure));
                         let mut grid = grid.clone();
-                        grid.panels.push(plan.panel(job, group, values.collect()));
-                        job.viewer.preview(index, &plan.part(grid));
+                        grid.panels.push(map.panel(job, group, values.collect()));
+                        job.viewer.preview(index, &map.part(grid));
                     }
                 }
             };
@@ -277,11 +274,11 @@ impl<'a> Maps<'a> {
         for (measure, numbers) in self.unpatched.numbers(self.options.direction, &self.stats, range) {
             values.push(numbers.summarise(measure, work).await?);
         }
-        Ok(self.plans[index].panel(self.job, self.group, values))
+        Ok(self.maps[index].panel(self.job, self.group, values))
     }
 }
 
-/// Labels of positions, as the notebook has them: `{token}_{position}`.
+/// Position labels as in the notebook: `{token}_{position}`.
 pub(in crate::analyses) fn ticks(job: &Job<'_>, ids: &[u32]) -> Vec<String> {
     let label = |(position, token): (usize, Token)| format!("{}_{position}", token.text);
     job.tokenizer.tokens(ids).into_iter().enumerate().map(label).collect()

@@ -1,8 +1,8 @@
-//! The cells with the largest numbers, as a table.
+//! The largest and the smallest cells of a map, as a table.
 
 use crate::figures::{Cell, Column, Grid, Panel, Quantity, Row, Table, Values};
 
-/// A table for each panel: the `k` largest and the `k` smallest numbers in the measure shown first.
+/// For each panel, a table of the `k` largest and the `k` smallest numbers in the default measure.
 pub(in crate::analyses) fn tables(
     grid: &Grid,
     what: &str,
@@ -27,7 +27,7 @@ fn table(
     let number = |cell: usize| values.mean[cell].unwrap_or(f64::NAN);
     let mut order: Vec<usize> = (0..values.mean.len()).collect();
     order.sort_by(|&a, &b| number(b).total_cmp(&number(a)));
-    // Of few cells each once, not again among the smallest.
+    // If there are few cells, each is listed only once.
     let largest = order.iter().take(k);
     let smallest = order.iter().skip(order.len().saturating_sub(k).max(k));
     let bound = |ends: &[f64], cell: usize| ends.get(cell).map_or(Cell::Empty, |&end| Cell::Number(end));
