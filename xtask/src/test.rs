@@ -27,10 +27,7 @@ fn all(paths: &Paths, full: bool, steps: &mut Steps) -> Result<()> {
         setup::for_testing(paths)?;
         cargo_cache::claim_native(paths)
     })?;
-    steps.run("formatting", || {
-        paths.cargo(["fmt", "--all", "--check"]).run().context("Run: cargo fmt --all")?;
-        Ok(())
-    })?;
+    steps.run("formatting", || formatting(paths))?;
     steps.run("clippy", || cargo("clippy", &["--all-targets", "--", "--deny", "warnings"]))?;
     steps.run("generated types", || types::check(paths))?;
     steps.run("native tests", || cargo("test", &[]))?;
@@ -50,6 +47,23 @@ fn all(paths: &Paths, full: bool, steps: &mut Steps) -> Result<()> {
     steps.run("memory", || browser::bench(paths, &paths.results.join("bench"), "load", |node| node))?;
     // Every state is reached, and there is something to look at after each run.
     steps.run("pictures", || pictures(paths))
+}
+
+/// Checks the formatting. `cargo fmt` follows `mod` items, and those of the analyses stand inside a macro.
+fn formatting(paths: &Paths) -> Result<()> {
+    paths.cargo(["fmt", "--all", "--check"]).run().context("Run: cargo fmt --all")?;
+    let mut words = vec!["--check".into(), "--edition".into(), "2024".into()];
+    for file in fs::read_dir(paths.root.join("crate/engine/src/analyses"))? {
+        let file = file?.path();
+        if file.extension().is_some_and(|extension| extension == "rs") {
+            words.push(file.into_os_string());
+        }
+    }
+    paths
+        .command("rustfmt", words)
+        .run()
+        .context("Run: rustfmt --edition 2024 crate/engine/src/analyses/*.rs")?;
+    Ok(())
 }
 
 /// Takes pictures of every state of the page, for a person to look at.
