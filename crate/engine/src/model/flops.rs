@@ -16,6 +16,7 @@ pub(crate) fn matmul(rows: usize, inner: usize, columns: usize) {
 }
 
 /// Counts what another thread has counted.
+#[cfg(not(target_family = "wasm"))]
 pub(crate) fn add(operations: u64) {
     OPERATIONS.set(OPERATIONS.get() + operations);
 }
