@@ -162,3 +162,57 @@ impl<S: Source> Checkpoint<S> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+    use std::future::Future;
+    use std::pin::pin;
+    use std::task::{Context, Poll, Waker};
+
+    use super::*;
+
+    /// A file of 20 GB that is all zeros behind its header.
+    struct Vast {
+        head: Vec<u8>,
+        read: RefCell<Vec<Range<u64>>>,
+    }
+
+    impl Source for &Vast {
+        fn name(&self) -> &str {
+            "vast"
+        }
+
+        fn len(&self) -> Option<u64> {
+            Some(self.head.len() as u64 + 20_000_000_012)
+        }
+
+        async fn read(&self, range: Range<u64>) -> Result<Vec<u8>> {
+            self.read.borrow_mut().push(range.clone());
+            let byte = |at: u64| self.head.get(at as usize).copied().unwrap_or(0);
+            Ok(range.map(byte).collect())
+        }
+    }
+
+    fn now<T>(future: impl Future<Output = T>) -> T {
+        match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(output) => output,
+            Poll::Pending => unreachable!("nothing here waits"),
+        }
+    }
+
+    #[test]
+    fn tensors_beyond_four_gigabytes_are_read_where_they_are() {
+        let json = br#"{"a":{"dtype":"F32","shape":[5000000000],"data_offsets":[0,20000000000]},
+            "b":{"dtype":"F16","shape":[2,3],"data_offsets":[20000000000,20000000012]}}"#;
+        let mut head = (json.len() as u64).to_le_bytes().to_vec();
+        head.extend_from_slice(json);
+        let file = Vast { head, read: RefCell::default() };
+        let checkpoint = now(Checkpoint::open(&file)).expect("a good file");
+        let planned = checkpoint.plan(&[("b".to_owned(), vec![2, 3])]);
+        assert_eq!(planned.expect("it is there"), 12);
+        assert_eq!(now(checkpoint.read("b", 2, 4)).expect("its numbers"), [0.0; 4]);
+        let data = 8 + json.len() as u64 + 20_000_000_000;
+        assert_eq!(file.read.borrow().last(), Some(&(data + 4..data + 12)));
+    }
+}

@@ -57,6 +57,7 @@ impl Download {
     pub(crate) async fn file(record: Record, context: Rc<Context>, half: bool) -> Self {
         let known = Record::find(&context.storage, &record.weights).await;
         let mut file = RemoteFile::new(record.weights.clone(), known.and_then(|known| known.version));
+        context.cancel.resumed().await;
         if file.version().is_some()
             && let Err(FetchError::Fatal(Error::SourceChanged(_))) = file.revalidate(&context).await
         {

@@ -239,6 +239,7 @@ impl Parts {
             None => {
                 storage.put(&key, &bytes).await;
                 if self.unused_halves.get()
+                    && storage.closed().is_none()
                     && let Some(half_key) = self.key(part, Encoding::Half)
                 {
                     storage.delete(&half_key).await;
