@@ -3,7 +3,7 @@
 use std::any::TypeId;
 use std::collections::HashSet;
 
-use patchlab::analyses::AnalysisInfo;
+use patchlab::analyses::Analysis;
 use patchlab::device::DevicePreference;
 use patchlab::figures::Report;
 use patchlab::host::Progress;
@@ -23,7 +23,7 @@ pub(crate) fn declarations() -> String {
     };
     declarations.visit::<Experiment>();
     declarations.visit::<Preset>();
-    declarations.visit::<AnalysisInfo>();
+    declarations.visit::<Analysis>();
     declarations.visit::<Request>();
     declarations.visit::<NotebookRequest>();
     declarations.visit::<Report>();

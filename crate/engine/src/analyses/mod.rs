@@ -72,7 +72,8 @@ trait Analyse: Declared + 'static {
 }
 
 /// An entry of the catalogue.
-#[derive(Debug)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(rename = "AnalysisInfo"))]
 pub struct Analysis {
     /// Name in requests and on the command line.
     pub name: &'static str,
@@ -83,7 +84,9 @@ pub struct Analysis {
     /// The settings, in the order of the form.
     pub settings: &'static [Setting],
     /// The notebook cell that repeats it with TransformerLens. None: it has none and is left out.
+    #[serde(skip)]
     pub python: Option<PythonCell>,
+    #[serde(skip)]
     run: for<'a> fn(Map<String, Value>, &'a Job<'a>) -> Running<'a>,
 }
 
@@ -129,31 +132,6 @@ pub(crate) struct Findings {
     pub(crate) parts: Vec<Part>,
     /// What could not be computed, and why.
     pub(crate) problems: Vec<Problem>,
-}
-
-/// A catalogue entry as data.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
-pub struct AnalysisInfo {
-    /// Name in requests and on the command line.
-    pub name: &'static str,
-    /// Title on the page.
-    pub title: &'static str,
-    /// What it shows and how to read it, in a sentence or two.
-    pub description: &'static str,
-    /// The settings, in the order of the form.
-    pub settings: &'static [Setting],
-}
-
-/// The catalogue, as data.
-pub fn catalogue() -> Vec<AnalysisInfo> {
-    let info = |&Analysis { name, title, description, settings, .. }: &Analysis| AnalysisInfo {
-        name,
-        title,
-        description,
-        settings,
-    };
-    ALL.iter().map(info).collect()
 }
 
 impl Analysis {
