@@ -27,7 +27,7 @@ macro_rules! catalogue {
         $(mod $module;)+
 
         /// Every analysis, in the order of the page.
-        pub const ALL: &[Analysis] = &[$(Analysis::of::<$module::Settings>()),+];
+        pub static ALL: &[Analysis] = &[$(Analysis::of::<$module::Settings>()),+];
     };
 }
 
