@@ -390,28 +390,3 @@ fn identities_hold() {
     let session = open(&config, weights, DevicePreference::Cpu).expect("a good model");
     all_checks_pass("demo", &session, &experiment);
 }
-
-/// The loss of a text's last token is what `test-prompt` says of it after the rest, which agrees with TransformerLens.
-#[test]
-fn losses_are_minus_the_log_probabilities_of_the_tokens() {
-    let fixture = Fixture::read("tiny-b");
-    let session = fixture.session(DevicePreference::Cpu);
-    let (prompt, answer) = ("We're helping our friend when they", "'re");
-    // Longer than what is read back at once.
-    let prompt = format!("{}{prompt}", "again and ".repeat(14));
-    let losses = report(
-        &session,
-        &fixture.experiment,
-        "token-loss",
-        &json!({ "prompt": format!("{prompt}{answer}") }),
-    );
-    let Part::TokenValues(figure) = &losses.parts[0] else { panic!("coloured tokens") };
-    let row = &figure.rows[0];
-    assert!(row.values.len() > 32 && row.values.len() == row.tokens.len(), "{}", row.values.len());
-    let alone =
-        report(&session, &fixture.experiment, "test-prompt", &json!({ "prompt": prompt, "answer": answer }));
-    let Part::Table(table) = &alone.parts[1] else { panic!("a table") };
-    let own = table.rows.iter().find(|row| row.mark == Some(Mark::Answer)).expect("the answer's row");
-    let Cell::Number(log_probability) = own.cells[4] else { panic!("a number") };
-    assert_close("loss", &row.values[row.values.len() - 1..], &[-log_probability], 1e-4);
-}
