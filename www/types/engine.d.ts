@@ -9,9 +9,30 @@ export type Experiment = {
  */
 groups: Array<Group>, 
 /**
- * Whether `<|endoftext|>` is put before every prompt, TransformerLens's `prepend_bos`.
+ * Whether to prepend `<|endoftext|>` to every prompt (TransformerLens's `prepend_bos`).
  */
 prepend_bos?: boolean, };
+
+/**
+ * A prompt, its corrupted counterpart, and the two next tokens that are compared.
+ */
+export type Pair = { 
+/**
+ * The prompt that `answer` continues correctly.
+ */
+clean: string, 
+/**
+ * The prompt that `distractor` continues correctly; it must have as many tokens as `clean`.
+ */
+corrupted: string, 
+/**
+ * The right next token, exactly as typed: no space is ever added.
+ */
+answer: string, 
+/**
+ * The next token it is compared with, exactly as typed.
+ */
+distractor: string, };
 
 /**
  * Prompt pairs that share a hypothesis, e.g. the notebook's "'re they".
@@ -31,54 +52,11 @@ symmetric?: boolean,
 pairs: Array<Pair>, };
 
 /**
- * A prompt, its corrupted twin, and the two next tokens that are compared.
- */
-export type Pair = { 
-/**
- * The prompt on which the model should say `answer`.
- */
-clean: string, 
-/**
- * The prompt on which it should not: as many tokens as `clean`.
- */
-corrupted: string, 
-/**
- * The right next token, exactly as typed: no space is ever added.
- */
-answer: string, 
-/**
- * The next token it is compared with, exactly as typed.
- */
-distractor: string, };
-
-/**
- * A text field of a pair.
- */
-export type Field = "clean" | "corrupted" | "answer" | "distractor";
-
-/**
- * Where in an experiment something stands. Groups and pairs count from 0.
- */
-export type Place = { 
-/**
- * The group.
- */
-group: number, 
-/**
- * The pair within the group; none: the group as a whole.
- */
-pair: number | null, 
-/**
- * The field of the pair; none: the pair as a whole.
- */
-field: Field | null, };
-
-/**
  * An experiment that comes with Patchlab.
  */
 export type Preset = { 
 /**
- * Its name in a menu.
+ * Name in the menu.
  */
 name: string, 
 /**
@@ -86,58 +64,58 @@ name: string,
  */
 note: string, 
 /**
- * The document.
+ * The experiment document.
  */
 experiment: Experiment, };
 
 /**
- * An entry of the catalogue, as data.
+ * An entry of the catalogue.
  */
 export type AnalysisInfo = { 
 /**
- * [`Analysis::name`].
+ * Name in requests and on the command line.
  */
 name: string, 
 /**
- * [`Analysis::title`].
+ * Title on the page.
  */
 title: string, 
 /**
- * [`Analysis::description`].
+ * What it shows and how to read it, in a sentence or two.
  */
 description: string, 
 /**
- * [`Analysis::settings`].
+ * The settings, in the order of the form.
  */
 settings: Array<Setting>, };
 
 /**
- * Something the user can set.
+ * A setting of an analysis.
  */
 export type Setting = { 
 /**
- * Its name in requests and on the command line.
+ * Name in requests and on the command line.
  */
 name: string, 
 /**
- * What it means.
+ * The description that users read.
  */
 description: string, 
 /**
- * What it may be.
+ * Allowed values and the default.
  */
-range: Range, };
+range: SettingRange, };
 
 /**
- * What a setting may be.
+ * Allowed values of a setting and its default.
  */
-export type Range = { "kind": "text", 
+export type SettingRange = { "kind": "text", 
 /**
- * What it is if left out.
+ * The default.
  */
 default: string, } | { "kind": "count", 
 /**
- * What it is if left out.
+ * The default.
  */
 default: number, 
 /**
@@ -149,20 +127,20 @@ min: number,
  */
 max: number, } | { "kind": "choice", 
 /**
- * What it is if left out: the first is not always the default.
+ * The default; not necessarily the first option.
  */
 default: string, 
 /**
- * What it may be.
+ * The allowed words.
  */
 options: Array<string>, } | { "kind": "flag", 
 /**
- * What it is if left out.
+ * The default.
  */
 default: boolean, };
 
 /**
- * One analysis of one experiment: carries all its inputs.
+ * A request to run one analysis on one experiment. It carries all its inputs.
  */
 export type Request = { 
 /**
@@ -174,12 +152,12 @@ analysis: string,
  */
 experiment: Experiment, 
 /**
- * The analysis's settings; those left out have their defaults.
+ * Settings; missing ones take their defaults.
  */
 settings?: Record<string, string | number | boolean>, };
 
 /**
- * What a notebook is to repeat.
+ * What the notebook should repeat.
  */
 export type NotebookRequest = { 
 /**
@@ -187,7 +165,7 @@ export type NotebookRequest = {
  */
 model: string, 
 /**
- * Where its tokenizer is, likewise.
+ * The tokenizer, likewise.
  */
 tokenizer: string, 
 /**
@@ -195,7 +173,7 @@ tokenizer: string,
  */
 experiment: Experiment, 
 /**
- * The analyses, in order; those that have no cell in Python are named in the notebook and left out.
+ * The analyses, in order. Those without a Python cell are listed in the notebook as left out.
  */
 analyses: Array<NotebookAnalysis>, };
 
@@ -204,11 +182,11 @@ analyses: Array<NotebookAnalysis>, };
  */
 export type NotebookAnalysis = { 
 /**
- * Its name in the catalogue.
+ * Name in the catalogue.
  */
 name: string, 
 /**
- * Its settings; those left out have their defaults.
+ * Settings; missing ones take their defaults.
  */
 settings?: Record<string, string | number | boolean>, };
 
@@ -217,11 +195,11 @@ settings?: Record<string, string | number | boolean>, };
  */
 export type Report = { 
 /**
- * The analysis's name in the catalogue.
+ * Name of the analysis in the catalogue.
  */
 analysis: string, 
 /**
- * A heading.
+ * Title of the analysis.
  */
 title: string, 
 /**
@@ -237,172 +215,16 @@ device: string,
  */
 parts: Array<Part>, 
 /**
- * What could not be computed, and why. The rest of the report stands.
+ * What could not be computed, and why. The rest of the report is valid.
  */
 problems: Array<Problem>, };
-
-/**
- * One figure.
- */
-export type Part = { "kind": "table" } & Table | { "kind": "dots" } & Dots | { "kind": "tokens" } & TokenRows | { "kind": "heat" } & Grid | { "kind": "line" } & Grid | { "kind": "scatter" } & Scatter | { "kind": "attention" } & Attention | { "kind": "text-lens" } & TextLens | { "kind": "token-values" } & TokenValues;
-
-/**
- * A figure of a report that is still being made.
- */
-export type Preview = { 
-/**
- * Which of the report's parts it will be.
- */
-index: number, 
-/**
- * The part as far as it has come.
- */
-part: Part, };
-
-/**
- * A table with typed columns.
- */
-export type Table = { 
-/**
- * A heading.
- */
-title: string, 
-/**
- * One sentence on how to read it, or nothing.
- */
-note: string | null, 
-/**
- * The columns, from left to right.
- */
-columns: Array<Column>, 
-/**
- * The rows, from top to bottom; each has one cell per column.
- */
-rows: Array<Row>, };
-
-/**
- * A column of a [`Table`].
- */
-export type Column = { 
-/**
- * Its heading.
- */
-name: string, 
-/**
- * What its cells are, which decides how they are drawn.
- */
-quantity: Quantity, };
-
-/**
- * What a number or a text stands for.
- */
-export type Quantity = "text" | "token" | "count" | "logit" | "logit-difference" | "probability" | "log-probability" | "share" | "attention" | "score" | "activation" | "error";
-
-/**
- * A row of a [`Table`].
- */
-export type Row = { 
-/**
- * One cell per column.
- */
-cells: Array<Cell>, 
-/**
- * Why the row stands out, or nothing.
- */
-mark: Mark | null, };
-
-/**
- * Why a row stands out.
- */
-export type Mark = "answer" | "distractor" | "mean" | "passed" | "failed";
-
-/**
- * A cell of a [`Table`].
- */
-export type Cell = number | string | Token | null;
-
-/**
- * A token as shown: its id in the vocabulary and its text.
- */
-export type Token = { 
-/**
- * The id.
- */
-id: number, 
-/**
- * The text, spaces included; bytes that are no UTF-8 on their own appear as U+FFFD.
- */
-text: string, };
-
-/**
- * One dot per prompt and the mean, per group, on one axis.
- */
-export type Dots = { 
-/**
- * A heading.
- */
-title: string, 
-/**
- * One sentence on how to read it, or nothing.
- */
-note: string | null, 
-/**
- * The axis's label.
- */
-axis: string, 
-/**
- * What the values are.
- */
-quantity: Quantity, 
-/**
- * The groups, from top to bottom.
- */
-series: Array<DotSeries>, };
-
-/**
- * The dots of one group.
- */
-export type DotSeries = { 
-/**
- * The group's name.
- */
-name: string, 
-/**
- * The group's index in the experiment.
- */
-group: number, 
-/**
- * One point per prompt.
- */
-points: Array<Dot>, 
-/**
- * The mean over the prompts.
- */
-mean: number, 
-/**
- * The mean's 95 % bootstrap interval; none for a single prompt.
- */
-interval: [number, number] | null, };
-
-/**
- * The value of one prompt.
- */
-export type Dot = { 
-/**
- * The prompt.
- */
-label: string, 
-/**
- * Its value, in the [`Dots::quantity`].
- */
-value: number, };
 
 /**
  * Prompts as rows of tokens.
  */
 export type TokenRows = { 
 /**
- * A heading.
+ * Title of the figure.
  */
 title: string, 
 /**
@@ -424,157 +246,217 @@ label: string,
 tokens: Array<Token>, };
 
 /**
- * A number for each row and column, in one panel per group, all on one scale.
+ * A token for display.
  */
-export type Grid = { 
+export type Token = { 
 /**
- * A heading.
+ * Index in the vocabulary.
+ */
+id: number, 
+/**
+ * The text, spaces included; bytes that are not valid UTF-8 on their own appear as U+FFFD.
+ */
+text: string, };
+
+/**
+ * Attention of some heads on some prompts.
+ */
+export type Attention = { 
+/**
+ * Title of the figure.
  */
 title: string, 
 /**
- * One sentence on how to read it, or nothing.
+ * How to read it, in one sentence; null if there is nothing to say.
  */
 note: string | null, 
 /**
- * The hook point within a layer that a cell is about, as TransformerLens names it, if it is about one.
- */
-site: string | null, 
-/**
- * What the rows are, from top to bottom.
- */
-rows: Axis, 
-/**
- * What the columns are, from left to right.
- */
-columns: Axis, 
-/**
- * What the numbers can be, the one shown first at the front. All follow from the same runs.
- */
-measures: Array<Measure>, 
-/**
- * The groups, and differences between them.
- */
-panels: Array<Panel>, };
-
-/**
- * An axis of a [`Grid`].
- */
-export type Axis = { 
-/**
- * What stands beside it.
- */
-label: string, 
-/**
- * What it counts.
- */
-counts: AxisKind, 
-/**
- * A label for each row or column. Layers, heads and neurons are labelled by their numbers.
- */
-ticks: Array<string>, };
-
-/**
- * What an [`Axis`] counts.
- */
-export type AxisKind = "layer" | "head" | "layer-head" | "neuron" | "position" | "component" | "other";
-
-/**
- * What the numbers of a [`Grid`] can be.
- */
-export type Measure = { 
-/**
- * A short stable name: `normalized`, `logit-diff`, ...
- */
-name: string, 
-/**
- * What stands beside the colour scale.
- */
-label: string, 
-/**
- * What the numbers are.
+ * Attention weights, or the scores before the softmax.
  */
 quantity: Quantity, 
 /**
- * The ends of the scale; none: the largest magnitude, or for a measure without a middle the extremes.
+ * The prompts.
  */
-range: [number, number] | null, 
-/**
- * The number in the middle of a scale of two colours; none: a scale of one colour.
- */
-middle: number | null, };
+prompts: Array<AttentionPrompt>, };
 
 /**
- * One group's numbers, or the difference between two groups'.
+ * Attention of some heads on one prompt.
  */
-export type Panel = { 
+export type AttentionPrompt = { 
 /**
- * The group's name, or the names of both.
- */
-name: string, 
-/**
- * The group's index in the experiment.
+ * Index of the group in the experiment.
  */
 group: number, 
 /**
- * The group that was subtracted, if this is a difference.
+ * Index of the prompt among those of its group, as typed.
  */
-minus: number | null, 
+prompt: number, 
 /**
- * The columns' labels, where each group has its own.
+ * The group's name and the prompt.
  */
-ticks: Array<string> | null, 
+label: string, 
 /**
- * The prompts, in the order of [`Values::prompts`]. A difference has none.
+ * The prompt's tokens.
  */
-prompts: Array<string>, 
+tokens: Array<Token>, 
 /**
- * The numbers, by measure. A measure that has no meaning for this group is missing.
+ * The heads, in the order shown.
  */
-values: Array<Values>, };
+heads: Array<AttentionHead>, };
 
 /**
- * A [`Panel`]'s numbers in one measure.
+ * Attention of one head on one prompt.
  */
-export type Values = { 
+export type AttentionHead = { 
 /**
- * The measure, as an index into [`Grid::measures`].
+ * `L7H11`.
  */
-measure: number, 
+name: string, 
 /**
- * The mean over the prompts for each cell, row by row; null: not computed yet.
+ * Layer, from 0.
  */
-mean: Array<number | null>, 
+layer: number, 
 /**
- * The lower ends of the means' 95 % bootstrap intervals; empty for a single prompt.
+ * Index within the layer, from 0.
  */
-low: Array<number>, 
+head: number, 
 /**
- * The upper ends.
+ * Mean contribution to the group's logit difference, if heads were chosen by it.
  */
-high: Array<number>, 
+attribution: number | null, 
 /**
- * For each prompt its number in each cell, row by row.
+ * For each destination position, the numbers of the source positions up to and including itself.
  */
-prompts: Array<Array<number>>, 
-/**
- * The mean over the unpatched clean prompts, where the measure has one.
- */
-clean: number | null, 
-/**
- * The mean over the unpatched corrupted prompts, where the measure has one.
- */
-corrupted: number | null, };
+rows: Array<Array<number>>, };
 
 /**
- * Points with names, coloured by layer, in one panel per group, all on one scale.
+ * The kind of a value, which decides how it is formatted and drawn.
  */
-export type Scatter = { 
+export type Quantity = "text" | "token" | "count" | "logit" | "logit-difference" | "probability" | "log-probability" | "share" | "attention" | "score" | "activation" | "error";
+
 /**
- * A heading.
+ * One dot per prompt, and the mean, for each group, on a common axis.
+ */
+export type Dots = { 
+/**
+ * Title of the figure.
  */
 title: string, 
 /**
- * One sentence on how to read it, or nothing.
+ * How to read it, in one sentence; null if there is nothing to say.
+ */
+note: string | null, 
+/**
+ * The axis's label.
+ */
+axis: string, 
+/**
+ * The kind of the values.
+ */
+quantity: Quantity, 
+/**
+ * The groups, from top to bottom.
+ */
+series: Array<DotSeries>, };
+
+/**
+ * The value of one prompt.
+ */
+export type Dot = { 
+/**
+ * Text of the prompt.
+ */
+label: string, 
+/**
+ * Value, in [`Dots::quantity`].
+ */
+value: number, };
+
+/**
+ * The dots of one group.
+ */
+export type DotSeries = { 
+/**
+ * The group's name.
+ */
+name: string, 
+/**
+ * Index of the group in the experiment.
+ */
+group: number, 
+/**
+ * One point per prompt.
+ */
+points: Array<Dot>, 
+/**
+ * Mean over the prompts.
+ */
+mean: number, 
+/**
+ * 95 % bootstrap interval of the mean; null for a single prompt.
+ */
+interval: [number, number] | null, };
+
+/**
+ * Texts whose tokens are coloured by a number, as in Neuroscope.
+ */
+export type TokenValues = { 
+/**
+ * Title of the figure.
+ */
+title: string, 
+/**
+ * How to read it, in one sentence; null if there is nothing to say.
+ */
+note: string | null, 
+/**
+ * The kind of the numbers.
+ */
+quantity: Quantity, 
+/**
+ * The values drawn without colour and in full colour.
+ */
+range: [number, number], 
+/**
+ * The texts.
+ */
+rows: Array<ValuedRow>, };
+
+/**
+ * A text with a number per token.
+ */
+export type ValuedRow = { 
+/**
+ * Label of the text.
+ */
+label: string, 
+/**
+ * Its tokens.
+ */
+tokens: Array<Token>, 
+/**
+ * One number per token.
+ */
+values: Array<number>, 
+/**
+ * The smallest number.
+ */
+min: number, 
+/**
+ * The largest number.
+ */
+max: number, };
+
+/**
+ * Named points, coloured by layer, in one panel per group, all on a common scale.
+ */
+export type Scatter = { 
+/**
+ * Title of the figure.
+ */
+title: string, 
+/**
+ * How to read it, in one sentence; null if there is nothing to say.
  */
 note: string | null, 
 /**
@@ -586,11 +468,11 @@ x: ScatterAxis,
  */
 y: ScatterAxis, 
 /**
- * What the numbers can be; the one shown first at the front.
+ * The measures to choose from, the default one first.
  */
 measures: Array<Measure>, 
 /**
- * Each point's name: `L7H11`.
+ * The name of each point: `L7H11`.
  */
 names: Array<string>, 
 /**
@@ -603,13 +485,29 @@ layers: Array<number>,
 panels: Array<ScatterPanel>, };
 
 /**
- * An axis of a [`Scatter`].
+ * A quantity that a [`Grid`] or scatter plot can show.
  */
-export type ScatterAxis = { 
+export type Measure = { 
 /**
- * What stands beside it.
+ * Stable, machine-readable name: `normalized`, `logit-diff`, ...
  */
-label: string, };
+name: string, 
+/**
+ * Label of the colour scale.
+ */
+label: string, 
+/**
+ * The kind of the numbers.
+ */
+quantity: Quantity, 
+/**
+ * The ends of the scale; null for the largest magnitude or, without a middle, the extremes.
+ */
+range: [number, number] | null, 
+/**
+ * The middle of a diverging colour scale; null for a sequential one.
+ */
+middle: number | null, };
 
 /**
  * One group's points.
@@ -620,7 +518,7 @@ export type ScatterPanel = {
  */
 name: string, 
 /**
- * The group's index in the experiment; for a comparison of groups, the one on the vertical axis.
+ * Index of the group in the experiment; for a comparison of groups, the one on the vertical axis.
  */
 group: number, 
 /**
@@ -646,86 +544,198 @@ x: Array<number>,
 y: Array<number>, };
 
 /**
- * Attention of some heads on some prompts.
+ * An axis of a [`Scatter`].
  */
-export type Attention = { 
+export type ScatterAxis = { 
 /**
- * A heading.
+ * The axis's label.
+ */
+label: string, };
+
+/**
+ * A table with typed columns.
+ */
+export type Table = { 
+/**
+ * Title of the figure.
  */
 title: string, 
 /**
- * One sentence on how to read it, or nothing.
+ * How to read it, in one sentence; null if there is nothing to say.
  */
 note: string | null, 
 /**
- * Attention weights, or the scores before the softmax.
+ * The columns, from left to right.
  */
-quantity: Quantity, 
+columns: Array<Column>, 
 /**
- * The prompts.
+ * The rows, from top to bottom; each has one cell per column.
  */
-prompts: Array<AttentionPrompt>, };
+rows: Array<Row>, };
 
 /**
- * Attention of some heads on one prompt.
+ * A row of a [`Table`].
  */
-export type AttentionPrompt = { 
+export type Row = { 
 /**
- * The group's index in the experiment.
+ * One cell per column.
  */
-group: number, 
+cells: Array<Cell>, 
 /**
- * The prompt's index among those of its group, as typed.
+ * Why the row stands out; null if it does not.
  */
-prompt: number, 
-/**
- * The group's name and the prompt.
- */
-label: string, 
-/**
- * The prompt's tokens.
- */
-tokens: Array<Token>, 
-/**
- * The heads, in the order shown.
- */
-heads: Array<AttentionHead>, };
+mark: Mark | null, };
 
 /**
- * Attention of one head on one prompt.
+ * Why a row stands out.
  */
-export type AttentionHead = { 
+export type Mark = "answer" | "distractor" | "mean" | "passed" | "failed";
+
 /**
- * `L7H11`.
+ * A cell of a [`Table`].
+ */
+export type Cell = number | string | Token | null;
+
+/**
+ * A column of a [`Table`].
+ */
+export type Column = { 
+/**
+ * The column's heading.
  */
 name: string, 
 /**
- * Its layer.
+ * The kind of its values, which decides how they are drawn.
  */
-layer: number, 
+quantity: Quantity, };
+
 /**
- * Its index in the layer.
+ * A number for each row and column, in one panel per group, all on a common scale.
  */
-head: number, 
+export type Grid = { 
 /**
- * Its mean contribution to the group's logit difference, where heads were chosen by it.
+ * Title of the figure.
  */
-attribution: number | null, 
+title: string, 
 /**
- * For each destination position, a number for each source position up to and including itself.
+ * How to read it, in one sentence; null if there is nothing to say.
  */
-rows: Array<Array<number>>, };
+note: string | null, 
+/**
+ * The hook point within a layer that the cells refer to, by TransformerLens's name; null if they do not.
+ */
+site: string | null, 
+/**
+ * The rows, from top to bottom.
+ */
+rows: Axis, 
+/**
+ * The columns, from left to right.
+ */
+columns: Axis, 
+/**
+ * The measures to choose from, the default one first. All follow from the same runs.
+ */
+measures: Array<Measure>, 
+/**
+ * The groups, and differences between them.
+ */
+panels: Array<Panel>, };
+
+/**
+ * An axis of a [`Grid`].
+ */
+export type Axis = { 
+/**
+ * The axis's label.
+ */
+label: string, 
+/**
+ * What its rows or columns are.
+ */
+counts: AxisKind, 
+/**
+ * A label for each row or column: for layers, heads and neurons their index.
+ */
+ticks: Array<string>, };
+
+/**
+ * What the rows or columns of an [`Axis`] are.
+ */
+export type AxisKind = "layer" | "head" | "layer-head" | "neuron" | "position" | "component" | "other";
+
+/**
+ * One group's numbers, or the difference between two groups'.
+ */
+export type Panel = { 
+/**
+ * The group's name, or the names of both.
+ */
+name: string, 
+/**
+ * Index of the group in the experiment.
+ */
+group: number, 
+/**
+ * Index of the group that was subtracted; null if this is not a difference.
+ */
+minus: number | null, 
+/**
+ * The columns' labels, if each group has its own.
+ */
+ticks: Array<string> | null, 
+/**
+ * The prompts, in the order of [`Values::prompts`]. A difference has none.
+ */
+prompts: Array<string>, 
+/**
+ * The numbers, by measure. A measure without a meaning for this group is missing.
+ */
+values: Array<Values>, };
+
+/**
+ * A [`Panel`]'s numbers in one measure.
+ */
+export type Values = { 
+/**
+ * The measure, as an index into [`Grid::measures`].
+ */
+measure: number, 
+/**
+ * The mean over prompts for each cell, row by row; null where not computed yet.
+ */
+mean: Array<number | null>, 
+/**
+ * Lower ends of the means' 95 % bootstrap intervals; empty for a single prompt.
+ */
+low: Array<number>, 
+/**
+ * Upper ends of these intervals.
+ */
+high: Array<number>, 
+/**
+ * For each prompt, its number in each cell, row by row.
+ */
+prompts: number[][], 
+/**
+ * The mean over the unpatched clean prompts, if the measure has one.
+ */
+clean: number | null, 
+/**
+ * The mean over the unpatched corrupted prompts, if the measure has one.
+ */
+corrupted: number | null, };
 
 /**
  * The likeliest next tokens at each point of the residual stream and each position.
  */
 export type TextLens = { 
 /**
- * A heading.
+ * Title of the figure.
  */
 title: string, 
 /**
- * One sentence on how to read it, or nothing.
+ * How to read it, in one sentence; null if there is nothing to say.
  */
 note: string | null, 
 /**
@@ -742,7 +752,7 @@ rows: Array<string>,
 cells: Array<Array<Array<Guess>>>, };
 
 /**
- * A token that is predicted.
+ * A predicted token.
  */
 export type Guess = { 
 /**
@@ -750,80 +760,83 @@ export type Guess = {
  */
 token: Token, 
 /**
- * Its logit.
+ * Logit, in nats.
  */
 logit: number, 
 /**
- * Its probability.
+ * Probability, from 0 to 1.
  */
 probability: number, };
 
 /**
- * Texts whose tokens are coloured by a number, as Neuroscope does it.
+ * One figure.
  */
-export type TokenValues = { 
-/**
- * A heading.
- */
-title: string, 
-/**
- * One sentence on how to read it, or nothing.
- */
-note: string | null, 
-/**
- * What the numbers are.
- */
-quantity: Quantity, 
-/**
- * The numbers that get no colour and the full colour.
- */
-range: [number, number], 
-/**
- * The texts.
- */
-rows: Array<ValuedRow>, };
+export type Part = { "kind": "table" } & Table | { "kind": "dots" } & Dots | { "kind": "tokens" } & TokenRows | { "kind": "heat" } & Grid | { "kind": "line" } & Grid | { "kind": "scatter" } & Scatter | { "kind": "attention" } & Attention | { "kind": "text-lens" } & TextLens | { "kind": "token-values" } & TokenValues;
 
 /**
- * A text with a number per token.
+ * A text field of a pair.
  */
-export type ValuedRow = { 
-/**
- * What the text is.
- */
-label: string, 
-/**
- * Its tokens.
- */
-tokens: Array<Token>, 
-/**
- * One number per token.
- */
-values: Array<number>, 
-/**
- * The smallest number.
- */
-min: number, 
-/**
- * The largest number.
- */
-max: number, };
+export type Field = "clean" | "corrupted" | "answer" | "distractor";
 
 /**
- * Something the user should change, at the field that has it.
+ * A place in an experiment document. Groups and pairs count from 0.
+ */
+export type Place = { 
+/**
+ * Index of the group.
+ */
+group: number, 
+/**
+ * Index of the pair within the group; null for the group as a whole.
+ */
+pair: number | null, 
+/**
+ * The field of the pair; null for the pair as a whole.
+ */
+field: Field | null, };
+
+/**
+ * Something the user should change.
  */
 export type Problem = { 
 /**
- * Where it stands.
+ * Where the problem is; null if it is not in the experiment.
  */
 place: Place | null, 
 /**
- * A short stable name of the kind of fault.
+ * Stable, machine-readable name of the kind of problem.
  */
 code: string, 
 /**
  * What is wrong and what to change.
  */
 message: string, };
+
+/**
+ * A preview of one figure of a running analysis.
+ */
+export type Preview = { 
+/**
+ * Index into the report's parts.
+ */
+index: number, 
+/**
+ * The figure, with what has been computed so far.
+ */
+part: Part, };
+
+/**
+ * Tokens and problems of a whole experiment.
+ */
+export type Checked = { 
+/**
+ * The tokens of each pair, by group.
+ */
+groups: Array<Array<PairTokens>>, 
+/**
+ * Everything that prevents a pair from being run.
+ */
+problems: Array<Problem>, };
 
 /**
  * What the editor shows under each pair: the tokens of its four fields, and where the prompts differ.
@@ -846,29 +859,51 @@ answer: Array<Token>,
  */
 distractor: Array<Token>, 
 /**
- * The positions at which clean and corrupted differ.
+ * The positions where clean and corrupted differ.
  */
 differing: Array<number>, };
 
 /**
- * The tokens and the problems of a whole experiment.
+ * The result of opening a model.
  */
-export type Checked = { 
+export type Opened = { 
 /**
- * For each group, for each pair, its tokens.
+ * The model's sizes and device.
  */
-groups: Array<Array<PairTokens>>, 
+model: ModelInfo, 
 /**
- * Everything that keeps a pair from being run.
+ * Where its weights came from.
  */
-problems: Array<Problem>, };
+bytes: WeightBytes, };
 
 /**
- * The model a session has open.
+ * Bytes of weights, by where they were read from.
+ */
+export type WeightBytes = { 
+/**
+ * All bytes read.
+ */
+total: number, 
+/**
+ * Fetched from the network by this call.
+ */
+network: number, 
+/**
+ * Read from the browser's storage.
+ */
+storage: number, 
+/**
+ * Why some are not kept in the browser's storage, for display; null if all are, or if they are files
+ * from disk.
+ */
+unkept: string | null, };
+
+/**
+ * The sizes and the device of the open model.
  */
 export type ModelInfo = { 
 /**
- * The name shown.
+ * The model's name, for display.
  */
 name: string, 
 /**
@@ -900,24 +935,24 @@ d_vocab: number,
  */
 n_ctx: number, 
 /**
- * Numbers in the checkpoint that are used.
+ * Number of parameters that are used; stored causal masks are not.
  */
 parameters: number, 
 /**
- * The device it is on.
+ * The device it runs on.
  */
 device: DeviceInfo, };
 
 /**
- * The device a model runs on, and why this one.
+ * The device a model runs on, and why.
  */
 export type DeviceInfo = { 
 /**
- * Which kind.
+ * The backend.
  */
 kind: DeviceKind, 
 /**
- * The name shown: "WebGPU, Apple M2", "CPU".
+ * Name for display: "WebGPU, Apple M2", "CPU".
  */
 name: string, 
 /**
@@ -926,100 +961,66 @@ name: string,
 reason: string, };
 
 /**
- * A kind of device.
+ * A Burn backend.
  */
 export type DeviceKind = "cpu" | "wgpu";
 
 /**
- * How far a long call has come.
+ * Progress of a long call.
  */
 export type Progress = { 
 /**
- * What is being done, in words.
+ * What is being done, for display.
  */
 stage: string, 
 /**
- * How much is done, in `unit`.
+ * Amount done so far, in `unit`.
  */
 done: number, 
 /**
- * How much there is in all, in `unit`.
+ * Total amount, in `unit`.
  */
 total: number, 
 /**
- * What is counted.
+ * What `done` and `total` count.
  */
-unit: Unit, 
+unit: ProgressUnit, 
 /**
- * What holds it up, in words: a host that sends nothing, a connection that is tried again.
+ * Why it is stalled, for display: a server that sends nothing, a connection being retried.
  */
 note: string | null, };
 
 /**
  * What [`Progress`] counts.
  */
-export type Unit = "bytes" | "prompts" | "sites" | "checks" | "points" | "patches";
+export type ProgressUnit = "bytes" | "prompts" | "sites" | "checks" | "points" | "patches";
 
 /**
- * The answer to opening a model.
- */
-export type Opened = { 
-/**
- * The model.
- */
-model: ModelInfo, 
-/**
- * Where its weights came from.
- */
-bytes: WeightBytes, };
-
-/**
- * Bytes of weights, by where they came from.
- */
-export type WeightBytes = { 
-/**
- * All that were read.
- */
-total: number, 
-/**
- * Fetched from the network now.
- */
-network: number, 
-/**
- * Read from the browser's storage.
- */
-storage: number, 
-/**
- * Why they are not all kept in the browser's storage, in words; null if they are, or if they are files from disk.
- */
-unkept: string | null, };
-
-/**
- * A model of which weights are kept in the browser's storage.
+ * A model whose weights are kept in the browser's storage.
  */
 export type StoredModel = { 
 /**
- * The address of its folder: what `forget` takes.
+ * The address of its folder, which `forget` takes.
  */
 base: string, 
 /**
- * The name under which it was opened.
+ * The name it was opened under.
  */
 name: string, 
 /**
- * Bytes that it takes up.
+ * Bytes it takes up in storage.
  */
 bytes: number, 
 /**
- * Whether all its weights are there, so that it opens without the network.
+ * Whether all its weights are stored, so that it opens offline.
  */
 complete: boolean, 
 /**
- * Whether its weights are kept as fp16, though its host has fp32.
+ * Whether its weights are stored as fp16 although the server has fp32.
  */
 half: boolean, };
 
 /**
- * What the user asked for.
+ * The device that the user asked for.
  */
 export type DevicePreference = "auto" | "cpu" | "wgpu";
