@@ -18,8 +18,7 @@ use crate::readback::Reads;
 use crate::site::{BlockSite, Site};
 
 /// Which numbers of a head are shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize, strum::VariantNames)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::EnumString, strum::VariantNames)]
 #[strum(serialize_all = "kebab-case")]
 enum What {
     Pattern,

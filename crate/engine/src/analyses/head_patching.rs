@@ -12,8 +12,7 @@ use crate::patching::Direction;
 use crate::site::BlockSite;
 
 /// Which activation of a head is patched.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize, strum::VariantNames)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::EnumString, strum::VariantNames)]
 #[strum(serialize_all = "kebab-case")]
 enum What {
     All,

@@ -13,8 +13,7 @@ settings! {
 }
 
 /// Which LayerNorm scale the residual stream is divided by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize, strum::VariantNames)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::EnumString, strum::VariantNames)]
 #[strum(serialize_all = "kebab-case")]
 pub(super) enum Scale {
     /// The final scale of the run.
@@ -24,7 +23,7 @@ pub(super) enum Scale {
 }
 
 /// The setting that picks a [`Scale`].
-pub(super) const SCALE: Spec = choice::<Scale>("run").described(
+pub(super) const SCALE: Spec<Scale> = choice::<Scale>("run").described(
     "run: the final LayerNorm scale of the run, as the notebook does, so that steps add up; own: the \
      scale of each point itself.",
 );

@@ -142,13 +142,7 @@ impl Analysis {
             description: A::DESCRIPTION,
             settings: A::LIST,
             python: A::PYTHON,
-            run: |settings, job| {
-                Box::pin(async move {
-                    let settings: A = serde_json::from_value(Value::Object(settings))
-                        .map_err(|error| Error::Document(error.to_string()))?;
-                    settings.run(job).await
-                })
-            },
+            run: |settings, job| Box::pin(async move { A::read(&settings)?.run(job).await }),
         }
     }
 
@@ -190,6 +184,14 @@ mod tests {
             assert!(std::ptr::eq(Analysis::find(analysis.name).expect("it is in the list"), analysis));
         }
         assert!(Analysis::find("logit-dif").is_err());
+    }
+
+    #[test]
+    fn every_default_is_allowed() {
+        for analysis in ALL {
+            let defaults = analysis.complete(&Map::new()).expect("defaults");
+            assert_eq!(analysis.complete(&defaults).expect("allowed"), defaults, "{}", analysis.name);
+        }
     }
 
     #[test]

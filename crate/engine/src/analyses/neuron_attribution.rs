@@ -14,7 +14,7 @@ settings! {
 }
 
 /// How many neurons the table lists.
-pub(super) const TOP_K: Spec =
+pub(super) const TOP_K: Spec<usize> =
     count(10, 1, 1000).described("How many neurons the table lists at either end.");
 
 impl Analyse for Settings {

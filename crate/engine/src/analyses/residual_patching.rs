@@ -9,15 +9,12 @@ use crate::patching::Direction;
 use crate::site::BlockSite;
 
 /// A point of the residual stream within a layer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize, strum::VariantNames)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::EnumString, strum::VariantNames)]
 enum Stream {
-    #[serde(rename = "resid_pre")]
     #[strum(serialize = "resid_pre")]
     Pre,
-    #[serde(rename = "resid_mid")]
     #[strum(serialize = "resid_mid")]
     Mid,
-    #[serde(rename = "resid_post")]
     #[strum(serialize = "resid_post")]
     Post,
 }

@@ -1,9 +1,11 @@
 //! The settings of an analysis: a struct that the analysis reads, and a list for forms and help, both made by
 //! [`settings!`] from one declaration.
 
+use std::str::FromStr;
+
 use serde::Serialize;
-use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
+use strum::VariantNames;
 
 use crate::error::{Error, Result};
 
@@ -52,70 +54,98 @@ pub enum SettingRange {
     },
 }
 
-/// A setting without its name, as a field of [`settings!`] declares it.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Spec {
+/// A setting without its name, as a field of [`settings!`] declares it, for a field of type `T`.
+pub(super) struct Spec<T> {
     /// Used if the field has no doc comment: for settings that several analyses share.
     description: &'static str,
     range: SettingRange,
+    /// The value of the field. None: a value that the range does not allow.
+    read: fn(&Value) -> Option<T>,
 }
 
 /// Free text.
-pub(super) const fn text(default: &'static str) -> Spec {
-    Spec { description: "", range: SettingRange::Text { default } }
+pub(super) const fn text(default: &'static str) -> Spec<String> {
+    Spec::new(SettingRange::Text { default }, |value| value.as_str().map(str::to_owned))
 }
 
 /// A whole number from `min` to `max`.
-pub(super) const fn count(default: u32, min: u32, max: u32) -> Spec {
-    Spec { description: "", range: SettingRange::Count { default, min, max } }
+pub(super) const fn count(default: u32, min: u32, max: u32) -> Spec<usize> {
+    let range = SettingRange::Count { default, min, max };
+    Spec::new(range, |value| value.as_u64().map(|number| number as usize))
 }
 
 /// Yes or no.
-pub(super) const fn flag(default: bool) -> Spec {
-    Spec { description: "", range: SettingRange::Flag { default } }
+pub(super) const fn flag(default: bool) -> Spec<bool> {
+    Spec::new(SettingRange::Flag { default }, Value::as_bool)
 }
 
 /// One of the words of an enum.
-pub(super) const fn choice<T: strum::VariantNames>(default: &'static str) -> Spec {
-    Spec { description: "", range: SettingRange::Choice { default, options: T::VARIANTS } }
+pub(super) const fn choice<T: VariantNames + FromStr>(default: &'static str) -> Spec<T> {
+    let range = SettingRange::Choice { default, options: T::VARIANTS };
+    Spec::new(range, |value| value.as_str()?.parse().ok())
 }
 
-impl Spec {
+impl<T> Spec<T> {
+    const fn new(range: SettingRange, read: fn(&Value) -> Option<T>) -> Self {
+        Self { description: "", range, read }
+    }
+
     /// Adds a description, for settings that several analyses share.
     pub(super) const fn described(self, description: &'static str) -> Self {
         Self { description, ..self }
+    }
+
+    /// The value of the setting `name` among completed settings.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] if it is not there or not allowed, which [`complete`] rules out.
+    pub(super) fn read(&self, name: &str, settings: &Map<String, Value>) -> Result<T> {
+        settings.get(name).and_then(self.read).ok_or_else(|| Error::Setting {
+            name: name.to_owned(),
+            message: "it has no value that is allowed.".to_owned(),
+        })
     }
 }
 
 impl Setting {
     /// The setting of a field, described by its doc comment or else by `spec`.
-    pub(super) const fn of(name: &'static str, doc: &'static str, spec: Spec) -> Self {
+    pub(super) const fn of<T>(name: &'static str, doc: &'static str, spec: &Spec<T>) -> Self {
         let description = if doc.is_empty() { spec.description } else { doc.trim_ascii() };
         Self { name, description, range: spec.range }
     }
 }
 
 /// The type of an analysis's settings.
-pub(super) trait Declared: DeserializeOwned {
+pub(super) trait Declared: Sized {
     /// The settings, in the order of the struct's fields.
     const LIST: &'static [Setting];
+
+    /// Reads completed settings.
+    ///
+    /// # Errors
+    /// [`Error::Setting`].
+    fn read(settings: &Map<String, Value>) -> Result<Self>;
 }
 
-/// Declares a struct of settings. A field is `name: Type = spec`; its doc comment is the description that
-/// users read. The type follows from the spec: `text` a `String`, `count` a `usize`, `flag` a `bool`,
-/// `choice` an enum.
+/// Declares a struct of settings. A field is `name: Type = spec`, where the spec decides the type; its doc comment is
+/// the description that users read.
 macro_rules! settings {
     ($($(#[doc = $doc:literal])* $field:ident: $type:ty = $spec:expr,)*) => {
         /// The analysis, by its settings.
-        #[derive(Debug, serde::Deserialize)]
         pub(super) struct Settings {
             $($(#[doc = $doc])* $field: $type,)*
         }
 
         impl crate::analyses::settings::Declared for Settings {
             const LIST: &'static [crate::analyses::settings::Setting] = &[$(
-                crate::analyses::settings::Setting::of(stringify!($field), concat!($($doc),*), $spec),
+                crate::analyses::settings::Setting::of(stringify!($field), concat!($($doc),*), &$spec),
             )*];
+
+            fn read(
+                _settings: &serde_json::Map<String, serde_json::Value>,
+            ) -> crate::error::Result<Self> {
+                Ok(Self { $($field: $spec.read(stringify!($field), _settings)?,)* })
+            }
         }
     };
 }

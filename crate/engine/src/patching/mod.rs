@@ -43,8 +43,7 @@ pub struct Patch {
 }
 
 /// Which run is patched, and with which run's activations.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize, strum::VariantNames)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::EnumString, strum::VariantNames)]
 #[strum(serialize_all = "kebab-case")]
 pub enum Direction {
     /// Denoising, clean activations into the corrupted run: what is sufficient to restore the behaviour?

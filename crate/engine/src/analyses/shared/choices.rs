@@ -8,7 +8,7 @@ use crate::names::{Head, Neuron, layers, words};
 use crate::prompts::{PreparedCase, PreparedGroup, prompt_fault};
 
 /// The setting of an analysis of a single text; [`prompt`] reads it.
-pub(in crate::analyses) const PROMPT: Spec =
+pub(in crate::analyses) const PROMPT: Spec<String> =
     text("").described("The text; empty for the experiment's first prompt.");
 
 /// The error for a setting that is refused.

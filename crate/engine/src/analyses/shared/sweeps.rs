@@ -23,12 +23,12 @@ use crate::tokens::Token;
 pub(in crate::analyses) const PYTHON: &str = include_str!("../../../data/transformer-lens/patching.py");
 
 /// The setting that picks denoising or noising.
-pub(in crate::analyses) const DIRECTION: Spec = choice::<Direction>("denoise").described(
+pub(in crate::analyses) const DIRECTION: Spec<Direction> = choice::<Direction>("denoise").described(
     "denoise: clean activations into the corrupted run; noise: corrupted ones into the clean run.",
 );
 
 /// The setting that adds the measures for which the whole vocabulary is unembedded.
-pub(in crate::analyses) const fn probabilities(default: bool) -> Spec {
+pub(in crate::analyses) const fn probabilities(default: bool) -> Spec<bool> {
     flag(default).described(
         "Also give the answer's probability, log-probability and rank. They need every token's logit.",
     )
