@@ -17,8 +17,8 @@ import { serveSite } from './harness/server.mjs';
 /** @import { FaultServer } from './harness/faults.mjs' */
 
 const SLOW = 600_000;
-/** What may be in flight when a connection breaks: four pieces of 4 MiB. */
-const IN_FLIGHT = 4 * (4 << 20);
+/** What may be in flight when a connection breaks: three pieces of 4 MiB. */
+const IN_FLIGHT = 3 * (4 << 20);
 
 /** @param {import('node:test').TestContext} t @param {string} name */
 function folderFor(t, name) {

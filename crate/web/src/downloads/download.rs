@@ -21,8 +21,9 @@ use crate::downloads::remote::RemoteFile;
 use crate::downloads::retry::FetchError;
 use crate::downloads::storage::{Stored, shard_key, with_query};
 
-/// Most parts in memory at once, fetched or on their way: enough to fill a fast connection.
-const PARTS_AT_ONCE: usize = 4;
+/// Most parts in memory at once, fetched or on their way: enough to fill a fast connection. They lie in the module's
+/// memory, which never shrinks.
+const PARTS_AT_ONCE: usize = 3;
 /// Most bytes of them, unless a single part has more (a mirror's shard may have 100 MB).
 const BYTES_AT_ONCE: u64 = 16 << 20;
 

@@ -13,10 +13,10 @@ use crate::downloads::testing::{FakeFile, Fault, VirtualClock};
 use patchlab::model::source::Source as _;
 
 #[test]
-fn four_pieces_are_fetched_at_once() {
+fn three_pieces_are_fetched_at_once() {
     let world = World::new();
     world.open().expect("it opens");
-    assert_eq!(world.host.most_in_flight() as u64, 4 * PIECE);
+    assert_eq!(world.host.most_in_flight() as u64, 3 * PIECE);
 }
 
 #[test]
