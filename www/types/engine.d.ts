@@ -14,6 +14,23 @@ groups: Array<Group>,
 prepend_bos?: boolean, };
 
 /**
+ * Prompt pairs that share a hypothesis, e.g. the notebook's "'re they".
+ */
+export type Group = { 
+/**
+ * The name shown above the group's figures.
+ */
+name: string, 
+/**
+ * Whether each pair is used in both directions: prompts 2k and 2k+1 corrupt each other.
+ */
+symmetric?: boolean, 
+/**
+ * The pairs, in the order shown.
+ */
+pairs: Array<Pair>, };
+
+/**
  * A prompt, its corrupted counterpart, and the two next tokens that are compared.
  */
 export type Pair = { 
@@ -33,23 +50,6 @@ answer: string,
  * The next token it is compared with, exactly as typed.
  */
 distractor: string, };
-
-/**
- * Prompt pairs that share a hypothesis, e.g. the notebook's "'re they".
- */
-export type Group = { 
-/**
- * The name shown above the group's figures.
- */
-name: string, 
-/**
- * Whether each pair is used in both directions: prompts 2k and 2k+1 corrupt each other.
- */
-symmetric?: boolean, 
-/**
- * The pairs, in the order shown.
- */
-pairs: Array<Pair>, };
 
 /**
  * An experiment that comes with Patchlab.
@@ -90,23 +90,6 @@ description: string,
 settings: Array<Setting>, };
 
 /**
- * A setting of an analysis.
- */
-export type Setting = { 
-/**
- * Name in requests and on the command line.
- */
-name: string, 
-/**
- * The description that users read.
- */
-description: string, 
-/**
- * Allowed values and the default.
- */
-range: SettingRange, };
-
-/**
  * Allowed values of a setting and its default.
  */
 export type SettingRange = { "kind": "text", 
@@ -138,6 +121,23 @@ options: Array<string>, } | { "kind": "flag",
  * The default.
  */
 default: boolean, };
+
+/**
+ * A setting of an analysis.
+ */
+export type Setting = { 
+/**
+ * Name in requests and on the command line.
+ */
+name: string, 
+/**
+ * The description that users read.
+ */
+description: string, 
+/**
+ * Allowed values and the default.
+ */
+range: SettingRange, };
 
 /**
  * A request to run one analysis on one experiment. It carries all its inputs.
@@ -220,394 +220,26 @@ parts: Array<Part>,
 problems: Array<Problem>, };
 
 /**
- * Prompts as rows of tokens.
+ * A text field of a pair.
  */
-export type TokenRows = { 
-/**
- * Title of the figure.
- */
-title: string, 
-/**
- * The prompts.
- */
-rows: Array<TokenRow>, };
+export type Field = "clean" | "corrupted" | "answer" | "distractor";
 
 /**
- * One prompt as tokens.
+ * A place in an experiment document. Groups and pairs count from 0.
  */
-export type TokenRow = { 
+export type Place = { 
 /**
- * What the prompt is: "clean", "corrupted", ...
- */
-label: string, 
-/**
- * Its tokens, `<|endoftext|>` included where it is prepended.
- */
-tokens: Array<Token>, };
-
-/**
- * A token for display.
- */
-export type Token = { 
-/**
- * Index in the vocabulary.
- */
-id: number, 
-/**
- * The text, spaces included; bytes that are not valid UTF-8 on their own appear as U+FFFD.
- */
-text: string, };
-
-/**
- * Attention of some heads on some prompts.
- */
-export type Attention = { 
-/**
- * Title of the figure.
- */
-title: string, 
-/**
- * How to read it, in one sentence; null if there is nothing to say.
- */
-note: string | null, 
-/**
- * Attention weights, or the scores before the softmax.
- */
-quantity: Quantity, 
-/**
- * The prompts.
- */
-prompts: Array<AttentionPrompt>, };
-
-/**
- * Attention of some heads on one prompt.
- */
-export type AttentionPrompt = { 
-/**
- * Index of the group in the experiment.
+ * Index of the group.
  */
 group: number, 
 /**
- * Index of the prompt among those of its group, as typed.
+ * Index of the pair within the group; null for the group as a whole.
  */
-prompt: number, 
+pair: number | null, 
 /**
- * The group's name and the prompt.
+ * The field of the pair; null for the pair as a whole.
  */
-label: string, 
-/**
- * The prompt's tokens.
- */
-tokens: Array<Token>, 
-/**
- * The heads, in the order shown.
- */
-heads: Array<AttentionHead>, };
-
-/**
- * Attention of one head on one prompt.
- */
-export type AttentionHead = { 
-/**
- * `L7H11`.
- */
-name: string, 
-/**
- * Layer, from 0.
- */
-layer: number, 
-/**
- * Index within the layer, from 0.
- */
-head: number, 
-/**
- * Mean contribution to the group's logit difference, if heads were chosen by it.
- */
-attribution: number | null, 
-/**
- * For each destination position, the numbers of the source positions up to and including itself.
- */
-rows: Array<Array<number>>, };
-
-/**
- * The kind of a value, which decides how it is formatted and drawn.
- */
-export type Quantity = "text" | "token" | "count" | "logit" | "logit-difference" | "probability" | "log-probability" | "share" | "attention" | "score" | "activation" | "error";
-
-/**
- * One dot per prompt, and the mean, for each group, on a common axis.
- */
-export type Dots = { 
-/**
- * Title of the figure.
- */
-title: string, 
-/**
- * How to read it, in one sentence; null if there is nothing to say.
- */
-note: string | null, 
-/**
- * The axis's label.
- */
-axis: string, 
-/**
- * The kind of the values.
- */
-quantity: Quantity, 
-/**
- * The groups, from top to bottom.
- */
-series: Array<DotSeries>, };
-
-/**
- * The value of one prompt.
- */
-export type Dot = { 
-/**
- * Text of the prompt.
- */
-label: string, 
-/**
- * Value, in [`Dots::quantity`].
- */
-value: number, };
-
-/**
- * The dots of one group.
- */
-export type DotSeries = { 
-/**
- * The group's name.
- */
-name: string, 
-/**
- * Index of the group in the experiment.
- */
-group: number, 
-/**
- * One point per prompt.
- */
-points: Array<Dot>, 
-/**
- * Mean over the prompts.
- */
-mean: number, 
-/**
- * 95 % bootstrap interval of the mean; null for a single prompt.
- */
-interval: [number, number] | null, };
-
-/**
- * Texts whose tokens are coloured by a number, as in Neuroscope.
- */
-export type TokenValues = { 
-/**
- * Title of the figure.
- */
-title: string, 
-/**
- * How to read it, in one sentence; null if there is nothing to say.
- */
-note: string | null, 
-/**
- * The kind of the numbers.
- */
-quantity: Quantity, 
-/**
- * The values drawn without colour and in full colour.
- */
-range: [number, number], 
-/**
- * The texts.
- */
-rows: Array<ValuedRow>, };
-
-/**
- * A text with a number per token.
- */
-export type ValuedRow = { 
-/**
- * Label of the text.
- */
-label: string, 
-/**
- * Its tokens.
- */
-tokens: Array<Token>, 
-/**
- * One number per token.
- */
-values: Array<number>, 
-/**
- * The smallest number.
- */
-min: number, 
-/**
- * The largest number.
- */
-max: number, };
-
-/**
- * Named points, coloured by layer, in one panel per group, all on a common scale.
- */
-export type Scatter = { 
-/**
- * Title of the figure.
- */
-title: string, 
-/**
- * How to read it, in one sentence; null if there is nothing to say.
- */
-note: string | null, 
-/**
- * The horizontal axis.
- */
-x: ScatterAxis, 
-/**
- * The vertical axis.
- */
-y: ScatterAxis, 
-/**
- * The measures to choose from, the default one first.
- */
-measures: Array<Measure>, 
-/**
- * The name of each point: `L7H11`.
- */
-names: Array<string>, 
-/**
- * Each point's layer.
- */
-layers: Array<number>, 
-/**
- * The groups.
- */
-panels: Array<ScatterPanel>, };
-
-/**
- * A quantity that a [`Grid`] or scatter plot can show.
- */
-export type Measure = { 
-/**
- * Stable, machine-readable name: `normalized`, `logit-diff`, ...
- */
-name: string, 
-/**
- * Label of the colour scale.
- */
-label: string, 
-/**
- * The kind of the numbers.
- */
-quantity: Quantity, 
-/**
- * The ends of the scale; null for the largest magnitude or, without a middle, the extremes.
- */
-range: [number, number] | null, 
-/**
- * The middle of a diverging colour scale; null for a sequential one.
- */
-middle: number | null, };
-
-/**
- * One group's points.
- */
-export type ScatterPanel = { 
-/**
- * The group's name.
- */
-name: string, 
-/**
- * Index of the group in the experiment; for a comparison of groups, the one on the vertical axis.
- */
-group: number, 
-/**
- * The coordinates, by measure.
- */
-values: Array<ScatterValues>, };
-
-/**
- * Coordinates in one measure.
- */
-export type ScatterValues = { 
-/**
- * The measure, as an index into [`Scatter::measures`].
- */
-measure: number, 
-/**
- * Each point's horizontal coordinate.
- */
-x: Array<number>, 
-/**
- * Each point's vertical coordinate.
- */
-y: Array<number>, };
-
-/**
- * An axis of a [`Scatter`].
- */
-export type ScatterAxis = { 
-/**
- * The axis's label.
- */
-label: string, };
-
-/**
- * A table with typed columns.
- */
-export type Table = { 
-/**
- * Title of the figure.
- */
-title: string, 
-/**
- * How to read it, in one sentence; null if there is nothing to say.
- */
-note: string | null, 
-/**
- * The columns, from left to right.
- */
-columns: Array<Column>, 
-/**
- * The rows, from top to bottom; each has one cell per column.
- */
-rows: Array<Row>, };
-
-/**
- * A row of a [`Table`].
- */
-export type Row = { 
-/**
- * One cell per column.
- */
-cells: Array<Cell>, 
-/**
- * Why the row stands out; null if it does not.
- */
-mark: Mark | null, };
-
-/**
- * Why a row stands out.
- */
-export type Mark = "answer" | "distractor" | "mean" | "passed" | "failed";
-
-/**
- * A cell of a [`Table`].
- */
-export type Cell = number | string | Token | null;
-
-/**
- * A column of a [`Table`].
- */
-export type Column = { 
-/**
- * The column's heading.
- */
-name: string, 
-/**
- * The kind of its values, which decides how they are drawn.
- */
-quantity: Quantity, };
+field: Field | null, };
 
 /**
  * A number for each row and column, in one panel per group, all on a common scale.
@@ -665,33 +297,9 @@ ticks: Array<string>, };
 export type AxisKind = "layer" | "head" | "layer-head" | "neuron" | "position" | "component" | "other";
 
 /**
- * One group's numbers, or the difference between two groups'.
+ * The kind of a value, which decides how it is formatted and drawn.
  */
-export type Panel = { 
-/**
- * The group's name, or the names of both.
- */
-name: string, 
-/**
- * Index of the group in the experiment.
- */
-group: number, 
-/**
- * Index of the group that was subtracted; null if this is not a difference.
- */
-minus: number | null, 
-/**
- * The columns' labels, if each group has its own.
- */
-ticks: Array<string> | null, 
-/**
- * The prompts, in the order of [`Values::prompts`]. A difference has none.
- */
-prompts: Array<string>, 
-/**
- * The numbers, by measure. A measure without a meaning for this group is missing.
- */
-values: Array<Values>, };
+export type Quantity = "text" | "token" | "count" | "logit" | "logit-difference" | "probability" | "log-probability" | "share" | "attention" | "score" | "activation" | "error";
 
 /**
  * A [`Panel`]'s numbers in one measure.
@@ -725,6 +333,286 @@ clean: number | null,
  * The mean over the unpatched corrupted prompts, if the measure has one.
  */
 corrupted: number | null, };
+
+/**
+ * One group's numbers, or the difference between two groups'.
+ */
+export type Panel = { 
+/**
+ * The group's name, or the names of both.
+ */
+name: string, 
+/**
+ * Index of the group in the experiment.
+ */
+group: number, 
+/**
+ * Index of the group that was subtracted; null if this is not a difference.
+ */
+minus: number | null, 
+/**
+ * The columns' labels, if each group has its own.
+ */
+ticks: Array<string> | null, 
+/**
+ * The prompts, in the order of [`Values::prompts`]. A difference has none.
+ */
+prompts: Array<string>, 
+/**
+ * The numbers, by measure. A measure without a meaning for this group is missing.
+ */
+values: Array<Values>, };
+
+/**
+ * A quantity that a [`Grid`] or scatter plot can show.
+ */
+export type Measure = { 
+/**
+ * Stable, machine-readable name: `normalized`, `logit-diff`, ...
+ */
+name: string, 
+/**
+ * Label of the colour scale.
+ */
+label: string, 
+/**
+ * The kind of the numbers.
+ */
+quantity: Quantity, 
+/**
+ * The ends of the scale; null for the largest magnitude or, without a middle, the extremes.
+ */
+range: [number, number] | null, 
+/**
+ * The middle of a diverging colour scale; null for a sequential one.
+ */
+middle: number | null, };
+
+/**
+ * A table with typed columns.
+ */
+export type Table = { 
+/**
+ * Title of the figure.
+ */
+title: string, 
+/**
+ * How to read it, in one sentence; null if there is nothing to say.
+ */
+note: string | null, 
+/**
+ * The columns, from left to right.
+ */
+columns: Array<Column>, 
+/**
+ * The rows, from top to bottom; each has one cell per column.
+ */
+rows: Array<Row>, };
+
+/**
+ * A token for display.
+ */
+export type Token = { 
+/**
+ * Index in the vocabulary.
+ */
+id: number, 
+/**
+ * The text, spaces included; bytes that are not valid UTF-8 on their own appear as U+FFFD.
+ */
+text: string, };
+
+/**
+ * A cell of a [`Table`].
+ */
+export type Cell = number | string | Token | null;
+
+/**
+ * Why a row stands out.
+ */
+export type Mark = "answer" | "distractor" | "mean" | "passed" | "failed";
+
+/**
+ * A column of a [`Table`].
+ */
+export type Column = { 
+/**
+ * The column's heading.
+ */
+name: string, 
+/**
+ * The kind of its values, which decides how they are drawn.
+ */
+quantity: Quantity, };
+
+/**
+ * A row of a [`Table`].
+ */
+export type Row = { 
+/**
+ * One cell per column.
+ */
+cells: Array<Cell>, 
+/**
+ * Why the row stands out; null if it does not.
+ */
+mark: Mark | null, };
+
+/**
+ * Prompts as rows of tokens.
+ */
+export type TokenRows = { 
+/**
+ * Title of the figure.
+ */
+title: string, 
+/**
+ * The prompts.
+ */
+rows: Array<TokenRow>, };
+
+/**
+ * One prompt as tokens.
+ */
+export type TokenRow = { 
+/**
+ * What the prompt is: "clean", "corrupted", ...
+ */
+label: string, 
+/**
+ * Its tokens, `<|endoftext|>` included where it is prepended.
+ */
+tokens: Array<Token>, };
+
+/**
+ * Named points, coloured by layer, in one panel per group, all on a common scale.
+ */
+export type Scatter = { 
+/**
+ * Title of the figure.
+ */
+title: string, 
+/**
+ * How to read it, in one sentence; null if there is nothing to say.
+ */
+note: string | null, 
+/**
+ * The horizontal axis.
+ */
+x: ScatterAxis, 
+/**
+ * The vertical axis.
+ */
+y: ScatterAxis, 
+/**
+ * The measures to choose from, the default one first.
+ */
+measures: Array<Measure>, 
+/**
+ * The name of each point: `L7H11`.
+ */
+names: Array<string>, 
+/**
+ * Each point's layer.
+ */
+layers: Array<number>, 
+/**
+ * The groups.
+ */
+panels: Array<ScatterPanel>, };
+
+/**
+ * An axis of a [`Scatter`].
+ */
+export type ScatterAxis = { 
+/**
+ * The axis's label.
+ */
+label: string, };
+
+/**
+ * Coordinates in one measure.
+ */
+export type ScatterValues = { 
+/**
+ * The measure, as an index into [`Scatter::measures`].
+ */
+measure: number, 
+/**
+ * Each point's horizontal coordinate.
+ */
+x: Array<number>, 
+/**
+ * Each point's vertical coordinate.
+ */
+y: Array<number>, };
+
+/**
+ * One group's points.
+ */
+export type ScatterPanel = { 
+/**
+ * The group's name.
+ */
+name: string, 
+/**
+ * Index of the group in the experiment; for a comparison of groups, the one on the vertical axis.
+ */
+group: number, 
+/**
+ * The coordinates, by measure.
+ */
+values: Array<ScatterValues>, };
+
+/**
+ * Texts whose tokens are coloured by a number, as in Neuroscope.
+ */
+export type TokenValues = { 
+/**
+ * Title of the figure.
+ */
+title: string, 
+/**
+ * How to read it, in one sentence; null if there is nothing to say.
+ */
+note: string | null, 
+/**
+ * The kind of the numbers.
+ */
+quantity: Quantity, 
+/**
+ * The values drawn without colour and in full colour.
+ */
+range: [number, number], 
+/**
+ * The texts.
+ */
+rows: Array<ValuedRow>, };
+
+/**
+ * A text with a number per token.
+ */
+export type ValuedRow = { 
+/**
+ * Label of the text.
+ */
+label: string, 
+/**
+ * Its tokens.
+ */
+tokens: Array<Token>, 
+/**
+ * One number per token.
+ */
+values: Array<number>, 
+/**
+ * The smallest number.
+ */
+min: number, 
+/**
+ * The largest number.
+ */
+max: number, };
 
 /**
  * The likeliest next tokens at each point of the residual stream and each position.
@@ -769,31 +657,138 @@ logit: number,
 probability: number, };
 
 /**
- * One figure.
+ * Attention of some heads on some prompts.
  */
-export type Part = { "kind": "table" } & Table | { "kind": "dots" } & Dots | { "kind": "tokens" } & TokenRows | { "kind": "heat" } & Grid | { "kind": "line" } & Grid | { "kind": "scatter" } & Scatter | { "kind": "attention" } & Attention | { "kind": "text-lens" } & TextLens | { "kind": "token-values" } & TokenValues;
+export type Attention = { 
+/**
+ * Title of the figure.
+ */
+title: string, 
+/**
+ * How to read it, in one sentence; null if there is nothing to say.
+ */
+note: string | null, 
+/**
+ * Attention weights, or the scores before the softmax.
+ */
+quantity: Quantity, 
+/**
+ * The prompts.
+ */
+prompts: Array<AttentionPrompt>, };
 
 /**
- * A text field of a pair.
+ * Attention of one head on one prompt.
  */
-export type Field = "clean" | "corrupted" | "answer" | "distractor";
+export type AttentionHead = { 
+/**
+ * `L7H11`.
+ */
+name: string, 
+/**
+ * Layer, from 0.
+ */
+layer: number, 
+/**
+ * Index within the layer, from 0.
+ */
+head: number, 
+/**
+ * Mean contribution to the group's logit difference, if heads were chosen by it.
+ */
+attribution: number | null, 
+/**
+ * For each destination position, the numbers of the source positions up to and including itself.
+ */
+rows: Array<Array<number>>, };
 
 /**
- * A place in an experiment document. Groups and pairs count from 0.
+ * Attention of some heads on one prompt.
  */
-export type Place = { 
+export type AttentionPrompt = { 
 /**
- * Index of the group.
+ * Index of the group in the experiment.
  */
 group: number, 
 /**
- * Index of the pair within the group; null for the group as a whole.
+ * Index of the prompt among those of its group, as typed.
  */
-pair: number | null, 
+prompt: number, 
 /**
- * The field of the pair; null for the pair as a whole.
+ * The group's name and the prompt.
  */
-field: Field | null, };
+label: string, 
+/**
+ * The prompt's tokens.
+ */
+tokens: Array<Token>, 
+/**
+ * The heads, in the order shown.
+ */
+heads: Array<AttentionHead>, };
+
+/**
+ * One dot per prompt, and the mean, for each group, on a common axis.
+ */
+export type Dots = { 
+/**
+ * Title of the figure.
+ */
+title: string, 
+/**
+ * How to read it, in one sentence; null if there is nothing to say.
+ */
+note: string | null, 
+/**
+ * The axis's label.
+ */
+axis: string, 
+/**
+ * The kind of the values.
+ */
+quantity: Quantity, 
+/**
+ * The groups, from top to bottom.
+ */
+series: Array<DotSeries>, };
+
+/**
+ * The dots of one group.
+ */
+export type DotSeries = { 
+/**
+ * The group's name.
+ */
+name: string, 
+/**
+ * Index of the group in the experiment.
+ */
+group: number, 
+/**
+ * One point per prompt.
+ */
+points: Array<Dot>, 
+/**
+ * Mean over the prompts.
+ */
+mean: number, 
+/**
+ * 95 % bootstrap interval of the mean; null for a single prompt.
+ */
+interval: [number, number] | null, };
+
+/**
+ * The value of one prompt.
+ */
+export type Dot = { 
+/**
+ * Text of the prompt.
+ */
+label: string, 
+/**
+ * Value, in [`Dots::quantity`].
+ */
+value: number, };
 
 /**
  * Something the user should change.
@@ -811,6 +806,11 @@ code: string,
  * What is wrong and what to change.
  */
 message: string, };
+
+/**
+ * One figure.
+ */
+export type Part = { "kind": "table" } & Table | { "kind": "dots" } & Dots | { "kind": "tokens" } & TokenRows | { "kind": "heat" } & Grid | { "kind": "line" } & Grid | { "kind": "scatter" } & Scatter | { "kind": "attention" } & Attention | { "kind": "text-lens" } & TextLens | { "kind": "token-values" } & TokenValues;
 
 /**
  * A preview of one figure of a running analysis.
@@ -875,28 +875,6 @@ model: ModelInfo,
  * Where its weights came from.
  */
 bytes: WeightBytes, };
-
-/**
- * Bytes of weights, by where they were read from.
- */
-export type WeightBytes = { 
-/**
- * All bytes read.
- */
-total: number, 
-/**
- * Fetched from the network by this call.
- */
-network: number, 
-/**
- * Read from the browser's storage.
- */
-storage: number, 
-/**
- * Why some are not kept in the browser's storage, for display; null if all are, or if they are files
- * from disk.
- */
-unkept: string | null, };
 
 /**
  * The sizes and the device of the open model.
@@ -964,6 +942,28 @@ reason: string, };
  * A Burn backend.
  */
 export type DeviceKind = "cpu" | "wgpu";
+
+/**
+ * Bytes of weights, by where they were read from.
+ */
+export type WeightBytes = { 
+/**
+ * All bytes read.
+ */
+total: number, 
+/**
+ * Fetched from the network by this call.
+ */
+network: number, 
+/**
+ * Read from the browser's storage.
+ */
+storage: number, 
+/**
+ * Why some are not kept in the browser's storage, for display; null if all are, or if they are files
+ * from disk.
+ */
+unkept: string | null, };
 
 /**
  * Progress of a long call.
