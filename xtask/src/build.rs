@@ -4,11 +4,11 @@
 //! before, here or in another clone, copies the site instead.
 
 use std::fs;
-use std::io::{self, Write};
+use std::io::{self, BufRead as _, Write};
 use std::path::Path;
 use std::time::SystemTime;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use sha2::{Digest, Sha256};
@@ -43,23 +43,40 @@ const KEPT: usize = 4;
 
 /// Leaves the site in `out`, building it if it was not built before.
 pub(crate) fn build(paths: &Paths, out: &Path) -> Result<()> {
+    site(paths, out).map(drop)
+}
+
+/// The same, and an error if the compiler warned of this repository's own packages. Some code is there for the browser
+/// only, so no native build would tell.
+pub(crate) fn build_without_warnings(paths: &Paths, out: &Path) -> Result<()> {
+    let warned = site(paths, out)?;
+    ensure!(!warned, "the module's build has warnings; they stand above");
+    Ok(())
+}
+
+/// Leaves the site in `out`. Whether the compiler warned.
+fn site(paths: &Paths, out: &Path) -> Result<bool> {
+    let mut warned = false;
     let compiler = setup::for_building(paths)?;
     let name = key(paths, compiler)?;
     let mut site = paths.sites.join(&name);
     if !site.is_dir() {
         // The name carries the process, because other clones may be building too.
         let unfinished = site.with_extension(format!("unfinished-{}", std::process::id()));
-        trunk(paths, compiler, &unfinished)?;
-        if key(paths, compiler)? == name {
+        warned = trunk(paths, compiler, &unfinished)?;
+        if !warned && key(paths, compiler)? == name {
             fs::rename(&unfinished, &site)?;
         } else {
-            say("build: files changed meanwhile, so this site is not kept for other builds");
+            say(
+                "build: there were warnings or files changed meanwhile, so this site is not kept for other builds",
+            );
             site = unfinished;
         }
     }
     replace(&site, out)?;
     forget_old_sites(paths, &site)?;
-    report(out)
+    report(out)?;
+    Ok(warned)
 }
 
 /// The name of the site that these inputs give.
@@ -86,22 +103,8 @@ fn key(paths: &Paths, compiler: Compiler) -> Result<String> {
     Ok(format!("{:.24x}", hash.finalize()))
 }
 
-/// Runs clippy on the module's own packages as they are for the browser. Trunk's build shows warnings and goes on.
-pub(crate) fn clippy(paths: &Paths) -> Result<()> {
-    let compiler = setup::for_building(paths)?;
-    if compiler == Compiler::Debian {
-        say("clippy belongs to rustup's compiler, and Debian's builds the module here: left out");
-        return Ok(());
-    }
-    cargo_cache::claim_web(paths)?;
-    let package = ["clippy", "--profile", "web", "--target", setup::TARGET, "--package", "patchlab-web"];
-    let command = paths.command("cargo", package.into_iter().chain(["--", "--deny", "warnings"]));
-    compiler.apply(&command.env("CARGO_TARGET_DIR", &paths.target_web)).run()?;
-    Ok(())
-}
-
-/// Has Trunk build the site into `folder`.
-fn trunk(paths: &Paths, compiler: Compiler, folder: &Path) -> Result<()> {
+/// Has Trunk build the site into `folder`. Whether the compiler warned of this repository's own packages.
+fn trunk(paths: &Paths, compiler: Compiler, folder: &Path) -> Result<bool> {
     say("build: the optimised site (10 minutes the first time, half a minute after a change in crate/)");
     cargo_cache::claim_web(paths)?;
     let dist = folder.to_string_lossy().into_owned();
@@ -110,11 +113,21 @@ fn trunk(paths: &Paths, compiler: Compiler, folder: &Path) -> Result<()> {
         .command("trunk", ["build", "--config", "Trunk.toml", "--dist", &dist])
         .env("CARGO_TARGET_DIR", &paths.target_web)
         .env("RUST_BACKTRACE", "0")
+        .env("CARGO_TERM_COLOR", "never")
         // Trunk reads NO_COLOR as a boolean and stops at the usual "1".
         .env_remove("NO_COLOR");
-    compiler.apply(&command).run().context("Trunk could not build the site; its messages stand above")?;
+    let failed = "Trunk could not build the site; its messages stand above";
+    let output = compiler.apply(&command).stderr_to_stdout().reader().context(failed)?;
+    let mut warned = false;
+    for line in io::BufReader::new(output).lines() {
+        let line = line.context(failed)?;
+        // Cargo's last words on a package, also where it was compiled before.
+        warned |= line.starts_with("warning: `patchlab");
+        say(line);
+    }
     shrink(paths, &folder.join("www"))?;
-    site_files::put_service_worker(folder)
+    site_files::put_service_worker(folder)?;
+    Ok(warned)
 }
 
 /// Leaves comments and white space out of the page's scripts, which makes up a third of what a visitor fetches of them.
