@@ -1,74 +1,6 @@
 // Made by `cargo xtask types` from the Rust types. Do not edit.
 
 /**
- * Groups of prompt pairs, and how they are tokenized.
- */
-export type Experiment = { 
-/**
- * The groups, in the order shown.
- */
-groups: Array<Group>, 
-/**
- * Whether to prepend `<|endoftext|>` to every prompt (TransformerLens's `prepend_bos`).
- */
-prepend_bos?: boolean, };
-
-/**
- * Prompt pairs that share a hypothesis, e.g. the notebook's "'re they".
- */
-export type Group = { 
-/**
- * The name shown above the group's figures.
- */
-name: string, 
-/**
- * Whether each pair is used in both directions: prompts 2k and 2k+1 corrupt each other.
- */
-symmetric?: boolean, 
-/**
- * The pairs, in the order shown.
- */
-pairs: Array<Pair>, };
-
-/**
- * A prompt, its corrupted counterpart, and the two next tokens that are compared.
- */
-export type Pair = { 
-/**
- * The prompt that `answer` continues correctly.
- */
-clean: string, 
-/**
- * The prompt that `distractor` continues correctly; it must have as many tokens as `clean`.
- */
-corrupted: string, 
-/**
- * The right next token, exactly as typed: no space is ever added.
- */
-answer: string, 
-/**
- * The next token it is compared with, exactly as typed.
- */
-distractor: string, };
-
-/**
- * An experiment that comes with Patchlab.
- */
-export type Preset = { 
-/**
- * Name in the menu.
- */
-name: string, 
-/**
- * Where it comes from and what it tests.
- */
-note: string, 
-/**
- * The experiment document.
- */
-experiment: Experiment, };
-
-/**
  * An entry of the catalogue.
  */
 export type AnalysisInfo = { 
@@ -88,573 +20,6 @@ description: string,
  * The settings, in the order of the form.
  */
 settings: Array<Setting>, };
-
-/**
- * Allowed values of a setting and its default.
- */
-export type SettingRange = { "kind": "text", 
-/**
- * The default.
- */
-default: string, } | { "kind": "count", 
-/**
- * The default.
- */
-default: number, 
-/**
- * The smallest allowed.
- */
-min: number, 
-/**
- * The largest allowed.
- */
-max: number, } | { "kind": "choice", 
-/**
- * The default; not necessarily the first option.
- */
-default: string, 
-/**
- * The allowed words.
- */
-options: Array<string>, } | { "kind": "flag", 
-/**
- * The default.
- */
-default: boolean, };
-
-/**
- * A setting of an analysis.
- */
-export type Setting = { 
-/**
- * Name in requests and on the command line.
- */
-name: string, 
-/**
- * The description that users read.
- */
-description: string, 
-/**
- * Allowed values and the default.
- */
-range: SettingRange, };
-
-/**
- * A request to run one analysis on one experiment. It carries all its inputs.
- */
-export type Request = { 
-/**
- * The analysis's name in the catalogue.
- */
-analysis: string, 
-/**
- * The prompts.
- */
-experiment: Experiment, 
-/**
- * Settings; missing ones take their defaults.
- */
-settings?: Record<string, string | number | boolean>, };
-
-/**
- * What the notebook should repeat.
- */
-export type NotebookRequest = { 
-/**
- * The checkpoint: a name on the Hugging Face hub, or a folder.
- */
-model: string, 
-/**
- * The tokenizer, likewise.
- */
-tokenizer: string, 
-/**
- * The prompts.
- */
-experiment: Experiment, 
-/**
- * The analyses, in order. Those without a Python cell are listed in the notebook as left out.
- */
-analyses: Array<NotebookAnalysis>, };
-
-/**
- * One analysis to repeat.
- */
-export type NotebookAnalysis = { 
-/**
- * Name in the catalogue.
- */
-name: string, 
-/**
- * Settings; missing ones take their defaults.
- */
-settings?: Record<string, string | number | boolean>, };
-
-/**
- * The result of one analysis.
- */
-export type Report = { 
-/**
- * Name of the analysis in the catalogue.
- */
-analysis: string, 
-/**
- * Title of the analysis.
- */
-title: string, 
-/**
- * The model's name, as shown in the header.
- */
-model: string, 
-/**
- * The device it ran on.
- */
-device: string, 
-/**
- * The figures, in reading order.
- */
-parts: Array<Part>, 
-/**
- * What could not be computed, and why. The rest of the report is valid.
- */
-problems: Array<Problem>, };
-
-/**
- * A text field of a pair.
- */
-export type Field = "clean" | "corrupted" | "answer" | "distractor";
-
-/**
- * A place in an experiment document. Groups and pairs count from 0.
- */
-export type Place = { 
-/**
- * Index of the group.
- */
-group: number, 
-/**
- * Index of the pair within the group; null for the group as a whole.
- */
-pair: number | null, 
-/**
- * The field of the pair; null for the pair as a whole.
- */
-field: Field | null, };
-
-/**
- * A number for each row and column, in one panel per group, all on a common scale.
- */
-export type Grid = { 
-/**
- * Title of the figure.
- */
-title: string, 
-/**
- * How to read it, in one sentence; null if there is nothing to say.
- */
-note: string | null, 
-/**
- * The hook point within a layer that the cells refer to, by TransformerLens's name; null if they do not.
- */
-site: string | null, 
-/**
- * The rows, from top to bottom.
- */
-rows: Axis, 
-/**
- * The columns, from left to right.
- */
-columns: Axis, 
-/**
- * The measures to choose from, the default one first. All follow from the same runs.
- */
-measures: Array<Measure>, 
-/**
- * The groups, and differences between them.
- */
-panels: Array<Panel>, };
-
-/**
- * An axis of a [`Grid`].
- */
-export type Axis = { 
-/**
- * The axis's label.
- */
-label: string, 
-/**
- * What its rows or columns are.
- */
-counts: AxisKind, 
-/**
- * A label for each row or column: for layers, heads and neurons their index.
- */
-ticks: Array<string>, };
-
-/**
- * What the rows or columns of an [`Axis`] are.
- */
-export type AxisKind = "layer" | "head" | "layer-head" | "neuron" | "position" | "component" | "other";
-
-/**
- * The kind of a value, which decides how it is formatted and drawn.
- */
-export type Quantity = "text" | "token" | "count" | "logit" | "logit-difference" | "probability" | "log-probability" | "share" | "attention" | "score" | "activation" | "error";
-
-/**
- * A [`Panel`]'s numbers in one measure.
- */
-export type Values = { 
-/**
- * The measure, as an index into [`Grid::measures`].
- */
-measure: number, 
-/**
- * The mean over prompts for each cell, row by row; null where not computed yet.
- */
-mean: Array<number | null>, 
-/**
- * Lower ends of the means' 95 % bootstrap intervals; empty for a single prompt.
- */
-low: Array<number>, 
-/**
- * Upper ends of these intervals.
- */
-high: Array<number>, 
-/**
- * For each prompt, its number in each cell, row by row.
- */
-prompts: number[][], 
-/**
- * The mean over the unpatched clean prompts, if the measure has one.
- */
-clean: number | null, 
-/**
- * The mean over the unpatched corrupted prompts, if the measure has one.
- */
-corrupted: number | null, };
-
-/**
- * One group's numbers, or the difference between two groups'.
- */
-export type Panel = { 
-/**
- * The group's name, or the names of both.
- */
-name: string, 
-/**
- * Index of the group in the experiment.
- */
-group: number, 
-/**
- * Index of the group that was subtracted; null if this is not a difference.
- */
-minus: number | null, 
-/**
- * The columns' labels, if each group has its own.
- */
-ticks: Array<string> | null, 
-/**
- * The prompts, in the order of [`Values::prompts`]. A difference has none.
- */
-prompts: Array<string>, 
-/**
- * The numbers, by measure. A measure without a meaning for this group is missing.
- */
-values: Array<Values>, };
-
-/**
- * A quantity that a [`Grid`] or scatter plot can show.
- */
-export type Measure = { 
-/**
- * Stable, machine-readable name: `normalized`, `logit-diff`, ...
- */
-name: string, 
-/**
- * Label of the colour scale.
- */
-label: string, 
-/**
- * The kind of the numbers.
- */
-quantity: Quantity, 
-/**
- * The ends of the scale; null for the largest magnitude or, without a middle, the extremes.
- */
-range: [number, number] | null, 
-/**
- * The middle of a diverging colour scale; null for a sequential one.
- */
-middle: number | null, };
-
-/**
- * A table with typed columns.
- */
-export type Table = { 
-/**
- * Title of the figure.
- */
-title: string, 
-/**
- * How to read it, in one sentence; null if there is nothing to say.
- */
-note: string | null, 
-/**
- * The columns, from left to right.
- */
-columns: Array<Column>, 
-/**
- * The rows, from top to bottom; each has one cell per column.
- */
-rows: Array<Row>, };
-
-/**
- * A token for display.
- */
-export type Token = { 
-/**
- * Index in the vocabulary.
- */
-id: number, 
-/**
- * The text, spaces included; bytes that are not valid UTF-8 on their own appear as U+FFFD.
- */
-text: string, };
-
-/**
- * A cell of a [`Table`].
- */
-export type Cell = number | string | Token | null;
-
-/**
- * Why a row stands out.
- */
-export type Mark = "answer" | "distractor" | "mean" | "passed" | "failed";
-
-/**
- * A column of a [`Table`].
- */
-export type Column = { 
-/**
- * The column's heading.
- */
-name: string, 
-/**
- * The kind of its values, which decides how they are drawn.
- */
-quantity: Quantity, };
-
-/**
- * A row of a [`Table`].
- */
-export type Row = { 
-/**
- * One cell per column.
- */
-cells: Array<Cell>, 
-/**
- * Why the row stands out; null if it does not.
- */
-mark: Mark | null, };
-
-/**
- * Prompts as rows of tokens.
- */
-export type TokenRows = { 
-/**
- * Title of the figure.
- */
-title: string, 
-/**
- * The prompts.
- */
-rows: Array<TokenRow>, };
-
-/**
- * One prompt as tokens.
- */
-export type TokenRow = { 
-/**
- * What the prompt is: "clean", "corrupted", ...
- */
-label: string, 
-/**
- * Its tokens, `<|endoftext|>` included where it is prepended.
- */
-tokens: Array<Token>, };
-
-/**
- * Named points, coloured by layer, in one panel per group, all on a common scale.
- */
-export type Scatter = { 
-/**
- * Title of the figure.
- */
-title: string, 
-/**
- * How to read it, in one sentence; null if there is nothing to say.
- */
-note: string | null, 
-/**
- * The horizontal axis.
- */
-x: ScatterAxis, 
-/**
- * The vertical axis.
- */
-y: ScatterAxis, 
-/**
- * The measures to choose from, the default one first.
- */
-measures: Array<Measure>, 
-/**
- * The name of each point: `L7H11`.
- */
-names: Array<string>, 
-/**
- * Each point's layer.
- */
-layers: Array<number>, 
-/**
- * The groups.
- */
-panels: Array<ScatterPanel>, };
-
-/**
- * An axis of a [`Scatter`].
- */
-export type ScatterAxis = { 
-/**
- * The axis's label.
- */
-label: string, };
-
-/**
- * Coordinates in one measure.
- */
-export type ScatterValues = { 
-/**
- * The measure, as an index into [`Scatter::measures`].
- */
-measure: number, 
-/**
- * Each point's horizontal coordinate.
- */
-x: Array<number>, 
-/**
- * Each point's vertical coordinate.
- */
-y: Array<number>, };
-
-/**
- * One group's points.
- */
-export type ScatterPanel = { 
-/**
- * The group's name.
- */
-name: string, 
-/**
- * Index of the group in the experiment; for a comparison of groups, the one on the vertical axis.
- */
-group: number, 
-/**
- * The coordinates, by measure.
- */
-values: Array<ScatterValues>, };
-
-/**
- * Texts whose tokens are coloured by a number, as in Neuroscope.
- */
-export type TokenValues = { 
-/**
- * Title of the figure.
- */
-title: string, 
-/**
- * How to read it, in one sentence; null if there is nothing to say.
- */
-note: string | null, 
-/**
- * The kind of the numbers.
- */
-quantity: Quantity, 
-/**
- * The values drawn without colour and in full colour.
- */
-range: [number, number], 
-/**
- * The texts.
- */
-rows: Array<ValuedRow>, };
-
-/**
- * A text with a number per token.
- */
-export type ValuedRow = { 
-/**
- * Label of the text.
- */
-label: string, 
-/**
- * Its tokens.
- */
-tokens: Array<Token>, 
-/**
- * One number per token.
- */
-values: Array<number>, 
-/**
- * The smallest number.
- */
-min: number, 
-/**
- * The largest number.
- */
-max: number, };
-
-/**
- * The likeliest next tokens at each point of the residual stream and each position.
- */
-export type TextLens = { 
-/**
- * Title of the figure.
- */
-title: string, 
-/**
- * How to read it, in one sentence; null if there is nothing to say.
- */
-note: string | null, 
-/**
- * The prompt, one column per token.
- */
-columns: Array<Token>, 
-/**
- * The points of the residual stream, from the first to the last: `0_pre`, `0_mid`, ...
- */
-rows: Array<string>, 
-/**
- * For each row, for each column, the likeliest tokens, likeliest first.
- */
-cells: Array<Array<Array<Guess>>>, };
-
-/**
- * A predicted token.
- */
-export type Guess = { 
-/**
- * The token.
- */
-token: Token, 
-/**
- * Logit, in nats.
- */
-logit: number, 
-/**
- * Probability, from 0 to 1.
- */
-probability: number, };
 
 /**
  * Attention of some heads on some prompts.
@@ -728,29 +93,97 @@ tokens: Array<Token>,
 heads: Array<AttentionHead>, };
 
 /**
- * One dot per prompt, and the mean, for each group, on a common axis.
+ * An axis of a [`Grid`].
  */
-export type Dots = { 
-/**
- * Title of the figure.
- */
-title: string, 
-/**
- * How to read it, in one sentence; null if there is nothing to say.
- */
-note: string | null, 
+export type Axis = { 
 /**
  * The axis's label.
  */
-axis: string, 
+label: string, 
 /**
- * The kind of the values.
+ * What its rows or columns are.
  */
-quantity: Quantity, 
+counts: AxisKind, 
 /**
- * The groups, from top to bottom.
+ * A label for each row or column: for layers, heads and neurons their index.
  */
-series: Array<DotSeries>, };
+ticks: Array<string>, };
+
+/**
+ * What the rows or columns of an [`Axis`] are.
+ */
+export type AxisKind = "layer" | "head" | "layer-head" | "neuron" | "position" | "component" | "other";
+
+/**
+ * A cell of a [`Table`].
+ */
+export type Cell = number | string | Token | null;
+
+/**
+ * Tokens and problems of a whole experiment.
+ */
+export type Checked = { 
+/**
+ * The tokens of each pair, by group.
+ */
+groups: Array<Array<PairTokens>>, 
+/**
+ * Everything that prevents a pair from being run.
+ */
+problems: Array<Problem>, };
+
+/**
+ * A column of a [`Table`].
+ */
+export type Column = { 
+/**
+ * The column's heading.
+ */
+name: string, 
+/**
+ * The kind of its values, which decides how they are drawn.
+ */
+quantity: Quantity, };
+
+/**
+ * The device a model runs on, and why.
+ */
+export type DeviceInfo = { 
+/**
+ * The backend.
+ */
+kind: DeviceKind, 
+/**
+ * Name for display: "WebGPU, Apple M2", "CPU".
+ */
+name: string, 
+/**
+ * Why this one was picked.
+ */
+reason: string, };
+
+/**
+ * A Burn backend.
+ */
+export type DeviceKind = "cpu" | "wgpu";
+
+/**
+ * The device that the user asked for.
+ */
+export type DevicePreference = "auto" | "cpu" | "wgpu";
+
+/**
+ * The value of one prompt.
+ */
+export type Dot = { 
+/**
+ * Text of the prompt.
+ */
+label: string, 
+/**
+ * Value, in [`Dots::quantity`].
+ */
+value: number, };
 
 /**
  * The dots of one group.
@@ -778,103 +211,144 @@ mean: number,
 interval: [number, number] | null, };
 
 /**
- * The value of one prompt.
+ * One dot per prompt, and the mean, for each group, on a common axis.
  */
-export type Dot = { 
+export type Dots = { 
 /**
- * Text of the prompt.
+ * Title of the figure.
+ */
+title: string, 
+/**
+ * How to read it, in one sentence; null if there is nothing to say.
+ */
+note: string | null, 
+/**
+ * The axis's label.
+ */
+axis: string, 
+/**
+ * The kind of the values.
+ */
+quantity: Quantity, 
+/**
+ * The groups, from top to bottom.
+ */
+series: Array<DotSeries>, };
+
+/**
+ * Groups of prompt pairs, and how they are tokenized.
+ */
+export type Experiment = { 
+/**
+ * The groups, in the order shown.
+ */
+groups: Array<Group>, 
+/**
+ * Whether to prepend `<|endoftext|>` to every prompt (TransformerLens's `prepend_bos`).
+ */
+prepend_bos?: boolean, };
+
+/**
+ * A text field of a pair.
+ */
+export type Field = "clean" | "corrupted" | "answer" | "distractor";
+
+/**
+ * A number for each row and column, in one panel per group, all on a common scale.
+ */
+export type Grid = { 
+/**
+ * Title of the figure.
+ */
+title: string, 
+/**
+ * How to read it, in one sentence; null if there is nothing to say.
+ */
+note: string | null, 
+/**
+ * The hook point within a layer that the cells refer to, by TransformerLens's name; null if they do not.
+ */
+site: string | null, 
+/**
+ * The rows, from top to bottom.
+ */
+rows: Axis, 
+/**
+ * The columns, from left to right.
+ */
+columns: Axis, 
+/**
+ * The measures to choose from, the default one first. All follow from the same runs.
+ */
+measures: Array<Measure>, 
+/**
+ * The groups, and differences between them.
+ */
+panels: Array<Panel>, };
+
+/**
+ * Prompt pairs that share a hypothesis, e.g. the notebook's "'re they".
+ */
+export type Group = { 
+/**
+ * The name shown above the group's figures.
+ */
+name: string, 
+/**
+ * Whether each pair is used in both directions: prompts 2k and 2k+1 corrupt each other.
+ */
+symmetric?: boolean, 
+/**
+ * The pairs, in the order shown.
+ */
+pairs: Array<Pair>, };
+
+/**
+ * A predicted token.
+ */
+export type Guess = { 
+/**
+ * The token.
+ */
+token: Token, 
+/**
+ * Logit, in nats.
+ */
+logit: number, 
+/**
+ * Probability, from 0 to 1.
+ */
+probability: number, };
+
+/**
+ * Why a row stands out.
+ */
+export type Mark = "answer" | "distractor" | "mean" | "passed" | "failed";
+
+/**
+ * A quantity that a [`Grid`] or scatter plot can show.
+ */
+export type Measure = { 
+/**
+ * Stable, machine-readable name: `normalized`, `logit-diff`, ...
+ */
+name: string, 
+/**
+ * Label of the colour scale.
  */
 label: string, 
 /**
- * Value, in [`Dots::quantity`].
+ * The kind of the numbers.
  */
-value: number, };
-
+quantity: Quantity, 
 /**
- * Something the user should change.
+ * The ends of the scale; null for the largest magnitude or, without a middle, the extremes.
  */
-export type Problem = { 
+range: [number, number] | null, 
 /**
- * Where the problem is; null if it is not in the experiment.
+ * The middle of a diverging colour scale; null for a sequential one.
  */
-place: Place | null, 
-/**
- * Stable, machine-readable name of the kind of problem.
- */
-code: string, 
-/**
- * What is wrong and what to change.
- */
-message: string, };
-
-/**
- * One figure.
- */
-export type Part = { "kind": "table" } & Table | { "kind": "dots" } & Dots | { "kind": "tokens" } & TokenRows | { "kind": "heat" } & Grid | { "kind": "line" } & Grid | { "kind": "scatter" } & Scatter | { "kind": "attention" } & Attention | { "kind": "text-lens" } & TextLens | { "kind": "token-values" } & TokenValues;
-
-/**
- * A preview of one figure of a running analysis.
- */
-export type Preview = { 
-/**
- * Index into the report's parts.
- */
-index: number, 
-/**
- * The figure, with what has been computed so far.
- */
-part: Part, };
-
-/**
- * Tokens and problems of a whole experiment.
- */
-export type Checked = { 
-/**
- * The tokens of each pair, by group.
- */
-groups: Array<Array<PairTokens>>, 
-/**
- * Everything that prevents a pair from being run.
- */
-problems: Array<Problem>, };
-
-/**
- * What the editor shows under each pair: the tokens of its four fields, and where the prompts differ.
- */
-export type PairTokens = { 
-/**
- * Tokens of the clean prompt, `<|endoftext|>` included where it is prepended.
- */
-clean: Array<Token>, 
-/**
- * Tokens of the corrupted prompt, likewise.
- */
-corrupted: Array<Token>, 
-/**
- * Tokens of the answer; usable only if there is exactly one.
- */
-answer: Array<Token>, 
-/**
- * Tokens of the distractor; usable only if there is exactly one.
- */
-distractor: Array<Token>, 
-/**
- * The positions where clean and corrupted differ.
- */
-differing: Array<number>, };
-
-/**
- * The result of opening a model.
- */
-export type Opened = { 
-/**
- * The model's sizes and device.
- */
-model: ModelInfo, 
-/**
- * Where its weights came from.
- */
-bytes: WeightBytes, };
+middle: number | null, };
 
 /**
  * The sizes and the device of the open model.
@@ -922,48 +396,195 @@ parameters: number,
 device: DeviceInfo, };
 
 /**
- * The device a model runs on, and why.
+ * One analysis to repeat.
  */
-export type DeviceInfo = { 
+export type NotebookAnalysis = { 
 /**
- * The backend.
- */
-kind: DeviceKind, 
-/**
- * Name for display: "WebGPU, Apple M2", "CPU".
+ * Name in the catalogue.
  */
 name: string, 
 /**
- * Why this one was picked.
+ * Settings; missing ones take their defaults.
  */
-reason: string, };
+settings?: Record<string, string | number | boolean>, };
 
 /**
- * A Burn backend.
+ * What the notebook should repeat.
  */
-export type DeviceKind = "cpu" | "wgpu";
+export type NotebookRequest = { 
+/**
+ * The checkpoint: a name on the Hugging Face hub, or a folder.
+ */
+model: string, 
+/**
+ * The tokenizer, likewise.
+ */
+tokenizer: string, 
+/**
+ * The prompts.
+ */
+experiment: Experiment, 
+/**
+ * The analyses, in order. Those without a Python cell are listed in the notebook as left out.
+ */
+analyses: Array<NotebookAnalysis>, };
 
 /**
- * Bytes of weights, by where they were read from.
+ * The result of opening a model.
  */
-export type WeightBytes = { 
+export type Opened = { 
 /**
- * All bytes read.
+ * The model's sizes and device.
  */
-total: number, 
+model: ModelInfo, 
 /**
- * Fetched from the network by this call.
+ * Where its weights came from.
  */
-network: number, 
+bytes: WeightBytes, };
+
 /**
- * Read from the browser's storage.
+ * A prompt, its corrupted counterpart, and the two next tokens that are compared.
  */
-storage: number, 
+export type Pair = { 
 /**
- * Why some are not kept in the browser's storage, for display; null if all are, or if they are files
- * from disk.
+ * The prompt that `answer` continues correctly.
  */
-unkept: string | null, };
+clean: string, 
+/**
+ * The prompt that `distractor` continues correctly; it must have as many tokens as `clean`.
+ */
+corrupted: string, 
+/**
+ * The right next token, exactly as typed: no space is ever added.
+ */
+answer: string, 
+/**
+ * The next token it is compared with, exactly as typed.
+ */
+distractor: string, };
+
+/**
+ * What the editor shows under each pair: the tokens of its four fields, and where the prompts differ.
+ */
+export type PairTokens = { 
+/**
+ * Tokens of the clean prompt, `<|endoftext|>` included where it is prepended.
+ */
+clean: Array<Token>, 
+/**
+ * Tokens of the corrupted prompt, likewise.
+ */
+corrupted: Array<Token>, 
+/**
+ * Tokens of the answer; usable only if there is exactly one.
+ */
+answer: Array<Token>, 
+/**
+ * Tokens of the distractor; usable only if there is exactly one.
+ */
+distractor: Array<Token>, 
+/**
+ * The positions where clean and corrupted differ.
+ */
+differing: Array<number>, };
+
+/**
+ * One group's numbers, or the difference between two groups'.
+ */
+export type Panel = { 
+/**
+ * The group's name, or the names of both.
+ */
+name: string, 
+/**
+ * Index of the group in the experiment.
+ */
+group: number, 
+/**
+ * Index of the group that was subtracted; null if this is not a difference.
+ */
+minus: number | null, 
+/**
+ * The columns' labels, if each group has its own.
+ */
+ticks: Array<string> | null, 
+/**
+ * The prompts, in the order of [`Values::prompts`]. A difference has none.
+ */
+prompts: Array<string>, 
+/**
+ * The numbers, by measure. A measure without a meaning for this group is missing.
+ */
+values: Array<Values>, };
+
+/**
+ * One figure.
+ */
+export type Part = { "kind": "table" } & Table | { "kind": "dots" } & Dots | { "kind": "tokens" } & TokenRows | { "kind": "heat" } & Grid | { "kind": "line" } & Grid | { "kind": "scatter" } & Scatter | { "kind": "attention" } & Attention | { "kind": "text-lens" } & TextLens | { "kind": "token-values" } & TokenValues;
+
+/**
+ * A place in an experiment document. Groups and pairs count from 0.
+ */
+export type Place = { 
+/**
+ * Index of the group.
+ */
+group: number, 
+/**
+ * Index of the pair within the group; null for the group as a whole.
+ */
+pair: number | null, 
+/**
+ * The field of the pair; null for the pair as a whole.
+ */
+field: Field | null, };
+
+/**
+ * An experiment that comes with Patchlab.
+ */
+export type Preset = { 
+/**
+ * Name in the menu.
+ */
+name: string, 
+/**
+ * Where it comes from and what it tests.
+ */
+note: string, 
+/**
+ * The experiment document.
+ */
+experiment: Experiment, };
+
+/**
+ * A preview of one figure of a running analysis.
+ */
+export type Preview = { 
+/**
+ * Index into the report's parts.
+ */
+index: number, 
+/**
+ * The figure, with what has been computed so far.
+ */
+part: Part, };
+
+/**
+ * Something the user should change.
+ */
+export type Problem = { 
+/**
+ * Where the problem is; null if it is not in the experiment.
+ */
+place: Place | null, 
+/**
+ * Stable, machine-readable name of the kind of problem.
+ */
+code: string, 
+/**
+ * What is wrong and what to change.
+ */
+message: string, };
 
 /**
  * Progress of a long call.
@@ -996,6 +617,200 @@ note: string | null, };
 export type ProgressUnit = "bytes" | "prompts" | "sites" | "checks" | "points" | "patches";
 
 /**
+ * The kind of a value, which decides how it is formatted and drawn.
+ */
+export type Quantity = "text" | "token" | "count" | "logit" | "logit-difference" | "probability" | "log-probability" | "share" | "attention" | "score" | "activation" | "error";
+
+/**
+ * The result of one analysis.
+ */
+export type Report = { 
+/**
+ * Name of the analysis in the catalogue.
+ */
+analysis: string, 
+/**
+ * Title of the analysis.
+ */
+title: string, 
+/**
+ * The model's name, as shown in the header.
+ */
+model: string, 
+/**
+ * The device it ran on.
+ */
+device: string, 
+/**
+ * The figures, in reading order.
+ */
+parts: Array<Part>, 
+/**
+ * What could not be computed, and why. The rest of the report is valid.
+ */
+problems: Array<Problem>, };
+
+/**
+ * A request to run one analysis on one experiment. It carries all its inputs.
+ */
+export type Request = { 
+/**
+ * The analysis's name in the catalogue.
+ */
+analysis: string, 
+/**
+ * The prompts.
+ */
+experiment: Experiment, 
+/**
+ * Settings; missing ones take their defaults.
+ */
+settings?: Record<string, string | number | boolean>, };
+
+/**
+ * A row of a [`Table`].
+ */
+export type Row = { 
+/**
+ * One cell per column.
+ */
+cells: Array<Cell>, 
+/**
+ * Why the row stands out; null if it does not.
+ */
+mark: Mark | null, };
+
+/**
+ * Named points, coloured by layer, in one panel per group, all on a common scale.
+ */
+export type Scatter = { 
+/**
+ * Title of the figure.
+ */
+title: string, 
+/**
+ * How to read it, in one sentence; null if there is nothing to say.
+ */
+note: string | null, 
+/**
+ * The horizontal axis.
+ */
+x: ScatterAxis, 
+/**
+ * The vertical axis.
+ */
+y: ScatterAxis, 
+/**
+ * The measures to choose from, the default one first.
+ */
+measures: Array<Measure>, 
+/**
+ * The name of each point: `L7H11`.
+ */
+names: Array<string>, 
+/**
+ * Each point's layer.
+ */
+layers: Array<number>, 
+/**
+ * The groups.
+ */
+panels: Array<ScatterPanel>, };
+
+/**
+ * An axis of a [`Scatter`].
+ */
+export type ScatterAxis = { 
+/**
+ * The axis's label.
+ */
+label: string, };
+
+/**
+ * One group's points.
+ */
+export type ScatterPanel = { 
+/**
+ * The group's name.
+ */
+name: string, 
+/**
+ * Index of the group in the experiment; for a comparison of groups, the one on the vertical axis.
+ */
+group: number, 
+/**
+ * The coordinates, by measure.
+ */
+values: Array<ScatterValues>, };
+
+/**
+ * Coordinates in one measure.
+ */
+export type ScatterValues = { 
+/**
+ * The measure, as an index into [`Scatter::measures`].
+ */
+measure: number, 
+/**
+ * Each point's horizontal coordinate.
+ */
+x: Array<number>, 
+/**
+ * Each point's vertical coordinate.
+ */
+y: Array<number>, };
+
+/**
+ * A setting of an analysis.
+ */
+export type Setting = { 
+/**
+ * Name in requests and on the command line.
+ */
+name: string, 
+/**
+ * The description that users read.
+ */
+description: string, 
+/**
+ * Allowed values and the default.
+ */
+range: SettingRange, };
+
+/**
+ * Allowed values of a setting and its default.
+ */
+export type SettingRange = { "kind": "text", 
+/**
+ * The default.
+ */
+default: string, } | { "kind": "count", 
+/**
+ * The default.
+ */
+default: number, 
+/**
+ * The smallest allowed.
+ */
+min: number, 
+/**
+ * The largest allowed.
+ */
+max: number, } | { "kind": "choice", 
+/**
+ * The default; not necessarily the first option.
+ */
+default: string, 
+/**
+ * The allowed words.
+ */
+options: Array<string>, } | { "kind": "flag", 
+/**
+ * The default.
+ */
+default: boolean, };
+
+/**
  * A model whose weights are kept in the browser's storage.
  */
 export type StoredModel = { 
@@ -1021,6 +836,191 @@ complete: boolean,
 half: boolean, };
 
 /**
- * The device that the user asked for.
+ * A table with typed columns.
  */
-export type DevicePreference = "auto" | "cpu" | "wgpu";
+export type Table = { 
+/**
+ * Title of the figure.
+ */
+title: string, 
+/**
+ * How to read it, in one sentence; null if there is nothing to say.
+ */
+note: string | null, 
+/**
+ * The columns, from left to right.
+ */
+columns: Array<Column>, 
+/**
+ * The rows, from top to bottom; each has one cell per column.
+ */
+rows: Array<Row>, };
+
+/**
+ * The likeliest next tokens at each point of the residual stream and each position.
+ */
+export type TextLens = { 
+/**
+ * Title of the figure.
+ */
+title: string, 
+/**
+ * How to read it, in one sentence; null if there is nothing to say.
+ */
+note: string | null, 
+/**
+ * The prompt, one column per token.
+ */
+columns: Array<Token>, 
+/**
+ * The points of the residual stream, from the first to the last: `0_pre`, `0_mid`, ...
+ */
+rows: Array<string>, 
+/**
+ * For each row, for each column, the likeliest tokens, likeliest first.
+ */
+cells: Array<Array<Array<Guess>>>, };
+
+/**
+ * A token for display.
+ */
+export type Token = { 
+/**
+ * Index in the vocabulary.
+ */
+id: number, 
+/**
+ * The text, spaces included; bytes that are not valid UTF-8 on their own appear as U+FFFD.
+ */
+text: string, };
+
+/**
+ * One prompt as tokens.
+ */
+export type TokenRow = { 
+/**
+ * What the prompt is: "clean", "corrupted", ...
+ */
+label: string, 
+/**
+ * Its tokens, `<|endoftext|>` included where it is prepended.
+ */
+tokens: Array<Token>, };
+
+/**
+ * Prompts as rows of tokens.
+ */
+export type TokenRows = { 
+/**
+ * Title of the figure.
+ */
+title: string, 
+/**
+ * The prompts.
+ */
+rows: Array<TokenRow>, };
+
+/**
+ * Texts whose tokens are coloured by a number, as in Neuroscope.
+ */
+export type TokenValues = { 
+/**
+ * Title of the figure.
+ */
+title: string, 
+/**
+ * How to read it, in one sentence; null if there is nothing to say.
+ */
+note: string | null, 
+/**
+ * The kind of the numbers.
+ */
+quantity: Quantity, 
+/**
+ * The values drawn without colour and in full colour.
+ */
+range: [number, number], 
+/**
+ * The texts.
+ */
+rows: Array<ValuedRow>, };
+
+/**
+ * A text with a number per token.
+ */
+export type ValuedRow = { 
+/**
+ * Label of the text.
+ */
+label: string, 
+/**
+ * Its tokens.
+ */
+tokens: Array<Token>, 
+/**
+ * One number per token.
+ */
+values: Array<number>, 
+/**
+ * The smallest number.
+ */
+min: number, 
+/**
+ * The largest number.
+ */
+max: number, };
+
+/**
+ * A [`Panel`]'s numbers in one measure.
+ */
+export type Values = { 
+/**
+ * The measure, as an index into [`Grid::measures`].
+ */
+measure: number, 
+/**
+ * The mean over prompts for each cell, row by row; null where not computed yet.
+ */
+mean: Array<number | null>, 
+/**
+ * Lower ends of the means' 95 % bootstrap intervals; empty for a single prompt.
+ */
+low: Array<number>, 
+/**
+ * Upper ends of these intervals.
+ */
+high: Array<number>, 
+/**
+ * For each prompt, its number in each cell, row by row.
+ */
+prompts: number[][], 
+/**
+ * The mean over the unpatched clean prompts, if the measure has one.
+ */
+clean: number | null, 
+/**
+ * The mean over the unpatched corrupted prompts, if the measure has one.
+ */
+corrupted: number | null, };
+
+/**
+ * Bytes of weights, by where they were read from.
+ */
+export type WeightBytes = { 
+/**
+ * All bytes read.
+ */
+total: number, 
+/**
+ * Fetched from the network by this call.
+ */
+network: number, 
+/**
+ * Read from the browser's storage.
+ */
+storage: number, 
+/**
+ * Why some are not kept in the browser's storage, for display; null if all are, or if they are files
+ * from disk.
+ */
+unkept: string | null, };

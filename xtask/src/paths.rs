@@ -35,10 +35,10 @@ pub(crate) struct Paths {
 impl Paths {
     /// Finds the folders, and makes the cache if there is none.
     pub(crate) fn find() -> Result<Self> {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR"))
-            .parent()
-            .context("xtask lies in the repository's root")?
-            .to_owned();
+        // Cargo sets it for what it runs. The folder of compilation may be another clone's, where clones share a target
+        // folder.
+        let package = env::var_os("CARGO_MANIFEST_DIR").context("Run it as `cargo xtask`.")?;
+        let root = Path::new(&package).parent().context("xtask lies in the repository's root")?.to_owned();
         let cache = match env::var_os("PATCHLAB_CACHE") {
             Some(folder) => env::current_dir()?.join(folder),
             None => dirs::cache_dir()

@@ -1,7 +1,7 @@
 //! TypeScript declarations of everything that crosses to JavaScript, made from the Rust types.
 
 use std::any::TypeId;
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use patchlab::analyses::Analysis;
 use patchlab::device::DevicePreference;
@@ -13,14 +13,11 @@ use patchlab::protocol::{Checked, Opened, Preview, StoredModel};
 use patchlab::{Experiment, Request};
 use ts_rs::{Config, TS, TypeVisitor};
 
-/// The text of `www/types/engine.d.ts`: the types that the module's functions take and return, each followed by the
-/// types that it is made of.
+/// The text of `www/types/engine.d.ts`: the types that the module's functions take and return and all that they are made
+/// of, by name. (ts-rs visits a type's fields in an order that differs from one compilation to the next.)
 pub(crate) fn declarations() -> String {
-    let mut declarations = Declarations {
-        config: Config::new(),
-        seen: HashSet::new(),
-        text: "// Made by `cargo xtask types` from the Rust types. Do not edit.\n".to_owned(),
-    };
+    let mut declarations =
+        Declarations { config: Config::new(), seen: HashSet::new(), texts: BTreeMap::new() };
     declarations.visit::<Experiment>();
     declarations.visit::<Preset>();
     declarations.visit::<Analysis>();
@@ -33,14 +30,15 @@ pub(crate) fn declarations() -> String {
     declarations.visit::<Progress>();
     declarations.visit::<StoredModel>();
     declarations.visit::<DevicePreference>();
-    declarations.text
+    let header = "// Made by `cargo xtask types` from the Rust types. Do not edit.\n";
+    [header.to_owned()].into_iter().chain(declarations.texts.into_values()).collect()
 }
 
-/// Writes each type that it visits once.
+/// Collects the declaration of each type that it visits.
 struct Declarations {
     config: Config,
     seen: HashSet<TypeId>,
-    text: String,
+    texts: BTreeMap<String, String>,
 }
 
 impl TypeVisitor for Declarations {
@@ -50,11 +48,9 @@ impl TypeVisitor for Declarations {
         }
         // Numbers, texts, lists and options have no declaration of their own.
         if T::output_path().is_some() {
-            match T::docs() {
-                Some(docs) => self.text.push_str(&format!("\n{}", docs.trim_start())),
-                None => self.text.push('\n'),
-            }
-            self.text.push_str(&format!("export {}\n", T::decl(&self.config)));
+            let docs = T::docs().map_or_else(String::new, |docs| docs.trim_start().to_owned());
+            let text = format!("\n{docs}export {}\n", T::decl(&self.config));
+            self.texts.insert(T::name(&self.config), text);
         }
         T::visit_dependencies(self);
     }
