@@ -176,7 +176,8 @@ fn a_host_that_asks_to_wait_is_left_alone_meanwhile() {
         });
         world.open().expect("it opens");
         let took = world.clock.now();
-        assert!(took > from && took < to + 2000.0, "{header}: {took} ms");
+        // More pieces than are fetched at once: those of the second round wait after those of the first.
+        assert!(took > from && took < 2.0 * to + 2000.0, "{header}: {took} ms");
     }
 }
 
