@@ -1,6 +1,6 @@
 //! Rules that the compiler does not know: who may use what, and what no file may contain.
 //!
-//! Each test checks one rule on the repository's files, and that a made-up violation would be caught. Which package may
+//! Each test checks one rule on the repository's files, and that it catches a violation. Which package may
 //! use which is Cargo's business; what Cargo does not refuse is asked of it here.
 
 mod source;

@@ -17,7 +17,7 @@ const SOURCE: &str = "www/sw";
 const SCRIPT: &str = "sw.js";
 /// Weights beside the page are large, and the engine keeps them itself.
 const MIRROR: &str = "www/models/gpt2/";
-/// A declaration of types serves nobody who looks at the page.
+/// Type declarations are for developers only.
 const TYPES: &str = "www/types";
 
 /// Puts the service worker at the site's root, with the list of all other files.

@@ -143,7 +143,7 @@ async fn forward(model: &Model, repeats: usize) -> Result<Row> {
     .await
 }
 
-/// Some heads' z, of all layers alike, on made-up prompts that differ at their second token.
+/// Some heads' z, of all layers alike, on generated prompts that differ at their second token.
 async fn grown(model: &Model, prompts: usize, tokens: usize, patches: usize, repeats: usize) -> Result<Row> {
     let (clean, corrupted) = (ids(prompts, tokens, model, 0), ids(prompts, tokens, model, 1));
     let case = |(index, (clean, corrupted)): (usize, (Vec<u32>, Vec<u32>))| PreparedCase {

@@ -99,7 +99,7 @@ impl Engine {
         self.cancel.borrow().pause(paused);
     }
 
-    /// The models of which weights are kept in this browser: `StoredModel[]`.
+    /// The models whose weights are stored in this browser, in whole or in part: `StoredModel[]`.
     ///
     /// # Errors
     /// As [`crate::catalogue`].
@@ -107,7 +107,7 @@ impl Engine {
         js::give(&record::stored(&storage().await).await)
     }
 
-    /// Deletes what is kept of the model whose folder has the address `base`.
+    /// Deletes what is stored of the model whose folder has the address `base`.
     pub async fn forget(&self, base: String) {
         record::forget(&storage().await, &base).await;
     }

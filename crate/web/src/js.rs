@@ -61,7 +61,7 @@ pub(super) fn tell(listener: &Function, what: &impl Serialize) {
     }
 }
 
-/// Gives back the memory of bytes that nobody needs any more. Left to the garbage collector, a download would pile up
+/// Frees the memory of bytes that are no longer needed. Left to the garbage collector, a download would pile up
 /// a hundred megabytes of them. The array is empty afterwards.
 pub(super) fn release(bytes: &Uint8Array) {
     let buffer = bytes.buffer();

@@ -12,7 +12,7 @@ use crate::model::plan::{PIECE, ReadPlan};
 use crate::model::source::{Source, ends_early};
 
 /// The longest header that is read. The largest model of this family has half a megabyte of it; safetensors allows
-/// 100 MB, of which a made-up one becomes gigabytes while it is parsed.
+/// 100 MB, and a hostile one of that length takes gigabytes to parse.
 const LONGEST_HEADER: u64 = 8 << 20;
 
 /// Numbers for which there is room at once: a block of the vocabulary, and any layer's matrix of a middling model.
@@ -97,7 +97,7 @@ impl<S: Source> Checkpoint<S> {
                 return Err(Error::TensorShape {
                     name: stored,
                     expected: shape.clone(),
-                    // A made-up shape may have any number of axes; the message shows a few.
+                    // A hostile shape may have any number of axes; the message shows a few.
                     found: entry
                         .shape
                         .iter()

@@ -1,6 +1,6 @@
 //! The manifest of a mirror: a checkpoint in shards that any static host can serve.
 //!
-//! The shards put together are a safetensors file. Each is fetched as a whole, so the host need not know ranges,
+//! The shards put together are a safetensors file. Each is fetched as a whole, so the host does not have to support ranges,
 //! and is checked against its SHA-256.
 
 use std::collections::BTreeMap;

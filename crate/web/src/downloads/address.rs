@@ -19,7 +19,7 @@ pub(crate) struct Address {
     pub(crate) base: String,
     /// A folder that is used instead if there is a model in it.
     pub(crate) beside: Option<String>,
-    /// Whether the tokenizer is known to be GPT-2's, which need not be fetched.
+    /// Whether the tokenizer is known to be GPT-2's, which is built in.
     pub(crate) gpt2_tokenizer: bool,
     /// Whether there are reference values beside the model.
     pub(crate) has_reference: bool,

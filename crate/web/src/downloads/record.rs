@@ -8,7 +8,7 @@ use patchlab::protocol::StoredModel;
 use crate::downloads::remote::Version;
 use crate::downloads::storage::{Encoding, RECORD, Storage, Stored, record_key, with_query};
 
-/// A model of which something is stored.
+/// A model with some of its weights stored.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub(crate) struct Record {
     /// The name under which it was opened.
@@ -119,7 +119,7 @@ async fn records(storage: &Storage) -> Vec<Record> {
     records
 }
 
-/// The models of which something is stored.
+/// The models with some of their weights stored.
 pub(crate) async fn stored(storage: &Storage) -> Vec<StoredModel> {
     let entries = storage.list("").await;
     let mut models = Vec::new();
