@@ -24,6 +24,7 @@ export function formatQuantity(value, quantity) {
     case 'logit':
     case 'log-probability':
     case 'activation':
+    case 'loss':
     case 'score':
       return fixed(value, 4);
     case 'attention':

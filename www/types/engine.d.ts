@@ -619,7 +619,7 @@ export type ProgressUnit = "bytes" | "prompts" | "sites" | "checks" | "points" |
 /**
  * The kind of a value, which decides how it is formatted and drawn.
  */
-export type Quantity = "text" | "token" | "count" | "logit" | "logit-difference" | "probability" | "log-probability" | "share" | "attention" | "score" | "activation" | "error";
+export type Quantity = "text" | "token" | "count" | "logit" | "logit-difference" | "probability" | "log-probability" | "share" | "attention" | "score" | "activation" | "loss" | "error";
 
 /**
  * The result of one analysis.

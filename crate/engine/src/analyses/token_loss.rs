@@ -46,17 +46,17 @@ impl Analyse for Settings {
         let figure = TokenValues {
             title: "Loss per token".to_owned(),
             note: Some(format!(
-                "In nats; the mean is {average:.4}, a perplexity of {:.2}. The first token is not predicted.",
+                "In nats; the mean is {average:.4}, a perplexity of {:.2}. The first token is not predicted, and shown as 0.",
                 average.exp()
             )),
-            quantity: Quantity::Activation,
+            quantity: Quantity::Loss,
             range: [0.0, losses.iter().copied().fold(1.0, f64::max)],
             rows: vec![ValuedRow {
                 label: text,
-                tokens: job.tokenizer.tokens(&ids[1..]),
+                tokens: job.tokenizer.tokens(&ids),
                 min: losses.iter().copied().fold(f64::INFINITY, f64::min),
                 max: losses.iter().copied().fold(f64::NEG_INFINITY, f64::max),
-                values: losses,
+                values: [0.0].into_iter().chain(losses).collect(),
             }],
         };
         Ok(Findings { parts: vec![Part::TokenValues(figure)], problems: Vec::new() })

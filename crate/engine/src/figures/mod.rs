@@ -93,6 +93,8 @@ pub enum Quantity {
     Score,
     /// An activation.
     Activation,
+    /// The loss of a token, in nats.
+    Loss,
     /// The distance of a number from what it should be.
     Error,
 }
