@@ -150,7 +150,10 @@ fn answers_are_placed_in_the_whole_vocabulary() {
                         "{device:?} {}",
                         case.text
                     );
-                    assert_close("answer", &[stats.answer.row(0)[prompt]], &[answer], 1e-6);
+                    // Another sum of the same products: a GPU adds them up in another order, and the mean is
+                    // taken from the token's row here and from its logit there. Each is within 3e-6 of the sum
+                    // in f64.
+                    assert_close("answer", &[stats.answer.row(0)[prompt]], &[answer], 6e-6);
                     // The device sums 50,257 numbers in f32, at a cost of up to some 2e-5.
                     let found = vocabulary.log_sum_exp.row(0)[prompt];
                     assert_close("log-sum-exp", &[found], &[log_sum_exp(row)], 5e-5);

@@ -9,6 +9,7 @@
 //! prompt's last position.
 
 use burn::tensor::Tensor;
+use patchlab_kernels::product;
 
 use crate::error::Result;
 use crate::model::Model;
@@ -133,7 +134,7 @@ impl<'a> DirectLogitAttribution<'a> {
             let [b, p, _, _] = z.dims();
             let z = at_ends(z.reshape([b, p, h * e]), &self.ends).reshape([b, h * e]); // [b, h e]
             let output = self.model.blocks[layer].output.weight.clone(); // [h e, d]
-            let wanted = self.direction.clone().matmul(output.transpose()); // [b, h e]
+            let wanted = product(self.direction.clone(), output.transpose()); // [b, h e]
             Ok((z * wanted).reshape([b, h, e]).sum_dim(2).reshape([b, h])) // [b, h]
         };
         stack((0..self.model.config.n_layers).map(layer))
@@ -147,14 +148,14 @@ impl<'a> DirectLogitAttribution<'a> {
         let layer = |layer: usize| -> Result<Tensor<2>> {
             let post = self.last(Site::Block(layer, BlockSite::MlpPost))?; // [b, m]
             let output = self.model.blocks[layer].mlp_out.weight.clone(); // [m, d]
-            Ok(post * self.direction.clone().matmul(output.transpose())) // [b, m]
+            Ok(post * product(self.direction.clone(), output.transpose())) // [b, m]
         };
         stack((0..self.model.config.n_layers).map(layer))
     }
 
     /// What each layer's biases add, `b_O` and then `b_out`: `[2 layers, b]`.
     pub fn biases(&self) -> Result<Tensor<2>> {
-        let along = |bias: &Tensor<2>| Ok(self.direction.clone().matmul(bias.clone().transpose())); // [b, 1]
+        let along = |bias: &Tensor<2>| Ok(product(self.direction.clone(), bias.clone().transpose())); // [b, 1]
         let blocks = self.model.blocks.iter();
         stack(blocks.flat_map(|block| [along(&block.output.bias), along(&block.mlp_out.bias)]))
     }

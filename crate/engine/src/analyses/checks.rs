@@ -181,12 +181,13 @@ fn stream(layer: usize) -> Patch {
     Patch { site: BlockSite::ResidPre, layer, head_or_neuron: None, position: None }
 }
 
-/// Patches the corrupted run with its own activations. Returns the largest change of a logit difference.
+/// Patches the corrupted run with its own activations. Returns the largest change of a logit difference. What is
+/// recorded decides which operations run as one, so the same is recorded: then not a bit may change.
 async fn nothing(job: &Job<'_>, runs: &Runs<'_>) -> Result<f64> {
     let base = &runs.corrupted;
     let mut worst = Vec::new();
     for layer in 0..job.model.config.n_layers {
-        let same = plain::patched(job.model, base, base, &runs.readout, stream(layer), &Vec::new()).await?;
+        let same = plain::patched(job.model, base, base, &runs.readout, stream(layer), &CheckedSites).await?;
         let (same, base) = (same.stats.logit_differences(0), base.stats.logit_differences(0));
         worst.push(largest(same.into_iter().zip(base).map(|(a, b)| a - b)));
     }

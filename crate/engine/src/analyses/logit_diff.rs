@@ -73,12 +73,12 @@ impl Logits {
         for chunk in queries.chunks(CHUNK) {
             host::step(job.viewer, "Running the prompts", found.len(), queries.len()).await?;
             let prompts: Vec<Vec<u32>> = chunk.iter().map(|(prompt, _)| prompt.clone()).collect();
-            let tokens: Vec<Vec<u32>> = chunk.iter().map(|(_, pair)| pair.to_vec()).collect();
+            let tokens: Vec<[u32; 2]> = chunk.iter().map(|(_, pair)| *pair).collect();
             let batch = Batch::new(&prompts);
             let normalized = job.model.forward(&batch, &mut Hooks::none())?; // [b, p, d]
             let last = job.model.last(normalized, &batch); // [b, d]
-            let logits = readback::read(job.model.unembedding.logits_of(last, &tokens)).await?; // [b, 2]
-            for (query, pair) in chunk.iter().zip(logits.chunks_exact(2)) {
+            let logits = job.model.unembedding.choose(&tokens).of(last); // [b, 3]
+            for (query, pair) in chunk.iter().zip(readback::read(logits).await?.chunks_exact(3)) {
                 found.insert(query.clone(), [f64::from(pair[0]), f64::from(pair[1])]);
             }
         }

@@ -9,14 +9,12 @@
 
 use std::ops::Range;
 
-use burn::tensor::activation::softmax;
-use burn::tensor::{Bool, Tensor};
+use burn::tensor::Tensor;
+use patchlab_kernels::{CausalMask, Normalized, Then};
 
 use crate::error::Result;
 use crate::model::flops;
-use crate::model::fused::{self, gelu_new};
 use crate::model::hooks::Hooks;
-use crate::model::matmul::matmul;
 use crate::model::span::{Span, at_ends};
 use crate::model::weights::{Linear, Model};
 use crate::site::{BlockSite, Site};
@@ -129,13 +127,22 @@ impl Model {
         let k = hooks.apply(at(K), k)?;
         let v = hooks.apply(at(V), v)?;
 
-        let (k, v) = span.continued(k, v); // [b, p, h, e] twice
-        let scores = hooks.apply(at(AttnScores), self.scores(q, k, span.mask()))?; // [b, h, n, p]
-        let pattern = hooks.apply(at(Pattern), softmax(scores, 3))?; // [b, h, n, p]
-        let z = hooks.apply(at(Z), mix(pattern, v))?; // [b, n, h, e]
+        let z = if hooks.look_at(at(AttnScores)) || hooks.look_at(at(Pattern)) {
+            let scores = hooks.apply(at(AttnScores), scores(q, k, span.mask()))?; // [b, h, n, p]
+            let pattern = hooks.apply(at(Pattern), patchlab_kernels::softmax(scores))?; // [b, h, n, p]
+            mix(pattern, v) // [b, n, h, e]
+        } else {
+            attention(q, k, v, span)
+        };
+        let z = hooks.apply(at(Z), z)?; // [b, n, h, e]
         let [b, n, h, e] = z.dims();
-        let attn_out = hooks.apply(at(AttnOut), output.apply(z.reshape([b, n, h * e])))?; // [b, n, d]
-        hooks.apply(at(ResidMid), span.queried(residual) + attn_out) // [b, n, d]
+        let (z, residual) = (z.reshape([b, n, h * e]), span.queried(residual));
+        let residual = if hooks.look_at(at(AttnOut)) {
+            residual + hooks.apply(at(AttnOut), output.apply(z))? // [b, n, d]
+        } else {
+            output.apply_to(residual, z) // [b, n, d]
+        };
+        hooks.apply(at(ResidMid), residual) // [b, n, d]
     }
 
     /// The MLP of one layer: reads the normalised residual stream and adds the neurons' output to it:
@@ -146,10 +153,18 @@ impl Model {
         let block = &self.blocks[layer];
 
         let x = self.layer_norm(residual.clone(), at(Ln2Scale), at(Ln2Normalized), hooks)?;
-        let pre = hooks.apply(at(MlpPre), block.mlp_in.apply(x))?; // [b, t, m]
-        let post = hooks.apply(at(MlpPost), gelu_new(pre))?; // [b, t, m]
-        let mlp_out = hooks.apply(at(MlpOut), block.mlp_out.apply(post))?; // [b, t, d]
-        hooks.apply(at(ResidPost), residual + mlp_out) // [b, t, d]
+        let post = if hooks.look_at(at(MlpPre)) {
+            patchlab_kernels::gelu_new(hooks.apply(at(MlpPre), block.mlp_in.apply(x))?) // [b, t, m]
+        } else {
+            block.mlp_in.then(x, Then::Gelu) // [b, t, m]
+        };
+        let post = hooks.apply(at(MlpPost), post)?;
+        let residual = if hooks.look_at(at(MlpOut)) {
+            residual + hooks.apply(at(MlpOut), block.mlp_out.apply(post))? // [b, t, d]
+        } else {
+            block.mlp_out.apply_to(residual, post) // [b, t, d]
+        };
+        hooks.apply(at(ResidPost), residual) // [b, t, d]
     }
 
     /// The final LayerNorm: `[b, t, d] -> [b, t, d]`.
@@ -180,15 +195,6 @@ impl Model {
         }
     }
 
-    /// Masked attention scores: `q [b, n, h, e], k [b, p, h, e] -> [b, h, n, p]`.
-    pub(crate) fn scores(&self, q: Tensor<4>, k: Tensor<4>, mask: &Tensor<4, Bool>) -> Tensor<4> {
-        let [b, n, h, e] = q.dims();
-        let [_, p, _, _] = k.dims();
-        flops::matmul(b * h * n, e, p);
-        let scores = q.swap_dims(1, 2).matmul(k.swap_dims(1, 2).transpose()) / (e as f32).sqrt(); // [b, h, n, p]
-        scores.mask_fill(mask.clone().expand([b, h, n, p]), f32::NEG_INFINITY)
-    }
-
     /// LayerNorm without weights: `(x - mean) / sqrt(variance + eps)`.
     fn layer_norm(
         &self,
@@ -197,13 +203,11 @@ impl Model {
         normalized_site: Site,
         hooks: &mut Hooks<'_>,
     ) -> Result<Tensor<3>> {
-        if hooks.is_idle() && fused::on_processor(&self.device) {
-            return Ok(fused::layer_norm(x, self.config.eps));
-        }
-        let x = x.clone() - x.mean_dim(2); // [b, p, d]
-        let variance = (x.clone() * x.clone()).mean_dim(2); // [b, p, 1]
-        let scale = hooks.apply(scale_site, (variance + self.config.eps).sqrt())?; // [b, p, 1]
-        hooks.apply(normalized_site, x / scale) // [b, p, d]
+        let Normalized { normalized, scale } = patchlab_kernels::layer_norm(x.clone(), self.config.eps);
+        let scale = hooks.apply(scale_site, scale)?; // [b, p, 1]
+        let normalized =
+            if hooks.patch(scale_site) { (x.clone() - x.mean_dim(2)) / scale } else { normalized };
+        hooks.apply(normalized_site, normalized) // [b, p, d]
     }
 
     /// `x` at each prompt's last token: `[b, p, d] -> [b, d]`.
@@ -216,11 +220,22 @@ impl Model {
 impl Linear {
     /// `x W + b` at every position: `[b, p, inputs] -> [b, p, outputs]`.
     pub fn apply(&self, x: Tensor<3>) -> Tensor<3> {
+        self.then(x, Then::Nothing)
+    }
+
+    /// `residual + (x W + b)`: `[b, p, outputs]`.
+    fn apply_to(&self, residual: Tensor<3>, x: Tensor<3>) -> Tensor<3> {
+        let [b, p, outputs] = residual.dims();
+        self.then(x, Then::Add(residual.reshape([b * p, outputs])))
+    }
+
+    /// `x W + b` at every position, and what follows.
+    fn then(&self, x: Tensor<3>, then: Then) -> Tensor<3> {
         let [b, p, inputs] = x.dims();
         let [_, outputs] = self.weight.dims();
         flops::matmul(b * p, inputs, outputs);
-        let y = matmul(x.reshape([b * p, inputs]), self.weight.clone()); // [b p, outputs]
-        fused::add_bias(y, self.bias.clone()).reshape([b, p, outputs]) // [b, p, outputs]
+        let x = x.reshape([b * p, inputs]);
+        patchlab_kernels::affine(x, self.weight.clone(), self.bias.clone(), then).reshape([b, p, outputs])
     }
 
     /// The map restricted to some of its outputs.
@@ -233,10 +248,25 @@ impl Linear {
     }
 }
 
+/// Each head's z, of queries, keys and values at the positions of a span: `[b, n, h, e]`.
+pub(crate) fn attention(q: Tensor<4>, k: Tensor<4>, v: Tensor<4>, span: &Span) -> Tensor<4> {
+    let ([b, n, h, e], [_, t, _, _]) = (q.dims(), k.dims());
+    let p = span.past_positions() + t;
+    flops::matmul(b * h * n, e, p);
+    flops::matmul(b * h * n, p, e);
+    patchlab_kernels::attention(q, k, v, span.past(), span.mask())
+}
+
+/// Masked attention scores: `q [b, n, h, e], k [b, p, h, e] -> [b, h, n, p]`.
+fn scores(q: Tensor<4>, k: Tensor<4>, mask: &CausalMask) -> Tensor<4> {
+    let ([b, n, h, e], [_, p, _, _]) = (q.dims(), k.dims());
+    flops::matmul(b * h * n, e, p);
+    patchlab_kernels::scores(q, k, mask)
+}
+
 /// Attention-weighted values, each head's z: `pattern [b, h, n, p], v [b, p, h, e] -> [b, n, h, e]`.
 pub(crate) fn mix(pattern: Tensor<4>, v: Tensor<4>) -> Tensor<4> {
-    let [b, h, n, p] = pattern.dims();
-    let [_, _, _, e] = v.dims();
+    let ([b, h, n, p], [.., e]) = (pattern.dims(), v.dims());
     flops::matmul(b * h * n, p, e);
-    pattern.matmul(v.swap_dims(1, 2)).swap_dims(1, 2)
+    patchlab_kernels::mix(pattern, v)
 }

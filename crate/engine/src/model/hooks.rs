@@ -144,9 +144,14 @@ impl<'a> Hooks<'a> {
         Self::default()
     }
 
-    /// Whether the run is a plain one, without recording or patching.
-    pub(crate) fn is_idle(&self) -> bool {
-        self.record.is_none() && self.patches.is_empty()
+    /// Whether the activation at `site` is recorded or patched. If not, it need not exist by itself.
+    pub(crate) fn look_at(&self, site: Site) -> bool {
+        self.patch(site) || self.record.is_some_and(|record| record.includes(site))
+    }
+
+    /// Whether the activation at `site` is patched.
+    pub(crate) fn patch(&self, site: Site) -> bool {
+        self.patches.iter().any(|patch| patch.site == site)
     }
 
     /// Applies `patches`, then records the sites that `record` selects: as in a TransformerLens cache,

@@ -2,19 +2,21 @@
 //! where the two first differ, takes the keys and values of earlier positions from the other, and in the end
 //! needs only the last position. Both use the same code in [`super::forward`].
 
-use burn::tensor::{Bool, Device, Tensor, TensorData};
+use std::ops::Range;
+
+use burn::tensor::{Device, Tensor};
+use patchlab_kernels::{CausalMask, Past};
 
 use crate::model::vocabulary::indices;
 
 /// The positions that a pass computes: `t` of the prompts' `p`.
 #[derive(Debug, Clone)]
 pub(crate) struct Span {
-    /// Keys and values `[b, start, h, e]` of the positions before `start`, in the current layer.
-    past: Option<(Tensor<4>, Tensor<4>)>,
+    /// Keys and values of the positions before `start`, in the current layer.
+    past: Option<Past>,
     /// The last position of each prompt, counted from `start`, if only these have queries.
     ends: Option<Vec<usize>>,
-    /// True where a destination must not attend to a source: `[1 or b, 1, n, p]`.
-    mask: Tensor<4, Bool>,
+    mask: CausalMask,
 }
 
 impl Span {
@@ -25,24 +27,30 @@ impl Span {
 
     /// The positions `start..p`; [`Self::with_past`] supplies what comes before them.
     pub(crate) fn from(start: usize, p: usize, device: &Device) -> Self {
-        let mask = causal_mask(&[(start..p).collect()], p, device);
-        Self { past: None, ends: None, mask }
+        Self::of(start..p, p, device)
     }
 
-    /// The positions `start..p`; only each prompt's last, counted from `start`, has a query.
+    /// Queries at some positions, and keys and values at all of `p`.
+    pub(crate) fn of(queries: Range<usize>, p: usize, device: &Device) -> Self {
+        Self { past: None, ends: None, mask: CausalMask::new(&[queries.collect()], p, device) }
+    }
+
+    /// The positions `start..p`; only each prompt's last, counted from `start`, has a query. Rows cycle through
+    /// the prompts.
     pub(crate) fn ending(start: usize, p: usize, ends: Vec<usize>, device: &Device) -> Self {
         let destinations: Vec<Vec<usize>> = match same(&ends) {
             Some(end) => vec![vec![start + end]],
             None => ends.iter().map(|end| vec![start + end]).collect(),
         };
-        let mask = causal_mask(&destinations, p, device);
+        let mask = CausalMask::new(&destinations, p, device);
         Self { past: None, ends: Some(ends), mask }
     }
 
-    /// Adds one layer's keys and values `[b, start, h, e]` of the positions before `start`.
+    /// Adds one layer's keys and values `[b, start, h, e]` of the positions before `start`. Rows cycle through
+    /// the prompts.
     #[must_use]
     pub(crate) fn with_past(&self, keys: Tensor<4>, values: Tensor<4>) -> Self {
-        Self { past: Some((keys, values)), ..self.clone() }
+        Self { past: Some(Past { keys, values }), ..self.clone() }
     }
 
     /// Whether every computed position has a query.
@@ -58,29 +66,20 @@ impl Span {
         }
     }
 
-    /// Keys and values of all positions, given those of the computed ones: `[b, t, h, e] -> [b, p, h, e]`.
-    pub(super) fn continued(&self, k: Tensor<4>, v: Tensor<4>) -> (Tensor<4>, Tensor<4>) {
-        match &self.past {
-            None => (k, v),
-            Some((keys, values)) => {
-                (Tensor::cat(vec![keys.clone(), k], 1), Tensor::cat(vec![values.clone(), v], 1))
-            }
-        }
+    /// Keys and values of the positions before the first that is computed.
+    pub(super) fn past(&self) -> Option<Past> {
+        self.past.clone()
     }
 
-    /// True where a destination must not attend to a source: `[1 or b, 1, n, p]`.
-    pub(super) fn mask(&self) -> &Tensor<4, Bool> {
+    /// How many positions are before the first that is computed.
+    pub(super) fn past_positions(&self) -> usize {
+        self.past.as_ref().map_or(0, |past| past.keys.dims()[1])
+    }
+
+    /// Which sources a query must not attend to.
+    pub(super) fn mask(&self) -> &CausalMask {
         &self.mask
     }
-}
-
-/// True where a destination must not attend to a source; one list of destinations per prompt, or a single one
-/// for all: `[1 or b, 1, n, p]`.
-pub(crate) fn causal_mask(destinations: &[Vec<usize>], p: usize, device: &Device) -> Tensor<4, Bool> {
-    let n = destinations.first().map_or(0, Vec::len);
-    let row = |destination: usize| (0..p).map(move |source| source > destination);
-    let hidden: Vec<bool> = destinations.iter().flatten().flat_map(|&destination| row(destination)).collect();
-    Tensor::from_data(TensorData::new(hidden, [destinations.len(), 1, n, p]), device)
 }
 
 /// `x` at these positions, one per prompt; with more rows than prompts the list is cycled:

@@ -11,7 +11,6 @@
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
 use crate::model::flops;
-use crate::model::matmul::matmul;
 
 /// Maximum size of a block: well below the smallest binding limit that a WebGPU device may have.
 const BLOCK_BYTES: usize = 32 << 20;
@@ -99,16 +98,22 @@ impl Unembedding {
         self.products(h, mean_logit)
     }
 
-    /// Logits of `k` chosen tokens per row: `normalized [n, d_model] -> [n, k]`. With fewer lists in `ids`
-    /// than rows the lists are cycled, so that many patches of the same prompts share them.
-    pub(crate) fn logits_of(&self, normalized: Tensor<2>, ids: &[Vec<u32>]) -> Tensor<2> {
-        let [n, d_model] = normalized.dims();
-        let (prompts, k) = (ids.len(), ids.first().map_or(0, Vec::len));
-        flops::matmul(n, d_model, k);
-        let (h, mean_logit) = self.prepare(normalized); // [n, d_model], [n, 1]
-        let rows = self.vocab.select(&ids.concat()).reshape([1, prompts, k, d_model]); // [1, prompts, k, d_model]
-        let product: Tensor<4> = rows * h.reshape([n / prompts, prompts, 1, d_model]); // [n/prompts, prompts, k, d_model]
-        product.sum_dim(3).reshape([n, k]) - mean_logit // [n, k]
+    /// The map to the logits of some tokens, `k` for each prompt.
+    pub(crate) fn choose<const K: usize>(&self, ids: &[[u32; K]]) -> ChosenTokens {
+        let (prompts, d_model) = (ids.len(), self.vocab.d_model());
+        let rows = self.vocab.select(ids.as_flattened()).reshape([prompts, K, d_model]); // [prompts, k, d_model]
+        let mean: Tensor<3> = self.mean.clone().unsqueeze::<3>().expand([prompts, 1, d_model]); // [prompts, 1, d_model]
+        let all = Tensor::cat(vec![rows - mean.clone(), mean], 1); // [prompts, k + 1, d_model]
+        let constants = (all.clone() * self.bias.clone().unsqueeze()).sum_dim(2); // [prompts, k + 1, 1]
+        ChosenTokens {
+            directions: all * self.gain.clone().unsqueeze(),
+            constants: constants.reshape([prompts, K + 1]),
+        }
+    }
+
+    /// What [`Self::vocab`] is multiplied by: `normalized [n, d_model] -> [n, d_model]`.
+    pub(crate) fn scaled(&self, normalized: Tensor<2>) -> Tensor<2> {
+        normalized * self.gain.clone() + self.bias.clone()
     }
 
     /// For each pair of tokens, the direction that raises the first one's logit over the second's in the
@@ -135,7 +140,7 @@ impl Unembedding {
         let [n, d_model] = h.dims();
         let of_block = |block: &Tensor<2>| {
             flops::matmul(n, d_model, block.dims()[0]);
-            matmul(h.clone(), block.clone().transpose()) - mean_logit.clone() // [n, block]
+            patchlab_kernels::product(h.clone(), block.clone().transpose()) - mean_logit.clone() // [n, block]
         };
         self.vocab.blocks().iter().map(of_block).collect()
     }
@@ -143,8 +148,36 @@ impl Unembedding {
     /// The vector to multiply the raw rows by, `[n, d_model]`, and the mean logit over the vocabulary,
     /// `[n, 1]`.
     fn prepare(&self, normalized: Tensor<2>) -> (Tensor<2>, Tensor<2>) {
-        let h = normalized * self.gain.clone() + self.bias.clone(); // [n, d_model]
+        let h = self.scaled(normalized); // [n, d_model]
         let mean_logit = (h.clone() * self.mean.clone()).sum_dim(1); // [n, 1]
         (h, mean_logit)
+    }
+}
+
+/// The map from the final LayerNorm's output to the logits of `k` tokens per prompt, and to the mean logit over
+/// the vocabulary, which they are relative to.
+#[derive(Debug, Clone)]
+pub(crate) struct ChosenTokens {
+    /// `[prompts, k + 1, d_model]`; the last is the mean's.
+    directions: Tensor<3>,
+    /// What the final LayerNorm's bias adds, `[prompts, k + 1]`.
+    constants: Tensor<2>,
+}
+
+impl ChosenTokens {
+    /// Logits and mean: `normalized [n, d_model] -> [n, k + 1]`. With more rows than prompts the prompts are
+    /// cycled, so that many patches of the same prompts share them.
+    pub(crate) fn of(&self, normalized: Tensor<2>) -> Tensor<2> {
+        let ([n, d_model], [_, k]) = (normalized.dims(), self.constants.dims());
+        flops::matmul(n, d_model, k);
+        patchlab_kernels::chosen_logits(normalized, self.directions.clone(), self.constants.clone())
+    }
+
+    /// Restricted to these prompts.
+    pub(crate) fn only(&self, prompts: Tensor<1, Int>) -> Self {
+        Self {
+            directions: self.directions.clone().select(0, prompts.clone()),
+            constants: self.constants.clone().select(0, prompts),
+        }
     }
 }

@@ -6,7 +6,7 @@ use burn::tensor::{Int, Tensor};
 
 use super::{Direction, Patch};
 use crate::error::Result;
-use crate::model::span::at_ends;
+use crate::model::span::{Span, at_ends};
 use crate::model::vocabulary::indices;
 use crate::model::{Activation, ActivationCache, Model, hooks};
 use crate::prompts::PreparedCase;
@@ -31,6 +31,8 @@ pub(super) struct PatchBatch<'a> {
     pub ends: Vec<usize>,
     /// The readout of these prompts.
     pub readout: Readout,
+    /// The positions that a layer computes, and those of the last layer, whose only queries are at the ends.
+    spans: [Span; 2],
 }
 
 /// What identifies a batch: its first position and its prompts.
@@ -59,14 +61,17 @@ pub(super) fn patch_batches<'a>(
     let batch = |((start, prompts), mut members): (Key, Vec<usize>)| {
         members.sort_by_key(|&index| (patches[index].stage(), patches[index]));
         let ids = || prompts.iter().map(|&prompt| prompt as i32).collect();
+        let (p, device) = (base.batch.positions(), &model.device);
+        let own_ends: Vec<usize> = prompts.iter().map(|&prompt| ends[prompt] - start).collect();
         let batch = PatchBatch {
             model,
             base: &base.cache,
             source: &source.cache,
             chosen: (prompts.len() < ends.len()).then(|| indices(ids(), &model.device)),
             start,
-            positions: base.batch.positions(),
-            ends: prompts.iter().map(|&prompt| ends[prompt] - start).collect(),
+            positions: p,
+            spans: [Span::from(start, p, device), Span::ending(start, p, own_ends.clone(), device)],
+            ends: own_ends,
             readout: runs.readout.only(model, &prompts),
             prompts,
         };
@@ -108,6 +113,21 @@ impl PatchBatch<'_> {
             None => all,
             Some(chosen) => all.select(0, chosen.clone()),
         }
+    }
+
+    /// What a layer's attention computes, with the base run's keys and values for earlier positions.
+    pub(super) fn span(&self, layer: usize) -> Result<Span> {
+        let last = layer + 1 == self.model.config.n_layers;
+        let span = &self.spans[usize::from(last)];
+        if self.start == 0 {
+            return Ok(span.clone());
+        }
+        let past = |site| -> Result<Tensor<4>> {
+            let all: Tensor<4> = self.base(Site::Block(layer, site))?; // [b, p, h, e]
+            let [b, _, h, e] = all.dims();
+            Ok(all.slice([0..b, 0..self.start, 0..h, 0..e])) // [b, s, h, e]
+        };
+        Ok(span.with_past(past(BlockSite::K)?, past(BlockSite::V)?))
     }
 
     /// The base run's residual stream before a half layer, at the batch's positions: `[b, t, d]`.

@@ -7,14 +7,13 @@
 use std::ops::Range;
 
 use burn::tensor::Tensor;
-use burn::tensor::activation::softmax;
 
 use super::Patch;
 use super::patch_batch::PatchBatch;
 use crate::error::{Error, Result};
 use crate::model::flops;
-use crate::model::forward::mix;
-use crate::model::span::causal_mask;
+use crate::model::forward::{attention, mix};
+use crate::model::span::Span;
 use crate::site::{BlockSite, Site};
 
 /// Patches with consecutive heads or neurons, and otherwise the same.
@@ -77,7 +76,7 @@ impl PatchBatch<'_> {
                 let change = self.change_of_z(patch)?; // [b, t, h, e]
                 let [b, t, h, e] = change.dims();
                 let change = self.needed(stage, change.reshape([b, t, h * e])); // [b, t, h e]
-                Ok(self.written_by_heads(range, change) + base.unsqueeze())
+                Ok(self.written_by_heads(range, change, base))
             }
             MlpPost => {
                 let (change, weight) = self.neurons(range)?; // [c, b t], [c, d]
@@ -104,9 +103,9 @@ impl PatchBatch<'_> {
         }
     }
 
-    /// What each head of the range writes to the residual stream for this change of z:
-    /// `[b, t, h e] -> [c, b, t, d]`.
-    fn written_by_heads(&self, range: &PatchRange, change: Tensor<3>) -> Tensor<4> {
+    /// The residual stream `base [b, t, d]` with what each head of the range writes to it for this change of z,
+    /// `[b, t, h e]`: `[c, b, t, d]`.
+    fn written_by_heads(&self, range: &PatchRange, change: Tensor<3>, base: Tensor<3>) -> Tensor<4> {
         let config = &self.model.config;
         let (e, d) = (config.d_head, config.d_model);
         let [b, t, _] = change.dims();
@@ -116,7 +115,7 @@ impl PatchBatch<'_> {
         let weight = self.model.blocks[range.first.layer].output.weight.clone();
         let weight = weight.slice([columns, 0..d]).reshape([c, e, d]); // [c, e, d]
         flops::matmul(c * b * t, e, d);
-        change.matmul(weight).reshape([c, b, t, d])
+        patchlab_kernels::products(change, weight, base.reshape([b * t, d])).reshape([c, b, t, d])
     }
 
     /// How much each neuron of a range changes, `[c, b t]` (`[c, b]` if only the last position matters), and
@@ -177,8 +176,8 @@ impl PatchBatch<'_> {
 
     /// z of some destinations: `q [b, n, h, e], k and v [b, p, h, e] -> [b, n, h, e]`.
     fn attended(&self, q: Tensor<4>, k: Tensor<4>, v: Tensor<4>, destinations: &Range<usize>) -> Tensor<4> {
-        let mask = causal_mask(&[destinations.clone().collect()], self.positions, &self.model.device);
-        mix(softmax(self.model.scores(q, k, &mask), 3), v)
+        let span = Span::of(destinations.clone(), self.positions, &self.model.device);
+        attention(q, k, v, &span)
     }
 }
 

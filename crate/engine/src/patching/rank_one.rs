@@ -10,13 +10,13 @@
 //! Shapes: `c` neurons, `b` prompts, `t` positions, `d` residual width, `h` heads, `e` head width.
 
 use burn::tensor::Tensor;
+use patchlab_kernels::product;
 
 use super::patch_batch::PatchBatch;
 use super::patched_residual::PatchRange;
 use crate::error::Result;
-use crate::model::matmul::matmul;
+use crate::model::flops;
 use crate::model::span::Span;
-use crate::model::{flops, fused};
 use crate::site::BlockSite;
 
 /// Queries, keys and values.
@@ -45,15 +45,15 @@ impl PatchBatch<'_> {
         flops::matmul(b * t, d, 3 * d);
         flops::matmul(c, d, 3 * d);
         flops::matmul(c, d, b * t);
-        let s_w = matmul(stream.clone(), qkv.weight.clone()); // [b t, 3 d]
-        let w_w = matmul(weight.clone(), qkv.weight.clone()); // [c, 3 d]
-        let w_dot_s = matmul(weight.clone(), stream.clone().transpose()); // [c, b t]
+        let s_w = product(stream.clone(), qkv.weight.clone()); // [b t, 3 d]
+        let w_w = product(weight.clone(), qkv.weight.clone()); // [c, 3 d]
+        let w_dot_s = product(weight.clone(), stream.clone().transpose()); // [c, b t]
         let s_sq = (stream.clone() * stream).sum_dim(1).transpose(); // [1, b t]
         let w_sq = (weight.clone() * weight).sum_dim(1); // [c, 1]
         let squares = s_sq + change.clone() * (w_dot_s * 2.0 + change.clone() * w_sq); // [c, b t]
         let inverse = (squares / d as f32 + config.eps).sqrt().recip(); // [c, b t]
 
-        let y = fused::rank_one(s_w, w_w, change * inverse.clone(), inverse, qkv.bias.clone());
+        let y = patchlab_kernels::rank_one(s_w, w_w, change * inverse.clone(), inverse, qkv.bias.clone());
         let y = y.reshape([c * b, t, 3 * d]); // [c b, t, 3 d]
         let part = |part: usize| y.clone().slice([0..c * b, 0..t, part * d..(part + 1) * d]); // [c b, t, d]
         let heads = |y: Tensor<3>| {

@@ -12,7 +12,6 @@ use crate::error::{Error, Result};
 use crate::host::{ProgressUnit, Quiet, Work};
 use crate::metrics::LogitStats;
 use crate::model::hooks::SiteFilter;
-use crate::model::span::Span;
 use crate::model::{Config, Hooks, Model};
 use crate::readback;
 use crate::runs::Runs;
@@ -214,23 +213,7 @@ impl Sweep<'_> {
         streams: Tensor<3>,
         neurons: Option<&PatchRange>,
     ) -> Result<Tensor<3>> {
-        let [rows, _, _] = streams.dims();
-        let (s, p, device) = (batch.start, batch.positions, &self.model.device);
-        let copies = rows / batch.prompts.len();
-        let mut span = if layer + 1 == self.model.config.n_layers {
-            Span::ending(s, p, batch.ends.repeat(copies), device)
-        } else {
-            Span::from(s, p, device)
-        };
-        if s > 0 {
-            let past = |site| -> Result<Tensor<4>> {
-                let all: Tensor<4> = batch.base(Site::Block(layer, site))?; // [b, p, h, e]
-                let [b, _, h, e] = all.dims();
-                let left = all.slice([0..b, 0..s, 0..h, 0..e]); // [b, s, h, e]
-                Ok(left.unsqueeze::<5>().expand([copies, b, s, h, e]).reshape([rows, s, h, e]))
-            };
-            span = span.with_past(past(BlockSite::K)?, past(BlockSite::V)?);
-        }
+        let span = batch.span(layer)?;
         match neurons {
             Some(range) => {
                 let heads = batch.rank_one(range, &span)?;

@@ -7,7 +7,7 @@
 use burn::tensor::Device;
 
 #[cfg(not(target_family = "wasm"))]
-use crate::model::{flops, fused};
+use crate::model::flops;
 
 /// How many items run at the same time. A GPU has one queue, and a page's worker one thread.
 #[cfg(target_family = "wasm")]
@@ -18,7 +18,11 @@ pub(super) fn count(_: &Device) -> usize {
 /// How many items run at the same time. A GPU has one queue.
 #[cfg(not(target_family = "wasm"))]
 pub(super) fn count(device: &Device) -> usize {
-    if fused::on_processor(device) { std::thread::available_parallelism().map_or(1, usize::from) } else { 1 }
+    if patchlab_kernels::on_processor(device) {
+        std::thread::available_parallelism().map_or(1, usize::from)
+    } else {
+        1
+    }
 }
 
 /// The results of `work` on each item, one thread per item. Their flops are added to the calling thread's

@@ -52,14 +52,17 @@ pub fn add_bias(rows: &mut [f32], bias: &[f32]) {
     }
 }
 
-/// LayerNorm without weights over rows of `width` numbers: `(x - mean) / sqrt(variance + eps)`.
-pub fn layer_norm(rows: &mut [f32], width: usize, eps: f32) {
-    for row in rows.chunks_exact_mut(width) {
+/// LayerNorm without weights over rows of `width` numbers, `(x - mean) / scale`. Returns the scales,
+/// `sqrt(variance + eps)`, one per row.
+pub fn layer_norm(rows: &mut [f32], width: usize, eps: f32) -> Vec<f32> {
+    let normalize = |row: &mut [f32]| {
         let mean = sum(row, |x| x) / width as f32;
         row.iter_mut().for_each(|x| *x -= mean);
         let scale = (sum(row, |x| x * x) / width as f32 + eps).sqrt();
         row.iter_mut().for_each(|x| *x /= scale);
-    }
+        scale
+    };
+    rows.chunks_exact_mut(width).map(normalize).collect()
 }
 
 /// `s_w [m, n] * inverse [c, m] + w_w [c, n] * change [c, m] + bias [n]`: `[c, m, n]`. The sizes follow from

@@ -1,0 +1,50 @@
+//! The operations on a GPU, in WGSL, launched through CubeCL next to Burn's own kernels.
+//!
+//! One launch per operation, and few pipelines: sizes, strides and options are numbers that a kernel reads
+//! (`info`), not part of its text. Every kernel stays within the limits that the WebGPU standard guarantees:
+//! workgroups of 256 threads, 16 KiB of workgroup memory, eight storage buffers, 65,535 workgroups in a
+//! direction.
+
+mod attention;
+mod logits;
+mod product;
+mod product_text;
+mod rows;
+mod shader;
+mod tile;
+
+pub(crate) use attention::{attention, fits};
+pub(crate) use logits::{chosen_logits, vocabulary};
+pub(crate) use product::{After, multiply};
+pub(crate) use rows::{gelu_new, layer_norm, rank_one, softmax};
+
+use burn::tensor::{Int, Tensor};
+use burn_cubecl::CubeBackend;
+use burn_cubecl::kernel::into_contiguous;
+use burn_cubecl::tensor::CubeTensor;
+
+/// A tensor's numbers on the GPU, wherever its view begins and whatever its strides are.
+pub(crate) fn primitive<const D: usize>(tensor: Tensor<D>) -> CubeTensor {
+    match tensor.try_into_primitive::<CubeBackend>() {
+        Ok(tensor) => tensor,
+        Err(error) => unreachable!("the tensor is on the GPU: {error:?}"),
+    }
+}
+
+/// The same for whole numbers, row-major.
+fn integers<const D: usize>(tensor: Tensor<D, Int>) -> CubeTensor {
+    match tensor.try_into_primitive::<CubeBackend>() {
+        Ok(tensor) => into_contiguous(tensor),
+        Err(error) => unreachable!("the tensor is on the GPU: {error:?}"),
+    }
+}
+
+/// A tensor's numbers on the GPU, row-major.
+fn contiguous<const D: usize>(tensor: Tensor<D>) -> CubeTensor {
+    into_contiguous(primitive(tensor))
+}
+
+/// Back to a tensor.
+fn tensor<const D: usize>(primitive: CubeTensor) -> Tensor<D> {
+    Tensor::from_primitive::<CubeBackend>(primitive)
+}

@@ -1,0 +1,60 @@
+//! Which positions attend to which.
+
+use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
+
+use crate::Place;
+
+/// Attention is causal: a query attends to the sources up to its own position, its destination.
+#[derive(Debug, Clone)]
+pub struct CausalMask {
+    on_device: OnDevice,
+}
+
+#[derive(Debug, Clone)]
+enum OnDevice {
+    /// Each query's destination, `[1 or b, n]`.
+    Destinations(Tensor<2, Int>),
+    /// True where a destination must not attend to a source: `[1 or b, 1, n, p]`.
+    Hidden(Tensor<4, Bool>),
+}
+
+impl CausalMask {
+    /// For queries at these positions, one list per prompt or a single one for all, and `p` sources. Rows
+    /// cycle through the prompts.
+    pub fn new(destinations: &[Vec<usize>], p: usize, device: &Device) -> Self {
+        let n = destinations.first().map_or(0, Vec::len);
+        let all = destinations.iter().flatten();
+        let on_device = if Place::of(device) == Place::Gpu {
+            let numbers: Vec<i32> = all.map(|&destination| destination as i32).collect();
+            let data = TensorData::new(numbers, [destinations.len(), n]);
+            OnDevice::Destinations(Tensor::from_data(data, device))
+        } else {
+            let row = |&destination: &usize| (0..p).map(move |source| source > destination);
+            let hidden: Vec<bool> = all.flat_map(row).collect();
+            OnDevice::Hidden(Tensor::from_data(
+                TensorData::new(hidden, [destinations.len(), 1, n, p]),
+                device,
+            ))
+        };
+        Self { on_device }
+    }
+
+    /// The destinations, if a kernel needs them.
+    pub(crate) fn on_gpu(&self) -> Option<Tensor<2, Int>> {
+        match &self.on_device {
+            OnDevice::Destinations(destinations) => Some(destinations.clone()),
+            OnDevice::Hidden(_) => None,
+        }
+    }
+
+    /// True where a destination must not attend to a source, for every row: `[b, h, n, p]`.
+    pub(crate) fn hidden(&self, [b, h, n, p]: [usize; 4]) -> Tensor<4, Bool> {
+        let OnDevice::Hidden(hidden) = &self.on_device else { unreachable!("the GPU masks by itself") };
+        let [lists, ..] = hidden.dims();
+        if lists == 1 || lists == b {
+            return hidden.clone().expand([b, h, n, p]);
+        }
+        let copies = hidden.clone().unsqueeze::<5>().expand([b / lists, lists, 1, n, p]); // [c, b, 1, n, p]
+        copies.reshape([b, 1, n, p]).expand([b, h, n, p])
+    }
+}

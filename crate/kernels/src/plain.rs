@@ -1,0 +1,154 @@
+//! The operations in Burn's own: what each of them means, on every device and with gradients. Nothing here is
+//! fast.
+
+use burn::tensor::activation::sigmoid;
+use burn::tensor::{Int, Tensor};
+
+use crate::{CausalMask, Normalized, Then};
+
+/// `2 sqrt(2/pi)`.
+const SLOPE: f32 = 1.595_769_2;
+const CUBE: f32 = 0.044715 * SLOPE;
+/// The sigmoid is 0 or 1 in f32 beyond this. WGSL does not guarantee exponentials of larger numbers.
+const SATURATED: f32 = 30.0;
+
+/// Budget for logits that exist at the same time.
+const LOGIT_BYTES: usize = 32 << 20;
+
+/// See [`crate::layer_norm`].
+pub fn layer_norm(x: Tensor<3>, eps: f64) -> Normalized {
+    let x = x.clone() - x.mean_dim(2); // [b, p, d]
+    let variance = (x.clone() * x.clone()).mean_dim(2); // [b, p, 1]
+    let scale = (variance + eps).sqrt();
+    Normalized { normalized: x / scale.clone(), scale }
+}
+
+/// See [`crate::gelu_new`].
+pub fn gelu_new<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+    let square = x.clone() * x.clone();
+    let argument = x.clone() * (square * CUBE + SLOPE);
+    x * sigmoid(argument.clamp(-SATURATED, SATURATED))
+}
+
+/// See [`crate::affine`].
+pub fn affine(x: Tensor<2>, weight: Tensor<2>, bias: Tensor<2>, then: Then) -> Tensor<2> {
+    let y = matmul(x, weight) + bias;
+    match then {
+        Then::Nothing => y,
+        Then::Gelu => gelu_new(y),
+        Then::Add(other) => other + y,
+    }
+}
+
+/// See [`crate::rank_one`].
+pub fn rank_one(
+    s_w: Tensor<2>,
+    w_w: Tensor<2>,
+    change: Tensor<2>,
+    inverse: Tensor<2>,
+    bias: Tensor<2>,
+) -> Tensor<2> {
+    let ([m, n], [c, _]) = (s_w.dims(), w_w.dims());
+    let all: Tensor<3> = s_w.unsqueeze::<3>() * inverse.reshape([c, m, 1]); // [c, m, n]
+    let all = all + w_w.reshape([c, 1, n]) * change.reshape([c, m, 1]) + bias.reshape([1, 1, n]);
+    all.reshape([c * m, n])
+}
+
+/// Earlier positions `[b, s, h, e]`, for each copy of the prompts, and then the computed ones: `x [c b, t, h, e]
+/// -> [c b, s + t, h, e]`.
+pub fn continued(past: Tensor<4>, x: Tensor<4>, rows: usize) -> Tensor<4> {
+    let [b, s, h, e] = past.dims();
+    let past = past.unsqueeze::<5>().expand([rows / b, b, s, h, e]).reshape([rows, s, h, e]);
+    Tensor::cat(vec![past, x], 1)
+}
+
+/// See [`crate::scores`].
+pub fn scores(q: Tensor<4>, k: Tensor<4>, mask: &CausalMask) -> Tensor<4> {
+    let ([b, n, h, e], [_, p, _, _]) = (q.dims(), k.dims());
+    let scores = matmul(q.swap_dims(1, 2), k.swap_dims(1, 2).transpose()) / (e as f32).sqrt(); // [b, h, n, p]
+    scores.mask_fill(mask.hidden([b, h, n, p]), f32::NEG_INFINITY)
+}
+
+/// See [`crate::softmax`].
+pub fn softmax(scores: Tensor<4>) -> Tensor<4> {
+    burn::tensor::activation::softmax(scores, 3)
+}
+
+/// See [`crate::mix`].
+pub fn mix(pattern: Tensor<4>, v: Tensor<4>) -> Tensor<4> {
+    matmul(pattern, v.swap_dims(1, 2)).swap_dims(1, 2)
+}
+
+/// See [`crate::chosen_logits`].
+pub fn chosen_logits(normalized: Tensor<2>, directions: Tensor<3>, constants: Tensor<2>) -> Tensor<2> {
+    let ([rows, d], [prompts, count, _]) = (normalized.dims(), directions.dims());
+    let copies = rows / prompts;
+    let all: Tensor<4> = directions.unsqueeze::<4>() * normalized.reshape([copies, prompts, 1, d]); // [c, b, k, d]
+    (all.sum_dim(3).reshape([copies, prompts, count]) + constants.unsqueeze()).reshape([rows, count])
+}
+
+/// See [`crate::vocabulary`].
+pub fn vocabulary(
+    h: Tensor<2>,
+    blocks: &[Tensor<2>],
+    chosen: Tensor<2>,
+    tokens: Tensor<2, Int>,
+) -> Tensor<2> {
+    let ([n, d], [_, k], [prompts, _]) = (h.dims(), chosen.dims(), tokens.dims());
+    let vocabulary: usize = blocks.iter().map(|block| block.dims()[0]).sum();
+    // Whole cycles of the prompts, so that every piece starts with the first one.
+    let rows = (LOGIT_BYTES / (4 * vocabulary) / prompts).max(1) * prompts;
+    let piece = |start: usize| {
+        let part = start..(start + rows).min(n);
+        let (h, chosen) = (h.clone().slice([part.clone(), 0..d]), chosen.clone().slice([part, 0..k]));
+        vocabulary_of_some(h, blocks, chosen, tokens.clone())
+    };
+    Tensor::cat((0..n).step_by(rows).map(piece).collect(), 0)
+}
+
+fn vocabulary_of_some(
+    h: Tensor<2>,
+    blocks: &[Tensor<2>],
+    chosen: Tensor<2>,
+    tokens: Tensor<2, Int>,
+) -> Tensor<2> {
+    let ([rows, _], [prompts, _]) = (h.dims(), tokens.dims());
+    let answers = tokens.slice([0..prompts, 0..1]).unsqueeze::<3>(); // [1, b, 1]
+    let answers = answers.expand([rows / prompts, prompts, 1]).reshape([rows, 1]); // [n, 1]
+    let part = |index: usize| chosen.clone().slice([0..rows, index..index + 1]); // [n, 1]
+    let (answer, mean) = (part(0), part(2));
+    let logits: Vec<Tensor<2>> = blocks
+        .iter()
+        .map(|block| crate::product(h.clone(), block.clone().transpose()) - mean.clone()) // [n, block]
+        .collect();
+    let tops = logits.iter().map(|block| block.clone().max_dim(1)).collect();
+    let top = Tensor::<2>::cat(tops, 1).max_dim(1); // [n, 1]
+    let mut sum = top.zeros_like();
+    let mut above = top.zeros_like();
+    let mut first = 0;
+    for block in logits {
+        let [_, width] = block.dims();
+        let likelier = block.clone().greater(answer.clone().expand([rows, width])); // [n, block]
+        above = above + likelier.float().sum_dim(1);
+        // Rounding may put the answer above itself, which does not count.
+        let column = answers.clone() - first as i32;
+        let here =
+            column.clone().greater_equal_elem(0).float() * column.clone().lower_elem(width as i32).float();
+        let own = block.clone().gather(1, column.clamp(0, width as i32 - 1)); // [n, 1]
+        above = above - own.greater(answer.clone()).float() * here;
+        sum = sum + (block - top.clone()).exp().sum_dim(1);
+        first += width;
+    }
+    Tensor::cat(vec![chosen.slice([0..rows, 0..2]), sum.log() + top, above], 1) // [n, 4]
+}
+
+/// Burn's product. In the page's module, unless the kernels are turned off, only tensors in main memory come here:
+/// then it is Flex's by name, and Burn's products for GPUs, with the generator of their kernels, stay out of the
+/// module.
+pub(crate) fn matmul<const D: usize>(left: Tensor<D>, right: Tensor<D>) -> Tensor<D> {
+    if cfg!(all(target_family = "wasm", not(feature = "plain"))) {
+        crate::cpu::matmul(left, right)
+    } else {
+        left.matmul(right)
+    }
+}
