@@ -114,7 +114,7 @@ async function computesOn(page, kind) {
 }
 
 test('a GPU that is lost in the middle of a run is taken again', async (t) => {
-  const { page, watched } = await pageWith(t, lost(6, true));
+  const { page, watched } = await pageWith(t, lost(3, true));
   await page.locator('#toast').getByText('The GPU was lost, and the model was opened again.').waitFor({ timeout: SLOW });
   await computesOn(page, 'wgpu');
   assert.match(await page.locator('[data-hook="source"]').innerText(), /from this browser\u2019s storage/);
@@ -122,7 +122,7 @@ test('a GPU that is lost in the middle of a run is taken again', async (t) => {
 });
 
 test('a GPU that is lost each time gives way to the CPU', async (t) => {
-  const { page, watched } = await pageWith(t, lost(6));
+  const { page, watched } = await pageWith(t, lost(3));
   await page.waitForFunction(() => /** @type {HTMLElement | null} */ (document.querySelector('[data-hook="device"]'))?.dataset.device === 'cpu', undefined, { timeout: SLOW });
   await computesOn(page, 'cpu');
   assert.match(await page.locator('[data-hook="device"]').innerText(), /^CPU: the GPU failed twice\..*lost/);

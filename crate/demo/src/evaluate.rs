@@ -1,12 +1,12 @@
 //! What the model has learned, measured with the full softmax on held-out sentences.
 
 use anyhow::Result;
-use burn::tensor::Tensor;
 use patchlab::experiment::Experiment;
 use patchlab::metrics::{log_sum_exp, mean, rank};
 use patchlab::model::{Batch, Hooks, Model};
 use patchlab::prompts::prepare;
 use patchlab::tokens::Tokenizer;
+use patchlab_kernels::Tensor;
 use serde::Serialize;
 
 use crate::corpus::Encoded;
@@ -130,7 +130,8 @@ fn visit_logits(model: &Model, rows: &[&[u32]], mut visit: impl FnMut(usize, usi
         for start in (0..b * p).step_by(POSITIONS) {
             let end = (b * p).min(start + POSITIONS);
             let logits = model.unembedding.logits(hidden.clone().slice([start..end, 0..d]));
-            let logits: Vec<f32> = Tensor::cat(logits, 1).into_data().try_into_vec::<f32>()?; // [end - start, vocabulary]
+            let logits: Vec<f32> =
+                burn::tensor::Tensor::from(Tensor::cat(logits, 1)).into_data().try_into_vec::<f32>()?; // [end - start, vocabulary]
             for (place, logits) in (start..end).zip(logits.chunks_exact(model.config.d_vocab)) {
                 let (row, position) = (place / p, place % p);
                 if position < batch.lengths()[row] {

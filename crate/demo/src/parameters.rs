@@ -120,26 +120,28 @@ impl Parameters {
     fn assemble(&self, rows: Tensor<2>, matrices: &[Tensor<2>]) -> Model {
         let device = rows.device();
         let d = self.config.d_model;
-        let linear =
-            |weight: &Tensor<2>, bias: &Tensor<2>| Linear { weight: weight.clone(), bias: bias.clone() };
+        let linear = |weight: &Tensor<2>, bias: &Tensor<2>| Linear {
+            weight: weight.clone().into(),
+            bias: bias.clone().into(),
+        };
         let blocks = matrices[1..].chunks_exact(8).map(|part| Block {
             qkv: linear(&part[0], &part[1]),
             output: linear(&part[2], &part[3]),
             mlp_in: linear(&part[4], &part[5]),
             mlp_out: linear(&part[6], &part[7]),
         });
-        let rows = VocabBlocks::new(vec![rows], d);
+        let rows = VocabBlocks::new(vec![rows.into()], d);
         Model {
             config: self.config.clone(),
             embedding: rows.clone(),
-            positions: matrices[0].clone(),
+            positions: matrices[0].clone().into(),
             blocks: blocks.collect(),
             unembedding: Unembedding {
                 vocab: rows,
                 // Centring the logits changes no probability.
-                mean: Tensor::zeros([1, d], &device),
-                gain: Tensor::ones([1, d], &device),
-                bias: Tensor::zeros([1, d], &device),
+                mean: Tensor::zeros([1, d], &device).into(),
+                gain: Tensor::ones([1, d], &device).into(),
+                bias: Tensor::zeros([1, d], &device).into(),
             },
             device,
         }

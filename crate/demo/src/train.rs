@@ -83,6 +83,7 @@ fn loss(
     let (positions, targets) = (index(positions), index(targets));
 
     let hidden = model.forward(&batch, &mut Hooks::none()).context("the forward pass")?; // [b, p, d]
+    let hidden = Tensor::<3>::from(hidden);
     let [b, p, d] = hidden.dims();
     let hidden = hidden.reshape([b * p, d]).select(0, positions); // [n, d]
     let weights = TensorData::new(candidates.log_weights.clone(), [1, candidates.ids.len()]);

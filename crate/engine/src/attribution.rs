@@ -8,8 +8,7 @@
 //! Shapes: `b` prompts, `d` residual width, `h` heads, `e` head width, `m` neurons. Everything is at each
 //! prompt's last position.
 
-use burn::tensor::Tensor;
-use patchlab_kernels::product;
+use patchlab_kernels::{Tensor, product};
 
 use crate::error::Result;
 use crate::model::Model;
@@ -93,7 +92,7 @@ impl<'a> DirectLogitAttribution<'a> {
                 return Ok(self.along(x));
             }
             let x = x.clone() - x.mean_dim(1); // [b, d]
-            let scale = ((x.clone() * x.clone()).mean_dim(1) + self.model.config.eps).sqrt(); // [b, 1]
+            let scale = ((x.clone() * x.clone()).mean_dim(1) + self.model.config.eps as f32).sqrt(); // [b, 1]
             Ok((x * self.unscaled.clone()).sum_dim(1) / scale)
         };
         stack(Self::point_sites(self.model.config.n_layers).into_iter().map(project))

@@ -1,7 +1,8 @@
 //! The only place where numbers are read back from the device. Everything here is async, because a browser
 //! cannot block on a GPU.
 
-use burn::tensor::{Tensor, Transaction};
+use burn::tensor::Transaction;
+use patchlab_kernels::Tensor;
 
 use crate::error::{Error, Result};
 
@@ -15,7 +16,7 @@ impl Reads {
     /// Adds a tensor. Results come back in the order of adding.
     #[must_use]
     pub fn with<const D: usize>(self, tensor: Tensor<D>) -> Self {
-        Self { transaction: self.transaction.register(tensor) }
+        Self { transaction: self.transaction.register(tensor.contiguous().into()) }
     }
 
     /// Executes what is queued and returns each tensor's numbers, row-major.

@@ -13,17 +13,17 @@ use burn::tensor::{Device, Tensor, TensorData};
 use burn_flex::{Flex, FlexTensor};
 use patchlab_loops::{Side, add_product};
 
-use crate::{Normalized, Then, on_processor};
+use crate::on_processor;
 
 /// Fewer rows than this leave tiles mostly empty; `gemm` computes these.
 const WORTH_IT: usize = 4;
 
 /// See [`crate::layer_norm`].
-pub(crate) fn layer_norm(x: Tensor<3>, eps: f64) -> Normalized {
+pub(crate) fn layer_norm(x: Tensor<3>, eps: f64) -> (Tensor<3>, Tensor<3>) {
     let ([b, p, d], device) = (x.dims(), x.device());
     let mut scales = Vec::new();
     let normalized = in_place(x, |rows| scales = patchlab_loops::layer_norm(rows, d, eps as f32));
-    Normalized { normalized, scale: tensor(scales, [b, p, 1], &device) }
+    (normalized, tensor(scales, [b, p, 1], &device))
 }
 
 /// See [`crate::gelu_new`].
@@ -32,16 +32,11 @@ pub(crate) fn gelu_new<const D: usize>(x: Tensor<D>) -> Tensor<D> {
 }
 
 /// See [`crate::affine`].
-pub(crate) fn affine(x: Tensor<2>, weight: Tensor<2>, bias: Tensor<2>, then: Then) -> Tensor<2> {
+pub(crate) fn affine(x: Tensor<2>, weight: Tensor<2>, bias: Tensor<2>) -> Tensor<2> {
     let y = product(x, weight);
     let bias = numbers(bias);
     let Ok(bias) = bias.as_slice::<f32>() else { unreachable!("the model's numbers are f32") };
-    let y = in_place(y, |y| patchlab_loops::add_bias(y, bias));
-    match then {
-        Then::Nothing => y,
-        Then::Gelu => gelu_new(y),
-        Then::Add(other) => other + y,
-    }
+    in_place(y, |y| patchlab_loops::add_bias(y, bias))
 }
 
 /// See [`crate::rank_one`].

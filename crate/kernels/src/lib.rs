@@ -1,7 +1,7 @@
 //! The operations that the model's passes spend their time in.
 //!
-//! Each is a function on Burn's tensors, and what it computes is in its documentation. There are three
-//! implementations: [`plain`] in Burn's own operations, which is the definition and runs on every device and
+//! Each is a function on [`Tensor`]s, or a method of theirs, and what it computes is in its documentation. There are three
+//! implementations: `plain` in Burn's own operations, which is the definition and runs on every device and
 //! with gradients; one for tensors in main memory, on the loops of `patchlab-loops`; and one for a GPU, in
 //! WGSL. `tests` compares them.
 //!
@@ -11,13 +11,15 @@
 mod cpu;
 mod gpu;
 mod mask;
-pub mod plain;
+mod plain;
+mod tensor;
 #[cfg(test)]
 mod tests;
 
-use burn::tensor::{Device, Int, Tensor};
+use burn::tensor::{Device, Tensor as BurnTensor};
 
 pub use mask::CausalMask;
+pub use tensor::{Indices, Tensor};
 
 /// Where a tensor's numbers are, and who computes with them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,23 +60,27 @@ pub struct Normalized {
     pub scale: Tensor<3>,
 }
 
+/// The implementation of an operation for the place of a tensor.
+macro_rules! choose {
+    ($tensor:expr, $operation:ident($($argument:expr),*)) => {
+        match Place::of(&$tensor.device()) {
+            Place::Cpu => cpu::$operation($($argument),*),
+            Place::Gpu => gpu::$operation($($argument),*),
+            Place::Plain => plain::$operation($($argument),*),
+        }
+    };
+}
+
 /// LayerNorm without weights over the last axis.
 pub fn layer_norm(x: Tensor<3>, eps: f64) -> Normalized {
-    match Place::of(&x.device()) {
-        Place::Cpu => cpu::layer_norm(x, eps),
-        Place::Gpu => gpu::layer_norm(x, eps),
-        Place::Plain => plain::layer_norm(x, eps),
-    }
+    let (normalized, scale) = choose!(x, layer_norm(x.0, eps));
+    Normalized { normalized: Tensor(normalized), scale: Tensor(scale) }
 }
 
 /// GPT-2's activation function, `0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3)))`, written as
 /// `x sigmoid(2 sqrt(2/pi) (x + 0.044715 x^3))`, which is the same number with one exponential.
 pub fn gelu_new<const D: usize>(x: Tensor<D>) -> Tensor<D> {
-    match Place::of(&x.device()) {
-        Place::Cpu => cpu::gelu_new(x),
-        Place::Gpu => gpu::gelu_new(x),
-        Place::Plain => plain::gelu_new(x),
-    }
+    Tensor(choose!(x, gelu_new(x.0)))
 }
 
 /// What follows an affine map.
@@ -90,27 +96,34 @@ pub enum Then {
 
 /// `x [m, k] x weight [k, n] + bias [1, n]`, and what follows: `[m, n]`.
 pub fn affine(x: Tensor<2>, weight: Tensor<2>, bias: Tensor<2>, then: Then) -> Tensor<2> {
-    match Place::of(&x.device()) {
-        Place::Cpu => cpu::affine(x, weight, bias, then),
+    let y = match Place::of(&x.device()) {
         Place::Gpu => {
             let (gelu, add) = match then {
                 Then::Nothing => (false, None),
                 Then::Gelu => (true, None),
-                Then::Add(other) => (false, Some(other)),
+                Then::Add(other) => (false, Some(other.0)),
             };
-            let after = gpu::After { bias: Some(bias), gelu, add, mask: None };
-            flat(gpu::multiply(x.unsqueeze(), weight.unsqueeze(), after, false))
+            let after = gpu::After { bias: Some(bias.0), gelu, add, mask: None };
+            return flat(gpu::multiply(x.unsqueeze().0, weight.unsqueeze().0, after, false));
         }
-        Place::Plain => plain::affine(x, weight, bias, then),
+        Place::Cpu => Tensor(cpu::affine(x.0, weight.0, bias.0)),
+        Place::Plain => Tensor(plain::affine(x.0, weight.0, bias.0)),
+    };
+    match then {
+        Then::Nothing => y,
+        Then::Gelu => gelu_new(y),
+        Then::Add(other) => other + y,
     }
 }
 
 /// `left [m, k] x right [k, n] -> [m, n]`.
 pub fn product(left: Tensor<2>, right: Tensor<2>) -> Tensor<2> {
     match Place::of(&left.device()) {
-        Place::Cpu => cpu::product(left, right),
-        Place::Gpu => flat(gpu::multiply(left.unsqueeze(), right.unsqueeze(), gpu::After::default(), false)),
-        Place::Plain => plain::matmul(left, right),
+        Place::Gpu => {
+            let after = gpu::After::default();
+            flat(gpu::multiply(left.unsqueeze().0, right.unsqueeze().0, after, false))
+        }
+        Place::Cpu | Place::Plain => Tensor(plain::product(left.0, right.0)),
     }
 }
 
@@ -119,12 +132,12 @@ pub fn product(left: Tensor<2>, right: Tensor<2>) -> Tensor<2> {
 pub fn products(left: Tensor<3>, right: Tensor<3>, add: Tensor<2>) -> Tensor<3> {
     match Place::of(&left.device()) {
         Place::Gpu => {
-            let after = gpu::After { add: Some(add), ..gpu::After::default() };
-            let all = gpu::multiply(left.unsqueeze(), right.unsqueeze(), after, false); // [1, c, m, n]
+            let after = gpu::After { add: Some(add.0), ..gpu::After::default() };
+            let all = gpu::multiply(left.unsqueeze().0, right.unsqueeze().0, after, false); // [1, c, m, n]
             let [_, c, m, n] = all.dims();
-            all.reshape([c, m, n])
+            Tensor(all.reshape([c, m, n]))
         }
-        Place::Cpu | Place::Plain => plain::matmul(left, right) + add.unsqueeze(),
+        Place::Cpu | Place::Plain => Tensor(plain::matmul(left.0, right.0) + add.0.unsqueeze()),
     }
 }
 
@@ -136,11 +149,7 @@ pub fn rank_one(
     inverse: Tensor<2>,
     bias: Tensor<2>,
 ) -> Tensor<2> {
-    match Place::of(&s_w.device()) {
-        Place::Cpu => cpu::rank_one(s_w, w_w, change, inverse, bias),
-        Place::Gpu => gpu::rank_one(s_w, w_w, change, inverse, bias),
-        Place::Plain => plain::rank_one(s_w, w_w, change, inverse, bias),
-    }
+    Tensor(choose!(s_w, rank_one(s_w.0, w_w.0, change.0, inverse.0, bias.0)))
 }
 
 /// Keys and values of earlier positions, which `c` copies of the prompts share: `[b, s, h, e]` each.
@@ -161,77 +170,81 @@ pub fn attention(
     past: Option<Past>,
     mask: &CausalMask,
 ) -> Tensor<4> {
-    let [.., width] = q.dims();
+    let [rows, .., width] = q.dims();
+    let past = past.map(|past| [past.keys, past.values]);
     if let (Some(destinations), true) = (mask.on_gpu(), gpu::fits(width)) {
-        return gpu::attention(q, k, v, past, destinations);
+        let past = past.map(|past| past.map(|tensor| tensor.0));
+        return Tensor(gpu::attention([q.0, k.0, v.0], past, destinations));
     }
-    let [rows, ..] = q.dims();
-    let (k, v) = match past {
-        None => (k, v),
-        Some(past) => (plain::continued(past.keys, k, rows), plain::continued(past.values, v, rows)),
+    let [k, v] = match past {
+        None => [k, v],
+        Some([keys, values]) => [continued(keys, k, rows), continued(values, v, rows)],
     };
     mix(softmax(scores(q, k, mask)), v)
+}
+
+/// Earlier positions `[b, s, h, e]`, for each copy of the prompts, and then the computed ones:
+/// `x [c b, t, h, e] -> [c b, s + t, h, e]`.
+fn continued(past: Tensor<4>, x: Tensor<4>, rows: usize) -> Tensor<4> {
+    let [b, s, h, e] = past.dims();
+    let past = past.reshape([1, b, s * h * e]).expand([rows / b, b, s * h * e]).reshape([rows, s, h, e]);
+    Tensor::cat(vec![past, x], 1)
 }
 
 /// Attention scores, minus infinity where a destination must not attend to a source:
 /// `q [b, n, h, e], k [b, p, h, e] -> [b, h, n, p]`.
 pub fn scores(q: Tensor<4>, k: Tensor<4>, mask: &CausalMask) -> Tensor<4> {
     let [.., width] = q.dims();
-    match mask.on_gpu() {
+    Tensor(match mask.on_gpu() {
         Some(destinations) => {
             let mask = Some((1.0 / (width as f32).sqrt(), destinations));
-            let (q, k) = (q.swap_dims(1, 2), k.swap_dims(1, 2).swap_dims(2, 3));
+            let (q, k) = (q.0.swap_dims(1, 2), k.0.swap_dims(1, 2).swap_dims(2, 3));
             gpu::multiply(q, k, gpu::After { mask, ..gpu::After::default() }, false)
         }
-        None => plain::scores(q, k, mask),
-    }
+        None => plain::scores(q.0, k.0, mask),
+    })
 }
 
 /// Softmax over the last axis, in which some number of each row must be finite.
 pub fn softmax(scores: Tensor<4>) -> Tensor<4> {
-    match Place::of(&scores.device()) {
-        Place::Gpu => gpu::softmax(scores),
-        Place::Cpu | Place::Plain => plain::softmax(scores),
-    }
+    Tensor(match Place::of(&scores.device()) {
+        Place::Gpu => gpu::softmax(scores.0),
+        Place::Cpu | Place::Plain => plain::softmax(scores.0),
+    })
 }
 
 /// Attention-weighted values, each head's z: `pattern [b, h, n, p], v [b, p, h, e] -> [b, n, h, e]`.
 pub fn mix(pattern: Tensor<4>, v: Tensor<4>) -> Tensor<4> {
-    match Place::of(&pattern.device()) {
-        Place::Gpu => gpu::multiply(pattern, v.swap_dims(1, 2), gpu::After::default(), true).swap_dims(1, 2),
-        Place::Cpu | Place::Plain => plain::mix(pattern, v),
-    }
+    Tensor(match Place::of(&pattern.device()) {
+        Place::Gpu => {
+            gpu::multiply(pattern.0, v.0.swap_dims(1, 2), gpu::After::default(), true).swap_dims(1, 2)
+        }
+        Place::Cpu | Place::Plain => plain::mix(pattern.0, v.0),
+    })
 }
 
 /// Inner products of each row with the directions of its prompt, plus a constant each:
 /// `normalized [c b, d], directions [b, k, d], constants [b, k] -> [c b, k]`.
 pub fn chosen_logits(normalized: Tensor<2>, directions: Tensor<3>, constants: Tensor<2>) -> Tensor<2> {
-    match Place::of(&normalized.device()) {
-        Place::Gpu => gpu::chosen_logits(normalized, directions, constants),
-        Place::Cpu | Place::Plain => plain::chosen_logits(normalized, directions, constants),
-    }
+    Tensor(match Place::of(&normalized.device()) {
+        Place::Gpu => gpu::chosen_logits(normalized.0, directions.0, constants.0),
+        Place::Cpu | Place::Plain => plain::chosen_logits(normalized.0, directions.0, constants.0),
+    })
 }
 
 /// Logits of answer and distractor, log-sum-exp of all logits, and the number of tokens with a larger logit
 /// than the answer: `[c b, 4]`. `h [c b, d]` times the rows of `blocks`, together `[tokens, d]`, are the logits
 /// before their mean is taken away; `chosen [c b, 3]` are the logits of answer and distractor after that, and
 /// the mean; `tokens [b, 2]` says which tokens these are.
-pub fn vocabulary(
-    h: Tensor<2>,
-    blocks: &[Tensor<2>],
-    chosen: Tensor<2>,
-    tokens: Tensor<2, Int>,
-) -> Tensor<2> {
-    match Place::of(&h.device()) {
-        Place::Gpu => {
-            let [prompts, _] = tokens.dims();
-            gpu::vocabulary(h, blocks, chosen, tokens.slice([0..prompts, 0..1]).reshape([prompts]))
-        }
-        Place::Cpu | Place::Plain => plain::vocabulary(h, blocks, chosen, tokens),
-    }
+pub fn vocabulary(h: Tensor<2>, blocks: &[Tensor<2>], chosen: Tensor<2>, tokens: &Indices<2>) -> Tensor<2> {
+    let blocks: Vec<BurnTensor<2>> = blocks.iter().map(|block| block.0.clone()).collect();
+    Tensor(match Place::of(&h.device()) {
+        Place::Gpu => gpu::vocabulary(h.0, &blocks, chosen.0, tokens.0.clone()),
+        Place::Cpu | Place::Plain => plain::vocabulary(h.0, &blocks, chosen.0, tokens.0.clone()),
+    })
 }
 
-fn flat(product: Tensor<4>) -> Tensor<2> {
+fn flat(product: BurnTensor<4>) -> Tensor<2> {
     let [.., m, n] = product.dims();
-    product.reshape([m, n])
+    Tensor(product.reshape([m, n]))
 }

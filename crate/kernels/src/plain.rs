@@ -4,7 +4,8 @@
 use burn::tensor::activation::sigmoid;
 use burn::tensor::{Int, Tensor};
 
-use crate::{CausalMask, Normalized, Then};
+use crate::CausalMask;
+use crate::gpu::{Operation, Reduction, Right};
 
 /// `2 sqrt(2/pi)`.
 const SLOPE: f32 = 1.595_769_2;
@@ -15,33 +16,28 @@ const SATURATED: f32 = 30.0;
 /// Budget for logits that exist at the same time.
 const LOGIT_BYTES: usize = 32 << 20;
 
-/// See [`crate::layer_norm`].
-pub fn layer_norm(x: Tensor<3>, eps: f64) -> Normalized {
+/// See [`crate::layer_norm`]: normalized and scale.
+pub(crate) fn layer_norm(x: Tensor<3>, eps: f64) -> (Tensor<3>, Tensor<3>) {
     let x = x.clone() - x.mean_dim(2); // [b, p, d]
     let variance = (x.clone() * x.clone()).mean_dim(2); // [b, p, 1]
     let scale = (variance + eps).sqrt();
-    Normalized { normalized: x / scale.clone(), scale }
+    (x / scale.clone(), scale)
 }
 
 /// See [`crate::gelu_new`].
-pub fn gelu_new<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+pub(crate) fn gelu_new<const D: usize>(x: Tensor<D>) -> Tensor<D> {
     let square = x.clone() * x.clone();
     let argument = x.clone() * (square * CUBE + SLOPE);
     x * sigmoid(argument.clamp(-SATURATED, SATURATED))
 }
 
 /// See [`crate::affine`].
-pub fn affine(x: Tensor<2>, weight: Tensor<2>, bias: Tensor<2>, then: Then) -> Tensor<2> {
-    let y = matmul(x, weight) + bias;
-    match then {
-        Then::Nothing => y,
-        Then::Gelu => gelu_new(y),
-        Then::Add(other) => other + y,
-    }
+pub(crate) fn affine(x: Tensor<2>, weight: Tensor<2>, bias: Tensor<2>) -> Tensor<2> {
+    matmul(x, weight) + bias
 }
 
 /// See [`crate::rank_one`].
-pub fn rank_one(
+pub(crate) fn rank_one(
     s_w: Tensor<2>,
     w_w: Tensor<2>,
     change: Tensor<2>,
@@ -54,33 +50,25 @@ pub fn rank_one(
     all.reshape([c * m, n])
 }
 
-/// Earlier positions `[b, s, h, e]`, for each copy of the prompts, and then the computed ones: `x [c b, t, h, e]
-/// -> [c b, s + t, h, e]`.
-pub fn continued(past: Tensor<4>, x: Tensor<4>, rows: usize) -> Tensor<4> {
-    let [b, s, h, e] = past.dims();
-    let past = past.unsqueeze::<5>().expand([rows / b, b, s, h, e]).reshape([rows, s, h, e]);
-    Tensor::cat(vec![past, x], 1)
-}
-
 /// See [`crate::scores`].
-pub fn scores(q: Tensor<4>, k: Tensor<4>, mask: &CausalMask) -> Tensor<4> {
+pub(crate) fn scores(q: Tensor<4>, k: Tensor<4>, mask: &CausalMask) -> Tensor<4> {
     let ([b, n, h, e], [_, p, _, _]) = (q.dims(), k.dims());
     let scores = matmul(q.swap_dims(1, 2), k.swap_dims(1, 2).transpose()) / (e as f32).sqrt(); // [b, h, n, p]
     scores.mask_fill(mask.hidden([b, h, n, p]), f32::NEG_INFINITY)
 }
 
 /// See [`crate::softmax`].
-pub fn softmax(scores: Tensor<4>) -> Tensor<4> {
+pub(crate) fn softmax(scores: Tensor<4>) -> Tensor<4> {
     burn::tensor::activation::softmax(scores, 3)
 }
 
 /// See [`crate::mix`].
-pub fn mix(pattern: Tensor<4>, v: Tensor<4>) -> Tensor<4> {
+pub(crate) fn mix(pattern: Tensor<4>, v: Tensor<4>) -> Tensor<4> {
     matmul(pattern, v.swap_dims(1, 2)).swap_dims(1, 2)
 }
 
 /// See [`crate::chosen_logits`].
-pub fn chosen_logits(normalized: Tensor<2>, directions: Tensor<3>, constants: Tensor<2>) -> Tensor<2> {
+pub(crate) fn chosen_logits(normalized: Tensor<2>, directions: Tensor<3>, constants: Tensor<2>) -> Tensor<2> {
     let ([rows, d], [prompts, count, _]) = (normalized.dims(), directions.dims());
     let copies = rows / prompts;
     let all: Tensor<4> = directions.unsqueeze::<4>() * normalized.reshape([copies, prompts, 1, d]); // [c, b, k, d]
@@ -88,7 +76,7 @@ pub fn chosen_logits(normalized: Tensor<2>, directions: Tensor<3>, constants: Te
 }
 
 /// See [`crate::vocabulary`].
-pub fn vocabulary(
+pub(crate) fn vocabulary(
     h: Tensor<2>,
     blocks: &[Tensor<2>],
     chosen: Tensor<2>,
@@ -119,7 +107,7 @@ fn vocabulary_of_some(
     let (answer, mean) = (part(0), part(2));
     let logits: Vec<Tensor<2>> = blocks
         .iter()
-        .map(|block| crate::product(h.clone(), block.clone().transpose()) - mean.clone()) // [n, block]
+        .map(|block| product(h.clone(), block.clone().transpose()) - mean.clone()) // [n, block]
         .collect();
     let tops = logits.iter().map(|block| block.clone().max_dim(1)).collect();
     let top = Tensor::<2>::cat(tops, 1).max_dim(1); // [n, 1]
@@ -142,6 +130,11 @@ fn vocabulary_of_some(
     Tensor::cat(vec![chosen.slice([0..rows, 0..2]), sum.log() + top, above], 1) // [n, 4]
 }
 
+/// See [`crate::product`].
+pub(crate) fn product(left: Tensor<2>, right: Tensor<2>) -> Tensor<2> {
+    if crate::on_processor(&left.device()) { crate::cpu::product(left, right) } else { matmul(left, right) }
+}
+
 /// Burn's product. In the page's module, unless the kernels are turned off, only tensors in main memory come here:
 /// then it is Flex's by name, and Burn's products for GPUs, with the generator of their kernels, stay out of the
 /// module.
@@ -150,5 +143,34 @@ pub(crate) fn matmul<const D: usize>(left: Tensor<D>, right: Tensor<D>) -> Tenso
         crate::cpu::matmul(left, right)
     } else {
         left.matmul(right)
+    }
+}
+
+/// Arithmetic, number by number.
+pub(crate) fn combine<const D: usize>(left: Tensor<D>, right: Right<D>, operation: Operation) -> Tensor<D> {
+    match (operation, right) {
+        (Operation::Add, Right::Tensor(right)) => left + right,
+        (Operation::Add, Right::Number(right)) => left + right,
+        (Operation::Subtract, Right::Tensor(right)) => left - right,
+        (Operation::Subtract, Right::Number(right)) => left - right,
+        (Operation::Multiply, Right::Tensor(right)) => left * right,
+        (Operation::Multiply, Right::Number(right)) => left * right,
+        (Operation::Divide, Right::Tensor(right)) => left / right,
+        (Operation::Divide, Right::Number(right)) => left / right,
+        (Operation::Root, _) => left.sqrt(),
+        (Operation::Reciprocal, _) => left.recip(),
+        (Operation::Magnitude, _) => left.abs(),
+        (Operation::Copy, _) => left,
+        (Operation::Fill, Right::Tensor(right)) => right,
+        (Operation::Fill, Right::Number(number)) => left.full_like(number),
+    }
+}
+
+/// An axis reduced to one number.
+pub(crate) fn reduce<const D: usize>(x: Tensor<D>, axis: usize, reduction: Reduction) -> Tensor<D> {
+    match reduction {
+        Reduction::Sum => x.sum_dim(axis),
+        Reduction::Mean => x.mean_dim(axis),
+        Reduction::Maximum => x.max_dim(axis),
     }
 }

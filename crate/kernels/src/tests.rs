@@ -1,9 +1,10 @@
-//! The operations for tensors in main memory and for a GPU, against [`plain`] on the processor.
+//! The operations for tensors in main memory and for a GPU, against those in Burn's operations on the
+//! processor.
 //!
 //! Shapes are drawn, odd and tiny ones among them, besides those of GPT-2. Numbers are below 1, so a sum of `k`
 //! products carries a rounding error of about `k` times that of one number, in whatever order it is added up.
 
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{Device, TensorData};
 
 use super::*;
 
@@ -47,11 +48,11 @@ impl Draw {
 
 #[expect(clippy::disallowed_methods, reason = "a test may wait")]
 fn numbers<const D: usize>(x: Tensor<D>) -> Vec<f32> {
-    x.into_data().try_into_vec().expect("f32")
+    x.0.into_data().try_into_vec().expect("f32")
 }
 
 fn on<const D: usize>(device: &Device, x: &Tensor<D>) -> Tensor<D> {
-    x.clone().to_device(device)
+    Tensor(x.0.clone().to_device(device))
 }
 
 #[track_caller]
@@ -76,7 +77,12 @@ fn affine_maps_and_what_follows() {
         let (bias, other) = (draw.numbers([1, n]), draw.numbers([m, n]));
         let tolerance = UNIT * (k as f32 + 8.0);
         for then in [Then::Nothing, Then::Gelu, Then::Add(other)] {
-            let expected = plain::affine(x.clone(), w.clone(), bias.clone(), then.clone());
+            let y = Tensor(plain::affine(x.0.clone(), w.0.clone(), bias.0.clone()));
+            let expected = match then.clone() {
+                Then::Nothing => y,
+                Then::Gelu => Tensor(plain::gelu_new(y.0)),
+                Then::Add(other) => other + y,
+            };
             for device in [flex(), gpu()] {
                 let then = match &then {
                     Then::Add(other) => Then::Add(on(&device, other)),
@@ -132,13 +138,14 @@ fn layer_norms() {
     let mut draw = Draw::new();
     for [b, p, d] in [[1, 1, 1], [2, 3, 13], [3, 8, 768], [1, 1, 4], [5, 7, 30]] {
         let x = draw.numbers([b, p, d]) + 3.0;
-        let expected = plain::layer_norm(x.clone(), 1e-5);
+        let (normalized, scale) = plain::layer_norm(x.0.clone(), 1e-5);
+        let (normalized, scale) = (Tensor(normalized), Tensor(scale));
         for device in [flex(), gpu()] {
             let found = layer_norm(on(&device, &x), 1e-5);
             // The mean, about 3, is known to three roundings; a small variance makes them larger.
             let tolerance = 3.0 * 8.0 * UNIT / if d < 4 { 1e-2 } else { 0.3 };
-            same(found.normalized, expected.normalized.clone(), tolerance, &format!("{d} on {device:?}"));
-            same(found.scale, expected.scale.clone(), tolerance, &format!("{d} on {device:?}"));
+            same(found.normalized, normalized.clone(), tolerance, &format!("{d} on {device:?}"));
+            same(found.scale, scale.clone(), tolerance, &format!("{d} on {device:?}"));
         }
     }
 }
@@ -149,7 +156,12 @@ fn activations() {
     for shape in [[1, 1], [3, 5], [8, 3072], [100, 1000]] {
         let x = draw.numbers(shape) * 40.0;
         for device in [flex(), gpu()] {
-            same(gelu_new(on(&device, &x)), plain::gelu_new(x.clone()), 16.0 * UNIT, &format!("{shape:?}"));
+            same(
+                gelu_new(on(&device, &x)),
+                Tensor(plain::gelu_new(x.0.clone())),
+                16.0 * UNIT,
+                &format!("{shape:?}"),
+            );
         }
     }
 }
@@ -163,7 +175,7 @@ fn rank_one_changes() {
         let bias = draw.numbers([1, n]);
         let on_device = |device: &Device| all.each_ref().map(|x| on(device, x));
         let [s_w, w_w, change, inverse] = on_device(&flex());
-        let expected = plain::rank_one(s_w, w_w, change, inverse, bias.clone());
+        let expected = Tensor(plain::rank_one(s_w.0, w_w.0, change.0, inverse.0, bias.0.clone()));
         for device in [flex(), gpu()] {
             let [s_w, w_w, change, inverse] = on_device(&device);
             let found = rank_one(s_w, w_w, change, inverse, on(&device, &bias));
@@ -196,7 +208,7 @@ fn attention_with_and_without_a_past() {
             } else {
                 vec![(s..s + t).collect()]
             };
-            let q = if last_only { q.slice([0..c * b, 0..1]) } else { q };
+            let q = if last_only { q.slice([0..c * b, 0..1, 0..h, 0..e]) } else { q };
             let mask = CausalMask::new(&destinations, s + t, device);
             attention(q, k, v, (s > 0).then_some(Past { keys, values }), &mask)
         };
@@ -239,20 +251,20 @@ fn logits_of_chosen_tokens_and_of_the_vocabulary() {
         let first = tokens / 3 + 1;
         let blocks = [rows.clone().slice([0..first, 0..d]), rows.clone().slice([first..tokens, 0..d])];
         let ids: Vec<i32> = (0..2 * prompts).map(|_| draw.0.i32(0..tokens as i32)).collect();
-        let ids = Tensor::<2, Int>::from_data(TensorData::new(ids, [prompts, 2]), &flex());
+        let asked = |device: &Device| Indices::new(ids.clone(), [prompts, 2], device);
         let mean = rows.clone().mean_dim(0);
-        let chosen = rows.select(0, ids.clone().reshape([2 * prompts])).reshape([prompts, 2, d]);
+        let chosen = rows.select(&Indices::new(ids.clone(), [2 * prompts], &flex())).reshape([prompts, 2, d]);
         let mean: Tensor<3> = mean.unsqueeze::<3>().expand([prompts, 1, d]);
         let directions = Tensor::cat(vec![chosen - mean.clone(), mean], 1);
-        let constants = draw.numbers([prompts, 3]).mul_scalar(0.0);
+        let constants = draw.numbers([prompts, 3]);
 
         let tolerance = UNIT * (d as f32 + 16.0);
-        let expected = plain::chosen_logits(h.clone(), directions.clone(), constants.clone());
+        let expected = chosen_logits(h.clone(), directions.clone(), constants.clone());
         let found = chosen_logits(on(&gpu(), &h), on(&gpu(), &directions), on(&gpu(), &constants));
         same(found.clone(), expected.clone(), tolerance, "chosen logits");
-        let expected = plain::vocabulary(h.clone(), &blocks, expected, ids.clone());
+        let expected = vocabulary(h.clone(), &blocks, expected, &asked(&flex()));
         let blocks = blocks.each_ref().map(|block| on(&gpu(), block));
-        let found = vocabulary(on(&gpu(), &h), &blocks, found, ids.to_device(&gpu()));
+        let found = vocabulary(on(&gpu(), &h), &blocks, found, &asked(&gpu()));
         same(found, expected, tolerance, &format!("{n} rows, {tokens} tokens"));
     }
 }
@@ -265,7 +277,13 @@ fn products_in_a_page_are_flexs() {
         Tensor::from_data(TensorData::new(numbers, [rows, columns]), &flex())
     }
     let compare = |left: Tensor<2>, right: Tensor<2>| {
-        same(cpu::multiplied(left.clone(), right.clone()), left.matmul(right), 0.0, "product");
+        let (left, right) = (left.0, right.0);
+        same(
+            Tensor(cpu::multiplied(left.clone(), right.clone())),
+            Tensor(left.matmul(right)),
+            0.0,
+            "product",
+        );
     };
     for (m, k, n) in [(1, 1, 1), (3, 5, 12), (4, 384, 13), (7, 385, 24), (64, 800, 31), (5, 2, 100)] {
         compare(matrix(m, k), matrix(k, n));
@@ -275,5 +293,70 @@ fn products_in_a_page_are_flexs() {
             matrix(m + 2, k + 3).slice([1..m + 1, 2..k + 2]),
             matrix(k + 1, n + 5).slice([1..k + 1, 3..n + 3]),
         );
+    }
+}
+
+#[test]
+fn arithmetic_with_repeated_axes() {
+    let mut draw = Draw::new();
+    for _ in 0..20 {
+        let shape: [usize; 4] = [0; 4].map(|_| draw.0.usize(1..7));
+        let mut narrow = || shape.map(|size| if draw.0.bool() { size } else { 1 });
+        let (left, right) = (narrow(), narrow());
+        let (left, right) = (draw.numbers(left), draw.numbers(right) + 2.0);
+        let on_device = |device: &Device| {
+            let (left, right) = (on(device, &left), on(device, &right));
+            let both =
+                [left.clone() + right.clone(), left.clone() - right.clone(), left.clone() * right.clone()];
+            let alone =
+                [left.clone() / 3.0, right.clone().sqrt(), right.clone().recip(), left.clone().abs() - 1.0];
+            both.into_iter().chain(alone).chain([left / right]).collect::<Vec<_>>()
+        };
+        for (found, expected) in on_device(&gpu()).into_iter().zip(on_device(&flex())) {
+            same(found, expected, 4.0 * UNIT, &format!("{shape:?}"));
+        }
+    }
+}
+
+#[test]
+fn parts_and_shapes() {
+    let mut draw = Draw::new();
+    for _ in 0..20 {
+        let [a, b, c] = [0; 3].map(|_| draw.0.usize(2..70));
+        let (x, other) = (draw.numbers([a, b, c]), draw.numbers([a, 3, c]));
+        let value = draw.numbers([a, b, c]);
+        let rows: Vec<i32> = (0..5).map(|_| draw.0.i32(0..a as i32)).collect();
+        let on_device = |device: &Device| {
+            let (x, other, value) = (on(device, &x), on(device, &other), on(device, &value));
+            let indices = Indices::new(rows.clone(), [5], device);
+            let part = [1..2, 0..b, 1..c];
+            [
+                x.clone().slice([0..a, 1..b, 1..c]),
+                x.clone().slice([1..a, 0..b, 0..c]).swap_dims(0, 2),
+                x.clone().slice_assign(part.clone(), value.slice(part)),
+                Tensor::cat(vec![x.clone(), other.swap_dims(0, 2).swap_dims(0, 2), x.clone()], 1),
+                x.clone().swap_dims(0, 1).reshape([a, c, b]),
+                x.clone().slice([0..a, 0..b, 1..c]).reshape([b, a, c - 1]).transpose(),
+                x.clone().select(&indices),
+                x.clone().sum_dim(2),
+                x.clone().mean_dim(0),
+                x.clone().transpose().sum_dim(1),
+                x.zeros([2, 3, 4]),
+                x.max().reshape([1, 1, 1]),
+            ]
+        };
+        for (place, (found, expected)) in on_device(&gpu()).into_iter().zip(on_device(&flex())).enumerate() {
+            same(found, expected, 70.0 * UNIT, &format!("{a} x {b} x {c}, {place}"));
+        }
+    }
+}
+
+#[test]
+fn what_is_not_a_number_is_the_largest() {
+    for place in [0, 70, 199] {
+        let mut all: Vec<f32> = (0..200).map(|number| number as f32).collect();
+        all[place] = f32::NAN;
+        let x = Tensor::<1>::from_data(TensorData::new(all, [200]), &gpu());
+        assert!(numbers(x.max())[0].is_nan());
     }
 }

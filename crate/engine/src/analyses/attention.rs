@@ -148,7 +148,7 @@ pub(super) async fn of_cache(
 ) -> Result<Vec<AttentionHead>> {
     let mut reads = Reads::default();
     for (head, _) in heads {
-        let all: burn::tensor::Tensor<4> = cache.tensor(Site::Block(head.layer, site))?; // [b, h, p, p]
+        let all: patchlab_kernels::Tensor<4> = cache.tensor(Site::Block(head.layer, site))?; // [b, h, p, p]
         let [_, _, p, _] = all.dims();
         reads = reads.with(all.slice([prompt..prompt + 1, head.head..head.head + 1, 0..p, 0..p]));
     }

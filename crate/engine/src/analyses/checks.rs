@@ -1,7 +1,7 @@
 //! Can this be trusted? Identities that hold exactly in exact arithmetic, measured on this device with this
 //! model and these prompts.
 
-use burn::tensor::Tensor;
+use patchlab_kernels::Tensor;
 
 use super::layer_attribution::BALANCE;
 use super::shared::groups::{at_group, usable};

@@ -26,7 +26,7 @@ impl Analyse for Settings {
     async fn run(&self, job: &Job<'_>) -> Result<Findings> {
         // The unembedding's bias is the last component here: without it the sum misses the logit difference.
         let all = |direct: &DirectLogitAttribution<'_>| {
-            Ok(burn::tensor::Tensor::cat(vec![direct.layers()?, direct.unembedding_bias()], 0))
+            Ok(patchlab_kernels::Tensor::cat(vec![direct.layers()?, direct.unembedding_bias()], 0))
         };
         let (all, problems) = attributed(job, false, &all).await?;
         let rows =

@@ -1,7 +1,7 @@
 //! What does a neuron do? Its activation on each token of a text (as in Neuroscope, Nanda 2022), and the
 //! tokens that its output promotes and suppresses (its row of `W_out` times `W_U`).
 
-use burn::tensor::Tensor;
+use patchlab_kernels::Tensor;
 
 use super::settings::{count, text};
 use super::shared::choices::{self, neuron, refused};

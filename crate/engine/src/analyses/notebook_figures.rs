@@ -1,7 +1,7 @@
 //! Does this page agree with the notebook? The figures printed in the notebook that the first preset comes
 //! from, recorded with GPT-2 small, beside the same figures computed here.
 
-use burn::tensor::Tensor;
+use patchlab_kernels::Tensor;
 use serde::Deserialize;
 
 use super::shared::attributed::{Attributed, attributed};

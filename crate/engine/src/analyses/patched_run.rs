@@ -1,7 +1,7 @@
 //! What does one patch do? The patched run beside the clean and the corrupted one: likeliest tokens, and
 //! attention patterns.
 
-use burn::tensor::Tensor;
+use patchlab_kernels::Tensor;
 
 use super::attention::{ChosenHead, of_cache};
 use super::settings::{count, text};

@@ -1,7 +1,7 @@
 //! What would the model say if it stopped here? The likeliest tokens at each point of the residual stream and
 //! each position of a text (logit lens: nostalgebraist 2020).
 
-use burn::tensor::Tensor;
+use patchlab_kernels::Tensor;
 
 use super::logit_lens::{SCALE, Scale};
 use super::settings::count;

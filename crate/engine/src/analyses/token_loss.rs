@@ -1,7 +1,7 @@
 //! What surprises the model? The loss of each token of a text, given the tokens before it (TransformerLens's
 //! `return_type="loss", loss_per_token=True`).
 
-use burn::tensor::Tensor;
+use patchlab_kernels::Tensor;
 
 use super::shared::choices::{self, PROMPT};
 use super::{Analyse, Findings, Job, settings};

@@ -9,8 +9,7 @@
 
 use std::ops::Range;
 
-use burn::tensor::Tensor;
-use patchlab_kernels::{CausalMask, Normalized, Then};
+use patchlab_kernels::{CausalMask, Normalized, Tensor, Then};
 
 use crate::error::Result;
 use crate::model::flops;

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use burn::tensor::Tensor;
+use patchlab_kernels::Tensor;
 
 use crate::error::{Error, Result};
 use crate::site::Site;

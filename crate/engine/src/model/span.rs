@@ -4,10 +4,8 @@
 
 use std::ops::Range;
 
-use burn::tensor::{Device, Tensor};
-use patchlab_kernels::{CausalMask, Past};
-
-use crate::model::vocabulary::indices;
+use burn::tensor::Device;
+use patchlab_kernels::{CausalMask, Indices, Past, Tensor};
 
 /// The positions that a pass computes: `t` of the prompts' `p`.
 #[derive(Debug, Clone)]
@@ -91,7 +89,7 @@ pub(crate) fn at_ends(x: Tensor<3>, ends: &[usize]) -> Tensor<3> {
     }
     let rows = (0..b).map(|row| (row * t + ends[row % ends.len()]) as i32).collect();
     let device = x.device();
-    x.reshape([b * t, d]).select(0, indices(rows, &device)).reshape([b, 1, d])
+    x.reshape([b * t, d]).select(&Indices::new(rows, [b], &device)).reshape([b, 1, d])
 }
 
 /// The common value, if all are equal.

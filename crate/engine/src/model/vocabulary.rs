@@ -8,7 +8,7 @@
 //!
 //! The rows are held in blocks, because GPT-2's take 154 MB and WebGPU guarantees bindings of only 128 MiB.
 
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use patchlab_kernels::{Indices, Tensor};
 
 use crate::model::flops;
 
@@ -43,6 +43,7 @@ impl VocabBlocks {
     /// The rows of these tokens: `[ids, d_model]`.
     pub fn select(&self, ids: &[u32]) -> Tensor<2> {
         let device = self.blocks[0].device();
+        let indices = |numbers: Vec<i32>| Indices::new(numbers.clone(), [numbers.len()], &device);
         // Gather block by block, then restore the requested order.
         let mut order = vec![0; ids.len()];
         let mut gathered = Vec::new();
@@ -57,25 +58,19 @@ impl VocabBlocks {
             }
             if !here.is_empty() {
                 count += here.len() as i32;
-                gathered.push(block.clone().select(0, indices(here, &device))); // [here, d_model]
+                gathered.push(block.clone().select(&indices(here))); // [here, d_model]
             }
         }
         if gathered.len() == 1 {
             return gathered.remove(0); // already in order: every id was in this block
         }
-        Tensor::cat(gathered, 0).select(0, indices(order, &device)) // [ids, d_model]
+        Tensor::cat(gathered, 0).select(&indices(order)) // [ids, d_model]
     }
 
     /// Width of a row.
     pub fn d_model(&self) -> usize {
         self.d_model
     }
-}
-
-/// A one-dimensional index tensor.
-pub(crate) fn indices(numbers: Vec<i32>, device: &Device) -> Tensor<1, Int> {
-    let len = numbers.len();
-    Tensor::from_data(TensorData::new(numbers, [len]), device)
 }
 
 /// The map from the final LayerNorm's output to logits.
@@ -174,10 +169,10 @@ impl ChosenTokens {
     }
 
     /// Restricted to these prompts.
-    pub(crate) fn only(&self, prompts: Tensor<1, Int>) -> Self {
+    pub(crate) fn only(&self, prompts: &Indices<1>) -> Self {
         Self {
-            directions: self.directions.clone().select(0, prompts.clone()),
-            constants: self.constants.clone().select(0, prompts),
+            directions: self.directions.clone().select(prompts),
+            constants: self.constants.clone().select(prompts),
         }
     }
 }

@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, TensorData};
+use patchlab_kernels::Tensor;
 
 use crate::error::Result;
 use crate::model::checkpoint::Checkpoint;

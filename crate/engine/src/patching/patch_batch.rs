@@ -2,12 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use burn::tensor::{Int, Tensor};
+use patchlab_kernels::{Indices, Tensor};
 
 use super::{Direction, Patch};
 use crate::error::Result;
 use crate::model::span::{Span, at_ends};
-use crate::model::vocabulary::indices;
 use crate::model::{Activation, ActivationCache, Model, hooks};
 use crate::prompts::PreparedCase;
 use crate::runs::{Readout, Runs};
@@ -22,7 +21,7 @@ pub(super) struct PatchBatch<'a> {
     /// The prompts that are run, by index.
     pub prompts: Vec<usize>,
     /// `prompts`, on the device. None if all prompts are run.
-    chosen: Option<Tensor<1, Int>>,
+    chosen: Option<Indices<1>>,
     /// The first position that is computed.
     pub start: usize,
     /// Length of the longest prompt.
@@ -67,7 +66,7 @@ pub(super) fn patch_batches<'a>(
             model,
             base: &base.cache,
             source: &source.cache,
-            chosen: (prompts.len() < ends.len()).then(|| indices(ids(), &model.device)),
+            chosen: (prompts.len() < ends.len()).then(|| Indices::new(ids(), [prompts.len()], &model.device)),
             start,
             positions: p,
             spans: [Span::from(start, p, device), Span::ending(start, p, own_ends.clone(), device)],
@@ -111,7 +110,7 @@ impl PatchBatch<'_> {
     fn choose<const D: usize>(&self, all: Tensor<D>) -> Tensor<D> {
         match &self.chosen {
             None => all,
-            Some(chosen) => all.select(0, chosen.clone()),
+            Some(chosen) => all.select(chosen),
         }
     }
 

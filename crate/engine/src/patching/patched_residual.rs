@@ -6,7 +6,7 @@
 
 use std::ops::Range;
 
-use burn::tensor::Tensor;
+use patchlab_kernels::Tensor;
 
 use super::Patch;
 use super::patch_batch::PatchBatch;
@@ -99,7 +99,7 @@ impl PatchBatch<'_> {
     fn only_patched(&self, patch: Patch, change: Tensor<3>) -> Tensor<3> {
         match patch.position {
             None => change,
-            Some(_) => self.with_first(change.zeros_like(), change),
+            Some(_) => self.with_first(change.zeros(change.dims()), change),
         }
     }
 
@@ -171,7 +171,8 @@ impl PatchBatch<'_> {
         if n == p - s {
             return Ok(change);
         }
-        Ok(Tensor::cat(vec![change, Tensor::zeros([b, p - s - n, h, e], &self.model.device)], 1))
+        let others = change.zeros([b, p - s - n, h, e]);
+        Ok(Tensor::cat(vec![change, others], 1))
     }
 
     /// z of some destinations: `q [b, n, h, e], k and v [b, p, h, e] -> [b, n, h, e]`.

@@ -9,8 +9,7 @@
 //!
 //! Shapes: `c` neurons, `b` prompts, `t` positions, `d` residual width, `h` heads, `e` head width.
 
-use burn::tensor::Tensor;
-use patchlab_kernels::product;
+use patchlab_kernels::{Tensor, product};
 
 use super::patch_batch::PatchBatch;
 use super::patched_residual::PatchRange;
@@ -51,7 +50,7 @@ impl PatchBatch<'_> {
         let s_sq = (stream.clone() * stream).sum_dim(1).transpose(); // [1, b t]
         let w_sq = (weight.clone() * weight).sum_dim(1); // [c, 1]
         let squares = s_sq + change.clone() * (w_dot_s * 2.0 + change.clone() * w_sq); // [c, b t]
-        let inverse = (squares / d as f32 + config.eps).sqrt().recip(); // [c, b t]
+        let inverse = (squares / d as f32 + config.eps as f32).sqrt().recip(); // [c, b t]
 
         let y = patchlab_kernels::rank_one(s_w, w_w, change * inverse.clone(), inverse, qkv.bias.clone());
         let y = y.reshape([c * b, t, 3 * d]); // [c b, t, 3 d]

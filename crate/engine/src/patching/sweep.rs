@@ -1,8 +1,8 @@
 //! Many patches, recomputing only what a patch changes (see [`super`]).
 
-use burn::tensor::Tensor;
 use futures_util::FutureExt as _;
 use futures_util::future::join;
+use patchlab_kernels::Tensor;
 
 use super::patch_batch::{PatchBatch, patch_batches};
 use super::patched_residual::PatchRange;

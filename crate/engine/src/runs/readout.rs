@@ -1,10 +1,10 @@
 //! What is read from a run's final logits: those of each prompt's answer and distractor and, if wanted,
 //! log-sum-exp and the answer's rank in the whole vocabulary.
 
-use burn::tensor::{Int, Tensor, TensorData};
+use patchlab_kernels::{Indices, Tensor};
 
 use crate::metrics::LogitStats;
-use crate::model::vocabulary::{ChosenTokens, indices};
+use crate::model::vocabulary::ChosenTokens;
 use crate::model::{Model, flops};
 use crate::prompts::PreparedCase;
 
@@ -14,7 +14,7 @@ pub struct Readout {
     /// The answer and the distractor of each prompt.
     pairs: Vec<[u32; 2]>,
     /// The same, `[prompts, 2]`.
-    tokens: Tensor<2, Int>,
+    tokens: Indices<2>,
     /// The map to their logits.
     chosen: ChosenTokens,
     /// Whether log-sum-exp and rank are wanted.
@@ -25,10 +25,8 @@ impl Readout {
     /// Reads the answers and distractors of some cases.
     pub fn new(model: &Model, cases: &[PreparedCase], vocabulary: bool) -> Self {
         let pairs: Vec<[u32; 2]> = cases.iter().map(|case| [case.answer, case.distractor]).collect();
-        let ids: Vec<i32> = pairs.as_flattened().iter().map(|&id| id as i32).collect();
-        let tokens = Tensor::from_data(TensorData::new(ids, [pairs.len(), 2]), &model.device);
         let chosen = model.unembedding.choose(&pairs);
-        Self { pairs, tokens, chosen, vocabulary }
+        Self { tokens: on_device(&pairs, model), pairs, chosen, vocabulary }
     }
 
     /// Restricted to these prompts, by index.
@@ -37,13 +35,10 @@ impl Readout {
         if prompts.len() == self.pairs.len() {
             return self.clone();
         }
-        let chosen = indices(prompts.iter().map(|&i| i as i32).collect(), &model.device);
-        Self {
-            pairs: prompts.iter().map(|&prompt| self.pairs[prompt]).collect(),
-            tokens: self.tokens.clone().select(0, chosen.clone()),
-            chosen: self.chosen.only(chosen),
-            vocabulary: self.vocabulary,
-        }
+        let pairs: Vec<[u32; 2]> = prompts.iter().map(|&prompt| self.pairs[prompt]).collect();
+        let indices = prompts.iter().map(|&prompt| prompt as i32).collect();
+        let chosen = self.chosen.only(&Indices::new(indices, [prompts.len()], &model.device));
+        Self { tokens: on_device(&pairs, model), pairs, chosen, vocabulary: self.vocabulary }
     }
 
     /// Answer and distractor of each prompt.
@@ -67,7 +62,7 @@ impl Readout {
         let ([n, d], unembedding) = (normalized.dims(), &model.unembedding);
         flops::matmul(n, d, model.config.d_vocab);
         let h = unembedding.scaled(normalized); // [n, d]
-        patchlab_kernels::vocabulary(h, unembedding.vocab.blocks(), chosen, self.tokens.clone()) // [n, 4]
+        patchlab_kernels::vocabulary(h, unembedding.vocab.blocks(), chosen, &self.tokens) // [n, 4]
     }
 
     /// Unpacks the numbers of [`Self::of`] for one run.
@@ -78,4 +73,10 @@ impl Readout {
         }
         stats
     }
+}
+
+/// Pairs of tokens, `[prompts, 2]`.
+fn on_device(pairs: &[[u32; 2]], model: &Model) -> Indices<2> {
+    let ids = pairs.as_flattened().iter().map(|&id| id as i32).collect();
+    Indices::new(ids, [pairs.len(), 2], &model.device)
 }

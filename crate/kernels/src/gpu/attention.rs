@@ -5,7 +5,6 @@ use burn_cubecl::tensor::CubeTensor;
 
 use super::shader::{Shader, output, spread};
 use super::{integers, primitive, tensor};
-use crate::Past;
 
 /// Queries of a workgroup.
 const TILE: usize = 8;
@@ -18,20 +17,18 @@ pub(crate) fn fits(width: usize) -> bool {
     width <= WIDEST
 }
 
-/// See [`crate::attention`]; `destinations [1 or b, n]`.
+/// See [`crate::attention`]: queries, keys and values, past keys and values, `destinations [1 or b, n]`.
 pub(crate) fn attention(
-    q: Tensor<4>,
-    k: Tensor<4>,
-    v: Tensor<4>,
-    past: Option<Past>,
+    [q, k, v]: [Tensor<4>; 3],
+    past: Option<[Tensor<4>; 2]>,
     destinations: Tensor<2, Int>,
 ) -> Tensor<4> {
     let ([rows, n, heads, width], [_, computed, ..]) = (q.dims(), k.dims());
     let [lists, _] = destinations.dims();
-    let (before, prompts) = past.as_ref().map_or((0, 1), |past| (past.keys.dims()[1], past.keys.dims()[0]));
+    let (before, prompts) = past.as_ref().map_or((0, 1), |[keys, _]| (keys.dims()[1], keys.dims()[0]));
     let [q, k, v] = [q, k, v].map(last_axis_contiguous);
     let [past_k, past_v] = match past {
-        Some(past) => [past.keys, past.values].map(last_axis_contiguous),
+        Some(past) => past.map(last_axis_contiguous),
         None => [k.clone(), v.clone()],
     };
     let all = [&q, &k, &v, &past_k, &past_v];
@@ -61,7 +58,7 @@ fn strides(tensor: &CubeTensor) -> [usize; 3] {
 fn last_axis_contiguous(x: Tensor<4>) -> CubeTensor {
     let x = primitive(x);
     let (shape, strides) = (x.meta.shape(), x.meta.strides());
-    if strides[3] == 1 || shape[3] == 1 { x } else { burn_cubecl::kernel::into_contiguous(x) }
+    if strides[3] == 1 || shape[3] == 1 { x } else { super::combine::row_major(x) }
 }
 
 /// The kernel for heads of `slots` times four numbers, of which the last may be fewer.

@@ -21,16 +21,16 @@ pub(crate) fn chosen_logits(normalized: Tensor<2>, directions: Tensor<3>, consta
     tensor(logits)
 }
 
-/// See [`crate::vocabulary`]: `h [n, d]`, `chosen [n, 3]`, `answers [prompts]`.
+/// See [`crate::vocabulary`]: `h [n, d]`, `chosen [n, 3]`, `tokens [prompts, 2]`.
 pub(crate) fn vocabulary(
     h: Tensor<2>,
     blocks: &[Tensor<2>],
     chosen: Tensor<2>,
-    answers: Tensor<1, Int>,
+    tokens: Tensor<2, Int>,
 ) -> Tensor<2> {
     let [rows, _] = h.dims();
-    let [prompts] = answers.dims();
-    let (h, chosen, answers) = (contiguous(h), contiguous(chosen), integers(answers));
+    let [prompts, _] = tokens.dims();
+    let (h, chosen, tokens) = (contiguous(h), contiguous(chosen), integers(tokens));
     let tiles: usize = blocks.iter().map(|block| block.dims()[0].div_ceil(SUMMARIZED)).sum();
     let partial = output([rows, tiles, 4], &h);
     let (mut first_token, mut first_tile) = (0, 0);
@@ -38,7 +38,7 @@ pub(crate) fn vocabulary(
         let [count, _] = block.dims();
         let place = Block {
             chosen: &chosen,
-            answers: &answers,
+            tokens: &tokens,
             partial: &partial,
             prompts,
             first_token,

@@ -6,6 +6,7 @@
 //! direction.
 
 mod attention;
+mod combine;
 mod logits;
 mod product;
 mod product_text;
@@ -14,13 +15,15 @@ mod shader;
 mod tile;
 
 pub(crate) use attention::{attention, fits};
+pub(crate) use combine::{
+    Operation, Reduction, Right, cat, combine, reduce, reshape, select, slice, slice_assign, zeros,
+};
 pub(crate) use logits::{chosen_logits, vocabulary};
 pub(crate) use product::{After, multiply};
 pub(crate) use rows::{gelu_new, layer_norm, rank_one, softmax};
 
 use burn::tensor::{Int, Tensor};
 use burn_cubecl::CubeBackend;
-use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::tensor::CubeTensor;
 
 /// A tensor's numbers on the GPU, wherever its view begins and whatever its strides are.
@@ -31,17 +34,22 @@ pub(crate) fn primitive<const D: usize>(tensor: Tensor<D>) -> CubeTensor {
     }
 }
 
-/// The same for whole numbers, row-major.
+/// The same for whole numbers, which are never views.
 fn integers<const D: usize>(tensor: Tensor<D, Int>) -> CubeTensor {
     match tensor.try_into_primitive::<CubeBackend>() {
-        Ok(tensor) => into_contiguous(tensor),
+        Ok(tensor) => tensor,
         Err(error) => unreachable!("the tensor is on the GPU: {error:?}"),
     }
 }
 
 /// A tensor's numbers on the GPU, row-major.
 fn contiguous<const D: usize>(tensor: Tensor<D>) -> CubeTensor {
-    into_contiguous(primitive(tensor))
+    combine::row_major(primitive(tensor))
+}
+
+/// The same tensor, row-major in memory.
+pub(crate) fn row_major_tensor<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+    tensor(contiguous(x))
 }
 
 /// Back to a tensor.

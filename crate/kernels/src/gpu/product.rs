@@ -57,7 +57,7 @@ impl Matrices {
         match matrices.strides {
             [_, _, _, 0 | 1] => (matrices, false),
             [_, _, 0 | 1, _] if either => (matrices, true),
-            _ => (Self::new(burn_cubecl::kernel::into_contiguous(matrices.tensor)), false),
+            _ => (Self::new(super::combine::row_major(matrices.tensor)), false),
         }
     }
 
@@ -166,7 +166,7 @@ pub(super) fn summarize_products(left: &CubeTensor, right: &CubeTensor, block: &
         by_four,
     };
     let groups = [n.div_ceil(MEDIUM.columns), m.div_ceil(MEDIUM.rows), 1];
-    let inputs = [left, right, block.chosen, block.answers];
+    let inputs = [left, right, block.chosen, block.tokens];
     shader.launch(&inputs, &[block.partial], &info.collect::<Vec<_>>(), groups);
 }
 
@@ -174,8 +174,8 @@ pub(super) fn summarize_products(left: &CubeTensor, right: &CubeTensor, block: &
 pub(super) struct Block<'a> {
     /// Each row's answer, distractor and mean, `[m, 3]`. Its own product is the answer plus the mean.
     pub chosen: &'a CubeTensor,
-    /// Each row's own token, `[prompts]`; rows cycle through the prompts.
-    pub answers: &'a CubeTensor,
+    /// Each row's own token, and another, `[prompts, 2]`; rows cycle through the prompts.
+    pub tokens: &'a CubeTensor,
     /// `[m, tiles, 4]`.
     pub partial: &'a CubeTensor,
     pub prompts: usize,

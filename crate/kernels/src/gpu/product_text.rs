@@ -248,7 +248,10 @@ impl Text {
             line!(w, "{{");
             line!(w, "var largest = -1e38; var sum = 0.0; var above = 0.0;");
             line!(w, "let place = 3u * min({row}, m - 1u);");
-            line!(w, "let own = bias[place] + bias[place + 2u]; let own_token = u32(add[{row} % info[19]]);");
+            line!(
+                w,
+                "let own = bias[place] + bias[place + 2u]; let own_token = u32(add[{row} % info[19] * 2u]);"
+            );
             for step in ["largest", "sum"] {
                 for j in 0..4 * self.tile.thread_fours {
                     let column = self.column(j);

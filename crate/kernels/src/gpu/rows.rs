@@ -4,7 +4,6 @@ use burn::tensor::Tensor;
 
 use super::shader::{Shader, output, spread};
 use super::{contiguous, tensor};
-use crate::Normalized;
 
 /// Threads of a workgroup.
 const THREADS: usize = 64;
@@ -14,7 +13,7 @@ fn shader(text: &'static str, by_four: bool) -> Shader {
 }
 
 /// See [`crate::layer_norm`].
-pub(crate) fn layer_norm(x: Tensor<3>, eps: f64) -> Normalized {
+pub(crate) fn layer_norm(x: Tensor<3>, eps: f64) -> (Tensor<3>, Tensor<3>) {
     let [b, p, d] = x.dims();
     let x = contiguous(x);
     let (normalized, scale) = (output([b, p, d], &x), output([b, p, 1], &x));
@@ -23,7 +22,7 @@ pub(crate) fn layer_norm(x: Tensor<3>, eps: f64) -> Normalized {
     let width = if by_four { d / 4 } else { d };
     let info = [(b * p) as u32, width as u32, d as u32, (eps as f32).to_bits(), first as u32];
     shader(include_str!("layer_norm.wgsl"), by_four).launch(&[&x], &[&normalized, &scale], &info, [1, y, z]);
-    Normalized { normalized: tensor(normalized), scale: tensor(scale) }
+    (tensor(normalized), tensor(scale))
 }
 
 /// See [`crate::gelu_new`].

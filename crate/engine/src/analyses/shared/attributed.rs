@@ -1,6 +1,6 @@
 //! Attribution for every group: run the clean prompts and project onto the logit difference.
 
-use burn::tensor::Tensor;
+use patchlab_kernels::Tensor;
 
 use super::groups::usable;
 use crate::analyses::Job;

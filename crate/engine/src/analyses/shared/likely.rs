@@ -10,7 +10,7 @@ use crate::readback::Reads;
 /// The logits of all tokens after the first prompt of a batch, from `ln_final.hook_normalized`.
 pub(in crate::analyses) async fn last_logits(
     job: &Job<'_>,
-    normalized: burn::tensor::Tensor<3>,
+    normalized: patchlab_kernels::Tensor<3>,
     batch: &Batch,
 ) -> Result<Vec<f32>> {
     let last = job.model.last(normalized, batch); // [1, d]
