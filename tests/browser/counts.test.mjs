@@ -1,4 +1,4 @@
-// Costs that do not depend on a clock: kernel launches, bytes uploaded and read back, memory, bytes served. counts.json has
+// Costs that do not depend on a clock: kernels compiled and launched, bytes uploaded and read back, memory, bytes served. counts.json has
 // the recorded values. A change of more than 5 % fails here, a decrease too: record the new values with
 // `cargo xtask bench counts`.
 
@@ -16,6 +16,14 @@ const MOST = 1.05;
 const LONG_MS = 300_000;
 /** Most bytes that a visitor downloads before the demo model, compressed. */
 const MOST_SERVED = 3.5e6;
+/** Most kernels that a browser has to compile. */
+const MOST_PIPELINES = 30;
+/** Most launches of a layer, in a plain pass and in one that records every activation that a study reads. */
+const MOST_PLAIN = 12;
+const MOST_RECORDED = 25;
+/** Layers of the demo model, and launches around them: embedding, final LayerNorm, logits. */
+const LAYERS = 4;
+const AROUND_LAYERS = 20;
 
 const file = new URL('counts.json', import.meta.url);
 /** @type {Record<string, number>} */
@@ -25,12 +33,13 @@ const counted = {};
 
 /** Runs in the worker before the engine: counts GPU work and transfers. */
 const COUNT = `{
-  const counts = { launches: 0, submissions: 0, uploaded: 0, readBack: 0 };
+  const counts = { pipelines: 0, launches: 0, submissions: 0, uploaded: 0, readBack: 0 };
   self.patchlabCounts = counts;
   const watch = (type, name, see) => {
     const original = type.prototype[name];
     type.prototype[name] = function (...args) { see.call(this, ...args); return original.apply(this, args); };
   };
+  watch(GPUDevice, 'createComputePipeline', () => { counts.pipelines += 1; });
   watch(GPUComputePassEncoder, 'dispatchWorkgroups', () => { counts.launches += 1; });
   watch(GPUComputePassEncoder, 'dispatchWorkgroupsIndirect', () => { counts.launches += 1; });
   watch(GPUQueue, 'submit', () => { counts.submissions += 1; });
@@ -82,8 +91,25 @@ test('launches, uploads and read-backs of the demo model\u2019s analyses on WebG
     ['neuron-patching', { layers: '3', probabilities: 'no' }],
   ])) {
     await page.evaluate(([name, settings]) => /** @type {any} */ (window).run(name, settings), /** @type {const} */ ([analysis, settings]));
+    if (analysis === 'logit-diff') {
+      const { launches } = await page.workers()[0].evaluate(() => /** @type {any} */ (self).patchlabCounts);
+      assert.ok(launches <= MOST_PLAIN * LAYERS + AROUND_LAYERS, `${launches} launches of a plain pass`);
+    }
     await compareAll([analysis, ...Object.values(settings).filter((value) => value !== 'no')].join(' '));
   }
+});
+
+test('the kernels of a whole study are compiled when the model is opened, and are few', async (t) => {
+  const site = await siteFor(t, { prefix: COUNT });
+  const page = await browser().newPage();
+  t.after(() => page.close());
+  await page.goto(`${site.url}?device=wgpu${linkTo(firstGroup())}`);
+  await page.waitForSelector('#test-prompt[data-state="fresh"]', { timeout: LONG_MS });
+  const compiled = () => page.workers()[0].evaluate(() => /** @type {any} */ (self).patchlabCounts.pipelines);
+  const opening = await compiled();
+  assert.ok(opening <= MOST_PIPELINES, `${opening} kernels`);
+  await runAll(page, LONG_MS);
+  assert.equal(await compiled(), opening, 'a figure needed a kernel that opening did not compile (crate/kernels/src/gpu/prepare.rs)');
 });
 
 test('the module\u2019s memory after the whole study of a group with the demo model', async (t) => {

@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::ops::Range;
 
+use patchlab_kernels::Tensor;
 use serde::{Deserialize, Serialize};
 
 use crate::analyses::{Analysis, Job, Viewer};
@@ -10,11 +11,12 @@ use crate::device::{self, Adapter, DeviceInfo, DevicePreference};
 use crate::error::{Error, Result};
 use crate::experiment::Experiment;
 use crate::figures::Report;
-use crate::host::{Host, Progress, ProgressUnit};
+use crate::host::{self, Host, Progress, ProgressUnit};
 use crate::model::checkpoint::Checkpoint;
 use crate::model::plan::ReadPlan;
 use crate::model::source::Source;
 use crate::model::{Config, Model};
+use crate::readback;
 use crate::reference::Reference;
 use crate::tokens::Tokenizer;
 
@@ -102,6 +104,8 @@ pub struct Session {
     tokenizer: Tokenizer,
     reference: Option<Reference>,
     info: ModelInfo,
+    /// There when the GPU's kernels are compiled.
+    prepared: Option<Tensor<1>>,
 }
 
 impl Session {
@@ -130,6 +134,8 @@ impl Session {
         let checkpoint = Checkpoint::open(Reporting::new(files.weights, host)).await?;
         let chosen = device::decide(wanted, adapter)?;
         let device = device::open(&chosen).await?;
+        // Compiled while the weights are on their way.
+        let prepared = patchlab_kernels::prepare(config.d_model, config.d_head, &device);
         let model = Model::load(config, &checkpoint, &device).await?;
 
         let c = &model.config;
@@ -145,7 +151,19 @@ impl Session {
             parameters: c.parameters() as f64,
             device: chosen,
         };
-        Ok(Self { model, tokenizer, reference, info })
+        Ok(Self { model, tokenizer, reference, info, prepared })
+    }
+
+    /// Waits until the GPU's kernels are compiled. Without this the first analysis would wait for them.
+    ///
+    /// # Errors
+    /// [`Error::Compute`], [`Error::Cancelled`].
+    pub async fn ready(&self, host: &dyn Host) -> Result<()> {
+        if let Some(prepared) = &self.prepared {
+            host::step(host, "Preparing the GPU", 0, 1).await?;
+            readback::read(prepared.clone()).await?;
+        }
+        Ok(())
     }
 
     /// The open model's sizes and device.

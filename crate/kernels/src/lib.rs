@@ -85,6 +85,7 @@ pub fn gelu_new<const D: usize>(x: Tensor<D>) -> Tensor<D> {
 
 /// What follows an affine map.
 #[derive(Debug, Clone)]
+#[expect(clippy::large_enum_variant, reason = "it is moved once per operation")]
 pub enum Then {
     /// Nothing.
     Nothing,
@@ -135,7 +136,7 @@ pub fn products(left: Tensor<3>, right: Tensor<3>, add: Tensor<2>) -> Tensor<3> 
             let after = gpu::After { add: Some(add.0), ..gpu::After::default() };
             let all = gpu::multiply(left.unsqueeze().0, right.unsqueeze().0, after, false); // [1, c, m, n]
             let [_, c, m, n] = all.dims();
-            Tensor(all.reshape([c, m, n]))
+            Tensor(all).reshape([c, m, n])
         }
         Place::Cpu | Place::Plain => Tensor(plain::matmul(left.0, right.0) + add.0.unsqueeze()),
     }
@@ -244,7 +245,14 @@ pub fn vocabulary(h: Tensor<2>, blocks: &[Tensor<2>], chosen: Tensor<2>, tokens:
     })
 }
 
+/// Launches every GPU kernel once, on a few numbers, for a model whose residual stream and heads have these widths.
+/// A browser compiles a kernel when it is launched first, in the background: weights can be fetched meanwhile. The
+/// result is there when everything is compiled.
+pub fn prepare(d_model: usize, d_head: usize, device: &Device) -> Option<Tensor<1>> {
+    (Place::of(device) == Place::Gpu).then(|| Tensor(gpu::prepare(d_model, d_head, device)))
+}
+
 fn flat(product: BurnTensor<4>) -> Tensor<2> {
     let [.., m, n] = product.dims();
-    Tensor(product.reshape([m, n]))
+    Tensor(product).reshape([m, n])
 }

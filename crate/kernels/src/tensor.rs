@@ -68,9 +68,7 @@ impl<const D: usize> Tensor<D> {
 
     /// New axes of size 1 in front.
     pub fn unsqueeze<const E: usize>(self) -> Tensor<E> {
-        let mut shape = [1; E];
-        shape[E - D..].copy_from_slice(&self.dims());
-        self.reshape(shape)
+        Tensor(if self.on_gpu() { gpu::unsqueeze(self.0) } else { self.0.unsqueeze() })
     }
 
     /// Axes of size 1 repeated, without a copy.

@@ -138,6 +138,7 @@ impl Engine {
                 (Session::open(files, wanted, &adapter, host).await?, bytes)
             }
         };
+        session.ready(host).await?;
         logger::fatal()?;
         let model = session.info().clone();
         *self.session.borrow_mut() = Some(Rc::new(session));

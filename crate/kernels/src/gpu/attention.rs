@@ -32,8 +32,8 @@ pub(crate) fn attention(
         None => [k.clone(), v.clone()],
     };
     let all = [&q, &k, &v, &past_k, &past_v];
-    let by_four =
-        width % 4 == 0 && all.iter().all(|tensor| strides(tensor).iter().all(|stride| stride % 4 == 0));
+    let by_four = width.is_multiple_of(4)
+        && all.iter().all(|tensor| strides(tensor).iter().all(|stride| stride.is_multiple_of(4)));
     let z = output([rows, n, heads, width], &q);
 
     let ([y, z_groups], first) = spread(rows);

@@ -6,8 +6,7 @@ use std::ops::Range;
 
 use burn::tensor::{Int, Shape, Tensor};
 use burn_cubecl::tensor::CubeTensor;
-use burn_std::Metadata;
-use burn_std::tensor::{ReshapeAction, reshape_action};
+use burn_std::tensor::{Metadata, ReshapeAction, Strides, reshape_action};
 
 use super::shader::{Shader, output, spread};
 use super::{contiguous, integers, primitive, tensor};
@@ -33,6 +32,7 @@ pub(crate) enum Operation {
 
 /// The right side of an operation.
 #[derive(Debug, Clone)]
+#[expect(clippy::large_enum_variant, reason = "it is moved once per operation")]
 pub(crate) enum Right<const D: usize> {
     Tensor(Tensor<D>),
     Number(f32),
@@ -70,10 +70,12 @@ pub(crate) fn zeros<const D: usize, const E: usize>(like: &Tensor<D>, shape: [us
     tensor(zeros)
 }
 
-/// A copy, row-major, of a tensor that is not.
+/// The same tensor, row-major in memory.
 pub(super) fn row_major(x: CubeTensor) -> CubeTensor {
     if x.is_contiguous() {
-        return x;
+        // Strides of axes of size 1 mean nothing, but Burn copies a tensor where it finds others than expected.
+        let (client, device, shape) = (x.client.clone(), x.device.clone(), x.meta.shape().clone());
+        return CubeTensor::new_contiguous(client, device, shape, x.handle, x.dtype);
     }
     let shape: Vec<usize> = x.meta.shape().iter().copied().collect();
     let result = output(shape.clone(), &x);
@@ -103,6 +105,19 @@ pub(crate) fn reshape<const D: usize, const E: usize>(x: Tensor<D>, shape: [usiz
     })
 }
 
+/// New axes of size 1 in front, as a view.
+pub(crate) fn unsqueeze<const D: usize, const E: usize>(x: Tensor<D>) -> Tensor<E> {
+    let mut x = primitive(x);
+    let front = E - D;
+    let (mut shape, mut strides) = ([1; E], [1; E]);
+    for axis in 0..D {
+        shape[front + axis] = x.meta.shape()[axis];
+        strides[front + axis] = x.meta.strides()[axis];
+    }
+    *x.meta = Metadata::new(Shape::from(shape), Strides::new(&strides));
+    tensor(x)
+}
+
 /// A part: a view if a buffer can be bound at its beginning and end, or else a copy.
 pub(crate) fn slice<const D: usize>(x: Tensor<D>, ranges: [Range<usize>; D]) -> Tensor<D> {
     let part = primitive(x.clone());
@@ -110,7 +125,7 @@ pub(crate) fn slice<const D: usize>(x: Tensor<D>, ranges: [Range<usize>; D]) -> 
     let (sizes, strides) = (part.meta.shape(), part.meta.strides());
     let first: usize = (0..D).map(|axis| ranges[axis].start * strides[axis]).sum();
     let last: usize = (0..D).map(|axis| (sizes[axis] - ranges[axis].end) * strides[axis]).sum();
-    if first % alignment == 0 && last % alignment == 0 {
+    if first.is_multiple_of(alignment) && last.is_multiple_of(alignment) {
         return x.slice(ranges);
     }
     let shape = ranges.each_ref().map(|range| range.len());

@@ -11,7 +11,7 @@ pub(crate) fn chosen_logits(normalized: Tensor<2>, directions: Tensor<3>, consta
     let ([rows, d], [prompts, count, _]) = (normalized.dims(), directions.dims());
     let (normalized, directions) = (contiguous(normalized), contiguous(directions));
     let logits = output([rows, count], &normalized);
-    let by_four = d % 4 == 0;
+    let by_four = d.is_multiple_of(4);
     let ([y, z], first) = spread(rows);
     let width = if by_four { d / 4 } else { d };
     let info = [rows, width, count, prompts, first].map(|number| number as u32);

@@ -8,6 +8,7 @@
 mod attention;
 mod combine;
 mod logits;
+mod prepare;
 mod product;
 mod product_text;
 mod rows;
@@ -16,9 +17,10 @@ mod tile;
 
 pub(crate) use attention::{attention, fits};
 pub(crate) use combine::{
-    Operation, Reduction, Right, cat, combine, reduce, reshape, select, slice, slice_assign, zeros,
+    Operation, Reduction, Right, cat, combine, reduce, reshape, select, slice, slice_assign, unsqueeze, zeros,
 };
 pub(crate) use logits::{chosen_logits, vocabulary};
+pub(crate) use prepare::prepare;
 pub(crate) use product::{After, multiply};
 pub(crate) use rows::{gelu_new, layer_norm, rank_one, softmax};
 

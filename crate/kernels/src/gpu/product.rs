@@ -63,22 +63,35 @@ impl Matrices {
 
     /// Whether every row starts at a multiple of four numbers, given which axis is along it.
     fn aligned(&self, along: usize) -> bool {
-        (0..4).all(|axis| axis == along || self.strides[axis] % 4 == 0)
+        (0..4).all(|axis| axis == along || self.strides[axis].is_multiple_of(4))
     }
 }
 
 /// `left [b0, b1, m, k] x right [b0, b1, k, n]`, and then `after`. The result's axes are in memory in the order
 /// `order`: `[0, 1, 2, 3]` for row-major, `[0, 2, 1, 3]` for heads beside each other.
 pub(crate) fn multiply(left: Tensor<4>, right: Tensor<4>, after: After, heads_beside: bool) -> Tensor<4> {
-    let ([b0, b1, m, k], [_, _, _, n]) = (left.dims(), right.dims());
+    let ([b0, b1, m, k], [.., n]) = (left.dims(), right.dims());
+    // Scores are masked where they are computed, so their sums are not split.
+    let (tile, splits) = Tile::choose(m, n, k, b0 * b1);
+    let splits = if after.mask.is_some() { 1 } else { splits };
+    multiply_in(tile, splits, left, right, after, heads_beside)
+}
+
+/// The same, in given tiles.
+pub(super) fn multiply_in(
+    tile: Tile,
+    splits: usize,
+    left: Tensor<4>,
+    right: Tensor<4>,
+    after: After,
+    heads_beside: bool,
+) -> Tensor<4> {
+    let ([b0, b1, m, k], [.., n]) = (left.dims(), right.dims());
     let (left, _) = Matrices::readable(primitive(left), false);
     let (right, transposed) = Matrices::readable(primitive(right), true);
-    let (tile, splits) = Tile::choose(m, n, k, b0 * b1);
-    // Scores are masked where they are computed.
-    let splits = if after.mask.is_some() { 1 } else { splits };
-    let by_four = k % 4 == 0
+    let by_four = k.is_multiple_of(4)
         && left.aligned(3)
-        && if transposed { right.aligned(2) } else { n % 4 == 0 && right.aligned(3) };
+        && if transposed { right.aligned(2) } else { n.is_multiple_of(4) && right.aligned(3) };
     let depth = k.div_ceil(splits).next_multiple_of(tile.depth);
     let splits = k.div_ceil(depth).max(1);
 
@@ -139,7 +152,7 @@ fn add_parts(
     [splits, batches, m, n]: [usize; 4],
     flags: u32,
 ) {
-    let by_four = n % 4 == 0;
+    let by_four = n.is_multiple_of(4);
     let width = if by_four { n / 4 } else { n };
     let ([y, z], first) = spread((batches * m * width).div_ceil(64));
     let info =
@@ -153,7 +166,7 @@ fn add_parts(
 /// not count. Writes four numbers per row and tile into `partial`.
 pub(super) fn summarize_products(left: &CubeTensor, right: &CubeTensor, block: &Block<'_>) {
     let ([m, k], n) = (size(left), right.meta.shape()[0]);
-    let by_four = k % 4 == 0;
+    let by_four = k.is_multiple_of(4);
     let info =
         [m, n, k, k.next_multiple_of(MEDIUM.depth).max(MEDIUM.depth), 1, 1, 0, k, 0, 0, k, 0, 0, 0, 0, 0, 0]
             .into_iter()

@@ -17,7 +17,7 @@ pub(crate) fn layer_norm(x: Tensor<3>, eps: f64) -> (Tensor<3>, Tensor<3>) {
     let [b, p, d] = x.dims();
     let x = contiguous(x);
     let (normalized, scale) = (output([b, p, d], &x), output([b, p, 1], &x));
-    let by_four = d % 4 == 0;
+    let by_four = d.is_multiple_of(4);
     let ([y, z], first) = spread(b * p);
     let width = if by_four { d / 4 } else { d };
     let info = [(b * p) as u32, width as u32, d as u32, (eps as f32).to_bits(), first as u32];
@@ -30,7 +30,7 @@ pub(crate) fn gelu_new<const D: usize>(x: Tensor<D>) -> Tensor<D> {
     let (shape, numbers) = (x.dims(), x.shape().num_elements());
     let x = contiguous(x);
     let activated = output(shape, &x);
-    let by_four = numbers % 4 == 0;
+    let by_four = numbers.is_multiple_of(4);
     let elements = if by_four { numbers / 4 } else { numbers };
     let ([y, z], first) = spread(elements.div_ceil(THREADS));
     let info = [elements as u32, first as u32];
@@ -49,7 +49,7 @@ pub(crate) fn rank_one(
     let ([m, n], [c, _]) = (s_w.dims(), w_w.dims());
     let [s_w, w_w, change, inverse, bias] = [s_w, w_w, change, inverse, bias].map(contiguous);
     let all = output([c * m, n], &s_w);
-    let by_four = n % 4 == 0;
+    let by_four = n.is_multiple_of(4);
     let width = if by_four { n / 4 } else { n };
     let ([y, z], first) = spread((c * m * width).div_ceil(THREADS));
     let info = [c, m, width, first].map(|number| number as u32);

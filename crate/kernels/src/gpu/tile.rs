@@ -14,12 +14,12 @@ pub(super) struct Tile {
 }
 
 /// For few rows: the last position of a few prompts.
-const FEW: Tile = Tile { rows: 16, columns: 64, thread_rows: 1, thread_fours: 1, depth: 16 };
+pub(super) const FEW: Tile = Tile { rows: 16, columns: 64, thread_rows: 1, thread_fours: 1, depth: 16 };
 /// For everything between.
 pub(super) const MEDIUM: Tile = Tile { rows: 64, columns: 64, thread_rows: 4, thread_fours: 1, depth: 16 };
 /// For many rows: half as many reads of workgroup memory per addition, if there are tiles enough to keep a
 /// large card busy.
-const LARGE: Tile = Tile { rows: 128, columns: 128, thread_rows: 8, thread_fours: 2, depth: 8 };
+pub(super) const LARGE: Tile = Tile { rows: 128, columns: 128, thread_rows: 8, thread_fours: 2, depth: 8 };
 
 /// Workgroups that keep a large card busy (an H100 has 132 processors, each of which holds two or more).
 const BUSY: usize = 256;
