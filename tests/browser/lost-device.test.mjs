@@ -18,7 +18,13 @@ const FAULTS = [/cubecl_wgpu|panicked at|wgpu error|unreachable|RuntimeError|Dev
 /** The native command's values for the first pair's two prompts, which come first in its first group. */
 const expected = dotsPart(nativeReport('logit-diff')).series[0].points.slice(0, 2).map((point) => point.value);
 
-/** The device is lost after so many submissions; with `once`, only the first device is. @param {number} after @param {boolean} [once] */
+/**
+ * The device is lost at the given submission after its first read-back, which ends the opening; with `once`, only the first
+ * device is.
+ *
+ * @param {number} after
+ * @param {boolean} [once]
+ */
 const lost = (after, once = false) => `{
   const request = GPUAdapter.prototype.requestDevice;
   GPUAdapter.prototype.requestDevice = async function (...args) {
@@ -27,8 +33,11 @@ const lost = (after, once = false) => `{
     const isFirst = (await ledger.keys()).length === 0;
     const submit = device.queue.submit.bind(device.queue);
     let left = ${after};
+    let opened = false;
+    const map = GPUBuffer.prototype.mapAsync;
+    GPUBuffer.prototype.mapAsync = function (...args) { opened = true; return map.apply(this, args); };
     device.queue.submit = (...work) => {
-      left -= 1;
+      if (opened) left -= 1;
       if (left === 0 && (isFirst || !${once})) {
         ledger.put('/lost', new Response(''));
         device.destroy();
@@ -114,7 +123,7 @@ async function computesOn(page, kind) {
 }
 
 test('a GPU that is lost in the middle of a run is taken again', async (t) => {
-  const { page, watched } = await pageWith(t, lost(3, true));
+  const { page, watched } = await pageWith(t, lost(2, true));
   await page.locator('#toast').getByText('The GPU was lost, and the model was opened again.').waitFor({ timeout: SLOW });
   await computesOn(page, 'wgpu');
   assert.match(await page.locator('[data-hook="source"]').innerText(), /from this browser\u2019s storage/);
@@ -122,7 +131,7 @@ test('a GPU that is lost in the middle of a run is taken again', async (t) => {
 });
 
 test('a GPU that is lost each time gives way to the CPU', async (t) => {
-  const { page, watched } = await pageWith(t, lost(3));
+  const { page, watched } = await pageWith(t, lost(2));
   await page.waitForFunction(() => /** @type {HTMLElement | null} */ (document.querySelector('[data-hook="device"]'))?.dataset.device === 'cpu', undefined, { timeout: SLOW });
   await computesOn(page, 'cpu');
   assert.match(await page.locator('[data-hook="device"]').innerText(), /^CPU: the GPU failed twice\..*lost/);

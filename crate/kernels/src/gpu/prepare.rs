@@ -12,7 +12,11 @@ use super::{attention, combine, logits, rows};
 pub(crate) fn prepare(d_model: usize, d_head: usize, device: &Device) -> Tensor<1> {
     // As many numbers as it takes to be read in the same way as the model's.
     let width = if d_model.is_multiple_of(4) { 4 } else { 1 };
-    let ones = |count: usize| Tensor::<1>::from_data(TensorData::new(vec![1.0f32; count], [count]), device);
+    // One upload: each is a submission.
+    let all = d_head.max(32 * 4 * 4);
+    let all = Tensor::<2>::from_data(TensorData::new(vec![1.0f32; all], [1, all]), device);
+    let ones =
+        |count: usize| combine::reshape::<2, 1>(combine::slice(all.clone(), [0..1, 0..count]), [count]);
     let zero =
         |count: usize| Tensor::<1, Int>::from_data(TensorData::new(vec![0i32; count], [count]), device);
     let row: Tensor<2> = ones(width).reshape([1, width]);
