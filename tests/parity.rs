@@ -150,9 +150,9 @@ fn answers_are_placed_in_the_whole_vocabulary() {
                         "{device:?} {}",
                         case.text
                     );
-                    // Another sum of the same products: a GPU adds them up in another order, and the mean is
-                    // taken from the token's row here and from its logit there. Each is within 3e-6 of the sum
-                    // in f64.
+                    // Another sum of the same products, in another order, and the mean is taken from the token's row
+                    // here and from its logit there. Such sums in f32 differ by some units of the last place of
+                    // their largest terms, which are near 10: 1e-6 each.
                     assert_close("answer", &[stats.answer.row(0)[prompt]], &[answer], 6e-6);
                     // The device sums 50,257 numbers in f32, at a cost of up to some 2e-5.
                     let found = vocabulary.log_sum_exp.row(0)[prompt];
