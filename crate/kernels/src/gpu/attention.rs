@@ -3,7 +3,7 @@
 use burn::tensor::{Int, Tensor};
 use burn_cubecl::tensor::CubeTensor;
 
-use super::shader::{Shader, output, spread};
+use super::shader::{Shader, Text, output, spread};
 use super::{integers, primitive, tensor};
 
 /// Queries of a workgroup.
@@ -42,7 +42,7 @@ pub(crate) fn attention(
     info.push(lists);
     let mut info: Vec<u32> = info.into_iter().map(|number| number as u32).collect();
     info.push((1.0 / (width as f32).sqrt()).to_bits());
-    let shader = Shader { text: text(width.div_ceil(4), by_four).into(), threads: [64, 1], by_four };
+    let shader = Shader { text: Text::Attention(width.div_ceil(4)), threads: [64, 1], by_four };
     let inputs = [&q, &k, &v, &past_k, &past_v, &integers(destinations)];
     shader.launch(&inputs, &[&z], &info, [heads * n.div_ceil(TILE), y, z_groups]);
     tensor(z)
@@ -61,8 +61,8 @@ fn last_axis_contiguous(x: Tensor<4>) -> CubeTensor {
     if strides[3] == 1 || shape[3] == 1 { x } else { super::combine::row_major(x) }
 }
 
-/// The kernel for heads of `slots` times four numbers, of which the last may be fewer.
-fn text(slots: usize, by_four: bool) -> String {
+/// The kernel for heads that fill `slots` slots of four numbers, the last perhaps not whole.
+pub(super) fn text(slots: usize, by_four: bool) -> String {
     let mut text = include_str!("attention.wgsl").replace("{slots}", &slots.to_string());
     let load = |name: &str| {
         if by_four {

@@ -8,7 +8,7 @@ use burn::tensor::{Int, Shape, Tensor};
 use burn_cubecl::tensor::CubeTensor;
 use burn_std::tensor::{Metadata, ReshapeAction, Strides, reshape_action};
 
-use super::shader::{Shader, output, spread};
+use super::shader::{Shader, Text, output, spread};
 use super::{contiguous, integers, primitive, tensor};
 
 /// Most axes of a tensor.
@@ -236,5 +236,5 @@ pub(crate) fn select<const D: usize>(x: Tensor<D>, indices: Tensor<1, Int>) -> T
 }
 
 fn shader(text: &'static str) -> Shader {
-    Shader { text: text.into(), threads: [THREADS as u32, 1], by_four: false }
+    Shader { text: Text::File(text), threads: [THREADS as u32, 1], by_four: false }
 }

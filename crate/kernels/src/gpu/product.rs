@@ -10,8 +10,8 @@
 use burn::tensor::{Int, Tensor};
 use burn_cubecl::tensor::CubeTensor;
 
-use super::product_text::{Ending, Text};
-use super::shader::{Shader, output, spread};
+use super::product_text::{Ending, ProductText};
+use super::shader::{Shader, Text, output, spread};
 use super::tile::{MEDIUM, Tile};
 use super::{contiguous, integers, primitive, tensor};
 
@@ -67,8 +67,8 @@ impl Matrices {
     }
 }
 
-/// `left [b0, b1, m, k] x right [b0, b1, k, n]`, and then `after`. The result's axes are in memory in the order
-/// `order`: `[0, 1, 2, 3]` for row-major, `[0, 2, 1, 3]` for heads beside each other.
+/// `left [b0, b1, m, k] x right [b0, b1, k, n] -> [b0, b1, m, n]`, and then `after`. With `heads_beside` the result
+/// is a view of `[b0, m, b1, n]` in memory: the heads of a row next to each other.
 pub(crate) fn multiply(left: Tensor<4>, right: Tensor<4>, after: After, heads_beside: bool) -> Tensor<4> {
     let ([b0, b1, m, k], [.., n]) = (left.dims(), right.dims());
     // Scores are masked where they are computed, so their sums are not split.
@@ -127,7 +127,7 @@ pub(super) fn multiply_in(
         .chain([factor.to_bits(), f32::NEG_INFINITY.to_bits(), lists as u32]);
     let [x, y] = tile.threads();
     let shader = Shader {
-        text: Text { tile, transposed, by_four, ending: Ending::Write }.wgsl().into(),
+        text: Text::Product(ProductText { tile, transposed, by_four, ending: Ending::Write }),
         threads: [x as u32, y as u32],
         by_four,
     };
@@ -157,7 +157,7 @@ fn add_parts(
     let ([y, z], first) = spread((batches * m * width).div_ceil(64));
     let info =
         [batches * m * width, splits, width, flags as usize, first, m * width].map(|number| number as u32);
-    let shader = Shader { text: include_str!("add_parts.wgsl").into(), threads: [64, 1], by_four };
+    let shader = Shader { text: Text::File(include_str!("add_parts.wgsl")), threads: [64, 1], by_four };
     shader.launch(&[parts, bias.unwrap_or(parts), add.unwrap_or(parts)], &[result], &info, [1, y, z]);
 }
 
@@ -174,7 +174,12 @@ pub(super) fn summarize_products(left: &CubeTensor, right: &CubeTensor, block: &
             .map(|number| number as u32);
     let [x, y] = MEDIUM.threads();
     let shader = Shader {
-        text: Text { tile: MEDIUM, transposed: true, by_four, ending: Ending::Summarize }.wgsl().into(),
+        text: Text::Product(ProductText {
+            tile: MEDIUM,
+            transposed: true,
+            by_four,
+            ending: Ending::Summarize,
+        }),
         threads: [x as u32, y as u32],
         by_four,
     };

@@ -7,7 +7,7 @@ use super::product::{ADD, BIAS, GELU, MASK};
 use super::tile::Tile;
 
 /// What happens to the sums.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Ending {
     /// They are written, after bias, activation function, addition or mask.
     Write,
@@ -16,7 +16,8 @@ pub(super) enum Ending {
 }
 
 /// The text of a kernel.
-pub(super) struct Text {
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct ProductText {
     pub tile: Tile,
     /// Whether the right side's columns, not its rows, have their numbers next to each other.
     pub transposed: bool,
@@ -29,7 +30,7 @@ macro_rules! line {
     ($text:expr, $($arguments:tt)*) => { if writeln!($text, $($arguments)*).is_err() { unreachable!() } };
 }
 
-impl Text {
+impl ProductText {
     /// Slots of four numbers per row of a slice in workgroup memory. One more than needed where threads read
     /// different rows at once, so that these lie in different banks.
     fn slots(&self) -> usize {

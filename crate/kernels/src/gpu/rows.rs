@@ -2,14 +2,14 @@
 
 use burn::tensor::Tensor;
 
-use super::shader::{Shader, output, spread};
+use super::shader::{Shader, Text, output, spread};
 use super::{contiguous, tensor};
 
 /// Threads of a workgroup.
 const THREADS: usize = 64;
 
 fn shader(text: &'static str, by_four: bool) -> Shader {
-    Shader { text: text.into(), threads: [THREADS as u32, 1], by_four }
+    Shader { text: Text::File(text), threads: [THREADS as u32, 1], by_four }
 }
 
 /// See [`crate::layer_norm`].

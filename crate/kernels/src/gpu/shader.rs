@@ -1,7 +1,5 @@
 //! A kernel's text and its launch.
 
-use std::borrow::Cow;
-
 use burn::tensor::{DType, Shape};
 use burn_cubecl::cubecl::ir::metadata::Info;
 use burn_cubecl::cubecl::ir::settings::KernelSettings;
@@ -10,6 +8,9 @@ use burn_cubecl::cubecl::prelude::{CubeDim, ExecutionMode, KernelDefinition, Ker
 use burn_cubecl::cubecl::server::{KernelArguments, MetadataBindingInfo};
 use burn_cubecl::cubecl::{CubeCount, CubeKernel, PrecompiledSource};
 use burn_cubecl::tensor::CubeTensor;
+
+use super::attention;
+use super::product_text::ProductText;
 
 /// Most workgroups in one direction that every device allows, rounded down.
 const GROUPS: usize = 32_768;
@@ -23,18 +24,35 @@ const INPUT: &str = if cfg!(target_family = "wasm") { "read" } else { "read_writ
 pub(super) struct Shader {
     /// WGSL, with entry point `main`. `{input}` stands for the access to buffers that are only read, and
     /// `{numbers}` for the type of their elements.
-    pub text: Cow<'static, str>,
+    pub text: Text,
     /// Size of a workgroup.
     pub threads: [u32; 2],
     /// Whether buffers are read four numbers at a time.
     pub by_four: bool,
 }
 
+/// Where a kernel's text comes from. What is generated is generated when the kernel is compiled, not when it is
+/// launched.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) enum Text {
+    /// A file.
+    File(&'static str),
+    /// A product in tiles.
+    Product(ProductText),
+    /// Attention with heads of so many slots of four numbers.
+    Attention(usize),
+}
+
 impl Shader {
     fn wgsl(&self) -> String {
         let (numbers, sum) =
             if self.by_four { ("vec4<f32>", "dot(x, vec4<f32>(1.0))") } else { ("f32", "x") };
-        let text = self.text.replace("{input}", INPUT).replace("{numbers}", numbers).replace("{sum}", sum);
+        let text = match &self.text {
+            Text::File(text) => (*text).to_owned(),
+            Text::Product(product) => product.wgsl(),
+            Text::Attention(slots) => attention::text(*slots, self.by_four),
+        };
+        let text = text.replace("{input}", INPUT).replace("{numbers}", numbers).replace("{sum}", sum);
         text.replace("{by_four}", if self.by_four { "true" } else { "false" })
     }
 

@@ -1,7 +1,7 @@
 //! Which part of a product a workgroup computes.
 
 /// A division of the result into tiles. A workgroup has 256 threads in each.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Tile {
     /// Rows and columns of a tile.
     pub rows: usize,
