@@ -14,7 +14,7 @@ use patchlab::host::ProgressUnit;
 use patchlab::host::{Quiet, Work};
 use patchlab::metrics::LogitStats;
 use patchlab::model::{Config, flops};
-use patchlab::patching::sweep::{CHUNK_BYTES, Sweep, SweepSites};
+use patchlab::patching::sweep::{Sweep, SweepSites};
 use patchlab::patching::{Direction, Patch};
 use patchlab::prompts::{PreparedCase, prepare};
 use patchlab::runs::Runs;
@@ -150,7 +150,8 @@ fn sweeps_spend_little_more_than_they_need_and_no_more_than_before() {
                     patches: &patches,
                     // Chunks of the same size whatever the number of threads, so that counts are the same
                     // everywhere.
-                    chunk_bytes: CHUNK_BYTES / 2 * thread::available_parallelism().map_or(1, usize::from),
+                    chunk_bytes: model.budget.chunk_bytes() / 2
+                        * thread::available_parallelism().map_or(1, usize::from),
                 };
                 flops::take();
                 let mut stats = LogitStats::new(patches.len(), cases.len(), false);

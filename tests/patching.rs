@@ -5,6 +5,7 @@
 //! of GELU, which shows in log-probabilities (`parity.rs`). Fast against plain: 1e-5 of the largest logit,
 //! some ten times the rounding of one sum of that size.
 
+use patchlab::budget::Budget;
 use patchlab::device::{self, Adapter, DevicePreference};
 use patchlab::host::ProgressUnit;
 use patchlab::host::{Quiet, Work};
@@ -12,7 +13,7 @@ use patchlab::metrics::LogitStats;
 use patchlab::model::checkpoint::Checkpoint;
 use patchlab::model::source::MemorySource;
 use patchlab::model::{Config, Model};
-use patchlab::patching::sweep::{CHUNK_BYTES, Sweep, SweepSites};
+use patchlab::patching::sweep::{Sweep, SweepSites};
 use patchlab::patching::{Direction, Patch, plain};
 use patchlab::prompts::{PreparedCase, prepare};
 use patchlab::runs::Runs;
@@ -118,7 +119,7 @@ fn every_map_agrees_with_transformer_lens() {
                 let patches = patches_of(site, &shape, by_position);
                 // Nor is the whole vocabulary unembedded for every map there.
                 let vocabulary = device == DevicePreference::Cpu || site == BlockSite::ResidPre;
-                let options = (vocabulary, CHUNK_BYTES);
+                let options = (vocabulary, session.model().budget.chunk_bytes());
                 let found = swept(session.model(), &groups[group].cases, direction, &patches, options);
                 let compare = |what: &str, found: &[f64], expected: &[f64]| {
                     let what = format!("{} {device:?} {rest}/{what}", fixture.name);
@@ -203,7 +204,7 @@ fn draw() -> impl Strategy<Value = Draw> {
                 prop::collection::vec((positions..positions + 3).prop_flat_map(prompts), count),
                 patches(layers, heads, d_mlp, positions),
                 any::<bool>(),
-                prop::sample::select(vec![1, 2000, CHUNK_BYTES]),
+                prop::sample::select(vec![1, 2000, Budget::default().chunk_bytes()]),
             )
                 .prop_map(move |(seed, prompts, patches, noise, chunk_bytes)| Draw {
                     seed,
@@ -236,9 +237,9 @@ impl Draw {
         };
         let source = MemorySource::new("model.safetensors", checkpoint(&self.seed.to_string(), &config));
         block_on(async {
-            let info =
-                device::decide(DevicePreference::Cpu, &Adapter::None(String::new())).expect("the processor");
-            let device = device::open(&info).await.expect("the processor");
+            let none = Adapter::None(String::new());
+            let picked = device::pick(DevicePreference::Cpu, &none, config.d_model).await;
+            let device = picked.expect("the processor").device;
             let file = Checkpoint::open(source).await.expect("a checkpoint");
             Model::load(config, &file, &device).await.expect("a model")
         })

@@ -7,6 +7,7 @@ import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
+import { WATCH_GPU, counted, takeCounts } from './harness/gpu-watch.mjs';
 import { dist, linkTo } from './harness/inputs.mjs';
 import { sharedBrowser, siteFor } from './harness/opening.mjs';
 import { TELL_MEMORY, memoryOf } from './harness/renderer.mjs';
@@ -29,28 +30,11 @@ const file = new URL('counts.json', import.meta.url);
 /** @type {Record<string, number>} */
 const recorded = JSON.parse(readFileSync(file, 'utf8'));
 /** @type {Record<string, number>} */
-const counted = {};
-
-/** Runs in the worker before the engine: counts GPU work and transfers. */
-const COUNT = `{
-  const counts = { pipelines: 0, launches: 0, submissions: 0, uploaded: 0, readBack: 0 };
-  self.patchlabCounts = counts;
-  const watch = (type, name, see) => {
-    const original = type.prototype[name];
-    type.prototype[name] = function (...args) { see.call(this, ...args); return original.apply(this, args); };
-  };
-  watch(GPUDevice, 'createComputePipeline', () => { counts.pipelines += 1; });
-  watch(GPUComputePassEncoder, 'dispatchWorkgroups', () => { counts.launches += 1; });
-  watch(GPUComputePassEncoder, 'dispatchWorkgroupsIndirect', () => { counts.launches += 1; });
-  watch(GPUQueue, 'submit', () => { counts.submissions += 1; });
-  watch(GPUQueue, 'writeBuffer', (buffer, offset, data, from, size) => { counts.uploaded += size ?? data.byteLength; });
-  watch(GPUDevice, 'createBuffer', ({ size, mappedAtCreation }) => { if (mappedAtCreation) counts.uploaded += size; });
-  watch(GPUBuffer, 'mapAsync', function (mode, offset, size) { if (mode === GPUMapMode.READ) counts.readBack += size ?? this.size; });
-}\n`;
+const found = {};
 
 /** Compares a number with the recorded one, or records it. @param {string} name @param {number} number */
 function compare(name, number) {
-  counted[name] = number;
+  found[name] = number;
   if (process.env.PATCHLAB_RECORD) return;
   const before = recorded[name];
   assert.ok(before !== undefined, `${name} is not in counts.json: run "cargo xtask bench counts"`);
@@ -61,7 +45,7 @@ function compare(name, number) {
 const browser = sharedBrowser();
 
 test('launches, uploads and read-backs of the demo model\u2019s analyses on WebGPU', async (t) => {
-  const site = await siteFor(t, { prefix: COUNT });
+  const site = await siteFor(t, { prefix: WATCH_GPU });
   const page = await browser().newPage();
   t.after(() => page.close());
   // Any file of the site, for its origin: the engine runs without the page.
@@ -72,15 +56,9 @@ test('launches, uploads and read-backs of the demo model\u2019s analyses on WebG
     await engine.call('open', { model: { from: 'address', name: 'demo', base: `${root}www/models/demo/`, tokenizer: 'gpt2' }, device: 'wgpu' });
     Object.assign(window, { run: (/** @type {string} */ analysis, /** @type {object} */ settings) => engine.call('run', { analysis, experiment, settings }) });
   }, { root: site.url, experiment: firstGroup() });
-  const take = () => page.workers()[0].evaluate(() => {
-    const counts = /** @type {any} */ (self).patchlabCounts;
-    const taken = { ...counts };
-    for (const name of Object.keys(counts)) counts[name] = 0;
-    return taken;
-  });
   /** @param {string} name */
   const compareAll = async (name) => {
-    for (const [what, number] of Object.entries(await take())) compare(`${name}: ${what}`, number);
+    for (const [what, number] of Object.entries(await takeCounts(page))) compare(`${name}: ${what}`, number);
   };
   await compareAll('opening');
   for (const [analysis, settings] of /** @type {[string, Record<string, string>][]} */ ([
@@ -94,7 +72,7 @@ test('launches, uploads and read-backs of the demo model\u2019s analyses on WebG
     await page.evaluate(([name, settings]) => /** @type {any} */ (window).run(name, settings), /** @type {const} */ ([analysis, settings]));
     const most = { 'logit-diff': MOST_PLAIN, activations: MOST_RECORDED }[analysis];
     if (most) {
-      const { launches } = await page.workers()[0].evaluate(() => /** @type {any} */ (self).patchlabCounts);
+      const { launches } = await counted(page);
       assert.ok(launches <= most * LAYERS + AROUND_LAYERS, `${analysis}: ${launches} launches`);
     }
     await compareAll([analysis, ...Object.values(settings).filter((value) => value !== 'no')].join(' '));
@@ -102,16 +80,15 @@ test('launches, uploads and read-backs of the demo model\u2019s analyses on WebG
 });
 
 test('the kernels of a whole study are compiled when the model is opened, and are few', async (t) => {
-  const site = await siteFor(t, { prefix: COUNT });
+  const site = await siteFor(t, { prefix: WATCH_GPU });
   const page = await browser().newPage();
   t.after(() => page.close());
   await page.goto(`${site.url}?device=wgpu${linkTo(firstGroup())}`);
   await page.waitForSelector('#test-prompt[data-state="fresh"]', { timeout: LONG_MS });
-  const compiled = () => page.workers()[0].evaluate(() => /** @type {any} */ (self).patchlabCounts.pipelines);
-  const opening = await compiled();
+  const { pipelines: opening } = await counted(page);
   assert.ok(opening <= MOST_PIPELINES, `${opening} kernels`);
   await runAll(page, LONG_MS);
-  assert.equal(await compiled(), opening, 'a figure needed a kernel that opening did not compile (crate/kernels/src/gpu/prepare.rs)');
+  assert.equal((await counted(page)).pipelines, opening, 'a figure needed a kernel that opening did not compile (crate/kernels/src/gpu/prepare.rs)');
 });
 
 test('the module\u2019s memory after the whole study of a group with the demo model', async (t) => {
@@ -137,6 +114,6 @@ test('what is served before the demo model', () => {
 });
 
 test('the numbers are written down', () => {
-  if (process.env.PATCHLAB_RECORD) writeFileSync(file, `${JSON.stringify(counted, null, 1)}\n`);
-  else assert.deepEqual(Object.keys(recorded).sort(), Object.keys(counted).sort(), 'counts.json has numbers that are not counted');
+  if (process.env.PATCHLAB_RECORD) writeFileSync(file, `${JSON.stringify(found, null, 1)}\n`);
+  else assert.deepEqual(Object.keys(recorded).sort(), Object.keys(found).sort(), 'counts.json has numbers that are not counted');
 });

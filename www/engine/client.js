@@ -5,7 +5,7 @@
 
 /**
  * @typedef {object} Calls
- * @property {{ args: { model: ModelChoice, device: DevicePreference }, result: Opened }} open
+ * @property {{ args: { model: ModelChoice, device: DevicePreference, halved?: number }, result: Opened }} open
  * @property {{ args: { experiment: Experiment }, result: Checked }} check
  * @property {{ args: { analysis: string, experiment: Experiment, settings: object }, result: Report }} run
  * @property {{ args: { grid: Grid, group: number, minus: number }, result: Panel | null }} difference

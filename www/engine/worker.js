@@ -1,5 +1,7 @@
 // The engine's worker: loads the WebAssembly module and implements docs/protocol.md.
 
+import { offerTimestamps } from './timestamps.js';
+
 /** @import { ModelChoice } from '../opening/choices.js' */
 /** @import { Checked, Experiment, Grid, NotebookRequest, Opened, Panel, Preset, Preview, Progress, Report, AnalysisInfo, StoredModel, DevicePreference } from '../types/engine.js' */
 
@@ -14,7 +16,7 @@
  * @property {{ new (): WasmEngine }} Engine
  *
  * @typedef {object} WasmEngine
- * @property {(choice: ModelChoice, device: DevicePreference, progress: (progress: Progress) => void) => Promise<Opened>} open
+ * @property {(choice: ModelChoice, device: DevicePreference, halved: number, progress: (progress: Progress) => void) => Promise<Opened>} open
  * @property {(experiment: Experiment) => Checked} check
  * @property {(request: unknown, progress: (progress: Progress) => void, preview: (preview: Preview) => void) => Promise<Report>} run
  * @property {() => void} cancel
@@ -25,6 +27,8 @@
 
 /** @typedef {{ code: string, message: string, place?: unknown }} Failure */
 /** @typedef {{ id: number, call: string, args: any }} Request */
+
+offerTimestamps();
 
 // The rest of this script works even if the module cannot be loaded, so that the page gets an error message.
 /** @type {Promise<{ module: Wasm, engine: WasmEngine }>} */
@@ -111,7 +115,7 @@ async function perform(id, call, args) {
       await engine.forget(args.base);
       return null;
     case 'open':
-      return inTurn(id, () => engine.open(args.model, args.device, report));
+      return inTurn(id, () => engine.open(args.model, args.device, args.halved ?? 0, report));
     case 'run':
       return inTurn(id, () => engine.run(args, report, show));
     default:

@@ -120,7 +120,7 @@ export class Opener {
     });
     if (attempt) say(attempt.says);
     try {
-      const opened = await this.#engine.call('open', { model: toModelChoice(choice, new URLSearchParams(location.search)), device: attempt?.device ?? wish }, {
+      const opened = await this.#engine.call('open', { model: toModelChoice(choice, new URLSearchParams(location.search)), device: attempt?.device ?? wish, halved: attempt?.halved ?? 0 }, {
         signal: mine.signal,
         onProgress: (progress) => this.#running === mine && this.#panel.progress(progress),
       });

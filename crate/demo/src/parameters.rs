@@ -3,6 +3,8 @@
 //! The engine folds gains and biases into the matrices that follow anyway, so its own forward pass serves
 //! training as it is.
 
+use std::sync::Arc;
+
 use burn::optim::{AdamW, AdamWConfig, AdamWState, AdaptiveMomentumState, Optimizer};
 use burn::tensor::{Device, Gradients, Tensor, TensorData};
 use fastrand::Rng;
@@ -144,6 +146,7 @@ impl Parameters {
                 bias: Tensor::zeros([1, d], &device).into(),
             },
             device,
+            budget: Arc::default(),
         }
     }
 

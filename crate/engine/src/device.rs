@@ -1,26 +1,29 @@
 //! The only place that picks a device.
 //!
-//! A hardware GPU runs Burn's wgpu backend; everything else runs Flex on the CPU, and the user is told why.
-//! Software adapters are orders of magnitude slower than Flex, so they are used only on request.
+//! A hardware GPU runs Burn's wgpu backend where it is faster than the CPU, which is measured; everything else runs
+//! Flex on the CPU, and the user is told why. Software adapters are orders of magnitude slower than Flex, so they are
+//! used only on request.
 
 #[cfg(target_family = "wasm")]
 use std::sync::OnceLock;
-#[cfg(not(target_family = "wasm"))]
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use burn::tensor::Device;
-use burn::tensor::wgpu::WgpuInitError;
+use burn::tensor::wgpu::{WgpuInitError, wgpu};
 
 use serde::{Deserialize, Serialize};
 
+use crate::budget::Budget;
 use crate::error::{Error, Result};
+use crate::readback;
+use crate::speed::{self, Speed};
 
 /// The device that the user asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 #[serde(rename_all = "kebab-case")]
 pub enum DevicePreference {
-    /// A hardware GPU if there is one, otherwise the CPU.
+    /// A hardware GPU if there is one that is faster than the CPU, otherwise the CPU.
     #[default]
     Auto,
     /// The CPU.
@@ -63,9 +66,64 @@ pub enum Adapter {
         name: String,
         /// Whether it is a software adapter.
         fallback: bool,
-        /// A feature that Burn requires and the adapter lacks.
-        lacks: Option<&'static str>,
     },
+}
+
+/// What a model is opened on.
+#[derive(Debug)]
+pub struct Picked {
+    /// The device, for display.
+    pub info: DeviceInfo,
+    /// The device.
+    pub device: Device,
+    /// What activations may take on it.
+    pub budget: Budget,
+}
+
+/// Opens the device for a model of this width: the one that was asked for, or else the faster one.
+///
+/// # Errors
+/// [`Error::Device`] if a GPU was requested and cannot be used, [`Error::Compute`] if it fails at once.
+pub async fn pick(wanted: DevicePreference, adapter: &Adapter, d_model: usize) -> Result<Picked> {
+    let on_cpu = |info: DeviceInfo| Picked { info, device: Device::flex(), budget: Budget::default() };
+    let info = decide(wanted, adapter)?;
+    if info.kind == DeviceKind::Cpu {
+        return Ok(on_cpu(info));
+    }
+    let device = match open(&info).await {
+        Err(Error::Device(why)) if wanted == DevicePreference::Auto => return Ok(on_cpu(cpu(why))),
+        device => device?,
+    };
+    let gpu = speed::measure(&device, d_model).await?;
+    let info = match wanted {
+        DevicePreference::Auto => faster(&info, gpu, speed::measure(&Device::flex(), d_model).await?),
+        _ => info,
+    };
+    if info.kind == DeviceKind::Cpu {
+        return Ok(on_cpu(info));
+    }
+    let budget = Budget::gpu(gpu.rate, patchlab_kernels::largest_tensor(&device), d_model);
+    Ok(Picked { info, device, budget })
+}
+
+fn cpu(reason: String) -> DeviceInfo {
+    DeviceInfo { kind: DeviceKind::Cpu, name: "CPU".to_owned(), reason }
+}
+
+/// The GPU or the CPU, whichever was faster with a model's products.
+fn faster(gpu: &DeviceInfo, on_gpu: Speed, on_cpu: Speed) -> DeviceInfo {
+    let [gpu_time, cpu_time] = [on_gpu, on_cpu].map(|speed| time(speed.product));
+    let product = "a small product of this model takes";
+    if on_gpu.product < on_cpu.product {
+        DeviceInfo { reason: format!("{product} {gpu_time} here, {cpu_time} on the CPU"), ..gpu.clone() }
+    } else {
+        cpu(format!("{product} {cpu_time} here, {gpu_time} on the GPU ({})", gpu.name))
+    }
+}
+
+/// Seconds, for display.
+fn time(seconds: f64) -> String {
+    if seconds < 1e-3 { format!("{:.0} \u{b5}s", 1e6 * seconds) } else { format!("{:.1} ms", 1e3 * seconds) }
 }
 
 /// Picks a device from the user's preference and the adapter. Pure, so that every case is tested.
@@ -73,7 +131,6 @@ pub enum Adapter {
 /// # Errors
 /// [`Error::Device`] if a GPU was requested and cannot be used.
 pub fn decide(wanted: DevicePreference, adapter: &Adapter) -> Result<DeviceInfo> {
-    let cpu = |reason: String| DeviceInfo { kind: DeviceKind::Cpu, name: "CPU".to_owned(), reason };
     let gpu = |name: &str, reason: &str| DeviceInfo {
         kind: DeviceKind::Wgpu,
         name: format!("{GPU_API}, {name}"),
@@ -85,17 +142,11 @@ pub fn decide(wanted: DevicePreference, adapter: &Adapter) -> Result<DeviceInfo>
         (DevicePreference::Wgpu, Adapter::None(why)) => {
             Err(Error::Device(format!("{GPU_API} cannot be used: {why}. Choose the CPU as device.")))
         }
-        (DevicePreference::Auto, Adapter::Some { name, lacks: Some(what), .. }) => {
-            Ok(cpu(format!("the GPU ({name}) lacks {what}")))
-        }
-        (DevicePreference::Wgpu, Adapter::Some { name, lacks: Some(what), .. }) => Err(Error::Device(
-            format!("{GPU_API} cannot be used: the adapter ({name}) lacks {what}. Choose the CPU as device."),
-        )),
-        (DevicePreference::Auto, Adapter::Some { name, fallback: true, .. }) => {
+        (DevicePreference::Auto, Adapter::Some { name, fallback: true }) => {
             Ok(cpu(format!("the only adapter ({name}) is software, and slower than this")))
         }
         (DevicePreference::Auto, Adapter::Some { name, .. }) => Ok(gpu(name, "found on this machine")),
-        (DevicePreference::Wgpu, Adapter::Some { name, fallback, .. }) => {
+        (DevicePreference::Wgpu, Adapter::Some { name, fallback }) => {
             Ok(gpu(name, if *fallback { "chosen by you; it is software and slow" } else { "chosen by you" }))
         }
     }
@@ -111,7 +162,7 @@ const GPU_API: &str = "wgpu";
 ///
 /// # Errors
 /// [`Error::Device`] if it cannot be opened.
-pub async fn open(info: &DeviceInfo) -> Result<Device> {
+async fn open(info: &DeviceInfo) -> Result<Device> {
     match info.kind {
         DeviceKind::Cpu => Ok(Device::flex()),
         DeviceKind::Wgpu => gpu().await,
@@ -126,7 +177,8 @@ async fn gpu() -> Result<Device> {
     if let Some(device) = gpu.as_ref() {
         return Ok(device.clone());
     }
-    let device = Device::wgpu_options().init().map_err(|error| unusable(&error))?;
+    let (device, setup) = Device::wgpu_options().init_with_setup().map_err(|error| unusable(&error))?;
+    watch(&setup.device);
     Ok(gpu.insert(device).clone())
 }
 
@@ -137,7 +189,9 @@ async fn gpu() -> Result<Device> {
     if let Some(device) = GPU.get() {
         return Ok(device.clone());
     }
-    let device = Device::wgpu_options().init_async().await.map_err(|error| unusable(&error))?;
+    let options = Device::wgpu_options();
+    let (device, setup) = options.init_with_setup_async().await.map_err(|error| unusable(&error))?;
+    watch(&setup.device);
     Ok(GPU.get_or_init(|| device).clone())
 }
 
@@ -145,10 +199,51 @@ fn unusable(error: &WgpuInitError) -> Error {
     Error::Device(format!("{GPU_API} cannot be used: {error}. Choose the CPU as device."))
 }
 
+/// What went wrong on the GPU since it was opened, or since [`recover`].
+static FAILURE: Mutex<Option<Failure>> = Mutex::new(None);
+
+#[derive(Debug, Clone)]
+enum Failure {
+    OutOfMemory,
+    Other(String),
+}
+
+/// Takes down errors. Whoever set up the device would have panicked on the first.
+fn watch(device: &wgpu::Device) {
+    device.on_uncaptured_error(Arc::new(|error| {
+        let mut failure = FAILURE.lock().unwrap_or_else(PoisonError::into_inner);
+        // What follows the first error follows from it.
+        failure.get_or_insert_with(|| match error {
+            wgpu::Error::OutOfMemory { .. } => Failure::OutOfMemory,
+            error => Failure::Other(error.to_string()),
+        });
+    }));
+}
+
+/// Fails if the GPU has failed: what was computed since then is not to be trusted.
+///
+/// # Errors
+/// [`Error::OutOfMemory`], [`Error::Compute`].
+pub(crate) fn check() -> Result<()> {
+    match FAILURE.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
+        None => Ok(()),
+        Some(Failure::OutOfMemory) => Err(Error::OutOfMemory),
+        Some(Failure::Other(what)) => Err(Error::Compute(what.lines().next().unwrap_or_default().to_owned())),
+    }
+}
+
+/// Gives back what memory nothing uses any more, and goes on after the device ran out of it.
+pub(crate) async fn recover(device: &Device) {
+    device.memory_cleanup();
+    // Errors that are still on their way arrive before this does.
+    let drained = readback::read(patchlab_kernels::Tensor::<1>::from_data([0.0f32].into(), device)).await;
+    log::debug!("after the cleanup: {drained:?}");
+    *FAILURE.lock().unwrap_or_else(PoisonError::into_inner) = None;
+}
+
 /// Finds the native graphics adapter.
 #[cfg(not(target_family = "wasm"))]
 pub async fn native_adapter() -> Adapter {
-    use burn::tensor::wgpu::wgpu;
     let instance = wgpu::Instance::default();
     let options = wgpu::RequestAdapterOptions {
         power_preference: wgpu::PowerPreference::HighPerformance,
@@ -158,11 +253,7 @@ pub async fn native_adapter() -> Adapter {
         Err(error) => Adapter::None(error.to_string()),
         Ok(adapter) => {
             let info = adapter.get_info();
-            Adapter::Some {
-                name: info.name,
-                fallback: info.device_type == wgpu::DeviceType::Cpu,
-                lacks: None,
-            }
+            Adapter::Some { name: info.name, fallback: info.device_type == wgpu::DeviceType::Cpu }
         }
     }
 }
@@ -171,17 +262,17 @@ pub async fn native_adapter() -> Adapter {
 mod tests {
     use super::*;
 
-    fn adapter(fallback: bool, lacks: Option<&'static str>) -> Adapter {
-        Adapter::Some { name: "Some GPU".to_owned(), fallback, lacks }
+    fn adapter(fallback: bool) -> Adapter {
+        Adapter::Some { name: "Some GPU".to_owned(), fallback }
     }
 
     #[test]
     fn a_real_gpu_is_taken_and_software_only_on_request() {
         let kind = |wanted, adapter| decide(wanted, &adapter).map(|info| info.kind).ok();
-        assert_eq!(kind(DevicePreference::Auto, adapter(false, None)), Some(DeviceKind::Wgpu));
-        assert_eq!(kind(DevicePreference::Auto, adapter(true, None)), Some(DeviceKind::Cpu));
-        assert_eq!(kind(DevicePreference::Wgpu, adapter(true, None)), Some(DeviceKind::Wgpu));
-        assert_eq!(kind(DevicePreference::Cpu, adapter(false, None)), Some(DeviceKind::Cpu));
+        assert_eq!(kind(DevicePreference::Auto, adapter(false)), Some(DeviceKind::Wgpu));
+        assert_eq!(kind(DevicePreference::Auto, adapter(true)), Some(DeviceKind::Cpu));
+        assert_eq!(kind(DevicePreference::Wgpu, adapter(true)), Some(DeviceKind::Wgpu));
+        assert_eq!(kind(DevicePreference::Cpu, adapter(false)), Some(DeviceKind::Cpu));
     }
 
     #[test]
@@ -191,10 +282,18 @@ mod tests {
         assert_eq!(chosen.kind, DeviceKind::Cpu);
         assert!(chosen.reason.contains("no WebGPU"));
         assert!(decide(DevicePreference::Wgpu, &none).is_err());
+    }
 
-        let old = adapter(false, Some("timestamp queries"));
-        let chosen = decide(DevicePreference::Auto, &old).expect("the CPU is always there");
-        assert!(chosen.reason.contains("timestamp queries"));
-        assert!(decide(DevicePreference::Wgpu, &old).is_err());
+    #[test]
+    fn the_faster_device_is_taken_and_both_figures_are_said() {
+        let gpu = decide(DevicePreference::Auto, &adapter(false)).expect("a GPU");
+        let speed = |product| Speed { product, rate: 0.0 };
+        let card = faster(&gpu, speed(0.000_26), speed(0.001_64));
+        assert_eq!(card.kind, DeviceKind::Wgpu);
+        assert_eq!(card.reason, "a small product of this model takes 260 \u{b5}s here, 1.6 ms on the CPU");
+        let slow = faster(&gpu, speed(0.012), speed(0.001_64));
+        assert_eq!(slow.kind, DeviceKind::Cpu);
+        let expected = "a small product of this model takes 1.6 ms here, 12.0 ms on the GPU";
+        assert!(slow.reason.starts_with(expected) && slow.reason.contains("Some GPU"), "{}", slow.reason);
     }
 }

@@ -84,6 +84,12 @@ pub enum Error {
     /// The device failed while it was computing.
     #[error("The device failed while computing ({0}). Open the model again, or choose the CPU as device.")]
     Compute(String),
+    /// The device has no room for even the smallest part of the work.
+    #[error(
+        "The GPU ran out of memory. Close other pages and programs that use it, use fewer or shorter prompts, or \
+         choose the CPU as device."
+    )]
+    OutOfMemory,
     /// A setting of an analysis is outside what the model or the analysis allows.
     #[error("Setting `{name}`: {message}")]
     Setting {
@@ -129,7 +135,7 @@ impl Error {
             Error::Source { .. } => "source",
             Error::SourceChanged(_) => "source-changed",
             Error::Device(_) => "device",
-            Error::Compute(_) => "compute",
+            Error::Compute(_) | Error::OutOfMemory => "compute",
             Error::Setting { .. } => "setting",
             Error::UnknownAnalysis { .. } => "unknown-analysis",
             Error::UnknownSite(_) => "unknown-site",

@@ -3,8 +3,8 @@
 //! Data flows one way. A module may use only modules of earlier groups and of its own group:
 //!
 //! `place` -> [`error`] -> [`experiment`], `names`, [`reference`], [`site`], [`tokens`] -> [`prompts`],
-//! [`presets`] -> [`model`] -> `bootstrap`, [`device`], [`host`], [`metrics`], [`readback`] -> [`runs`] ->
-//! [`attribution`], [`patching`] -> [`figures`] -> [`analyses`] -> [`session`], [`notebook`] -> [`protocol`].
+//! [`presets`] -> [`budget`] -> [`model`] -> `bootstrap`, [`device`], [`host`], [`metrics`], [`readback`],
+//! [`speed`] -> [`runs`] -> [`attribution`], [`patching`] -> [`figures`] -> [`analyses`] -> [`session`], [`notebook`] -> [`protocol`].
 //!
 //! Nothing here knows about JavaScript or the command line; only [`device`] picks a device; only [`readback`]
 //! waits for one.
@@ -15,6 +15,7 @@ mod place;
 
 pub mod analyses;
 pub mod attribution;
+pub mod budget;
 pub mod device;
 pub mod error;
 pub mod experiment;
@@ -32,6 +33,7 @@ pub mod reference;
 pub mod runs;
 pub mod session;
 pub mod site;
+pub mod speed;
 pub mod tokens;
 
 pub use error::{Error, Result};

@@ -2,12 +2,13 @@
 
 use std::cell::Cell;
 use std::ops::Range;
+use std::sync::Arc;
 
 use patchlab_kernels::Tensor;
 use serde::{Deserialize, Serialize};
 
 use crate::analyses::{Analysis, Job, Viewer};
-use crate::device::{self, Adapter, DeviceInfo, DevicePreference};
+use crate::device::{self, Adapter, DeviceInfo, DevicePreference, Picked};
 use crate::error::{Error, Result};
 use crate::experiment::Experiment;
 use crate::figures::Report;
@@ -132,11 +133,11 @@ impl Session {
             )));
         }
         let checkpoint = Checkpoint::open(Reporting::new(files.weights, host)).await?;
-        let chosen = device::decide(wanted, adapter)?;
-        let device = device::open(&chosen).await?;
+        let Picked { info: chosen, device, budget } = device::pick(wanted, adapter, config.d_model).await?;
         // Compiled while the weights are on their way.
         let prepared = patchlab_kernels::prepare(config.d_model, config.d_head, &device);
-        let model = Model::load(config, &checkpoint, &device).await?;
+        let mut model = Model::load(config, &checkpoint, &device).await?;
+        model.budget = Arc::new(budget);
 
         let c = &model.config;
         let info = ModelInfo {
@@ -181,12 +182,30 @@ impl Session {
         &self.tokenizer
     }
 
-    /// Runs one analysis.
+    /// Halves what activations may take, `times` times: another engine ran out of memory on this device.
+    pub fn halve_budget(&self, times: u32) {
+        (0..times).all(|_| self.model.budget.halve());
+    }
+
+    /// Runs one analysis. Where the device runs out of memory, it begins again in chunks of half the size.
     ///
     /// # Errors
-    /// [`Error::UnknownAnalysis`], [`Error::Setting`], [`Error::Compute`], [`Error::Cancelled`]. Problems
-    /// with single pairs are not errors: they are in the report's `problems`.
+    /// [`Error::UnknownAnalysis`], [`Error::Setting`], [`Error::Compute`], [`Error::OutOfMemory`],
+    /// [`Error::Cancelled`]. Problems with single pairs are not errors: they are in the report's `problems`.
     pub async fn run(&self, request: &Request, viewer: &dyn Viewer) -> Result<Report> {
+        loop {
+            match self.run_once(request, viewer).await {
+                Err(Error::OutOfMemory) if self.model.budget.halve() => {
+                    let bytes = self.model.budget.chunk_bytes();
+                    log::warn!("out of memory on the GPU: chunks of {} KiB from now on", bytes >> 10);
+                    device::recover(&self.model.device).await;
+                }
+                report => return report,
+            }
+        }
+    }
+
+    async fn run_once(&self, request: &Request, viewer: &dyn Viewer) -> Result<Report> {
         let analysis = Analysis::find(&request.analysis)?;
         let job = Job {
             model: &self.model,

@@ -51,6 +51,11 @@ pub fn on_processor(device: &Device) -> bool {
     Place::of(device) == Place::Cpu
 }
 
+/// The most bytes that a tensor may have on a GPU: its limit for buffers, and for what a kernel reads of one.
+pub fn largest_tensor(device: &Device) -> usize {
+    gpu::largest_tensor(device)
+}
+
 /// What a LayerNorm gives.
 #[derive(Debug, Clone)]
 pub struct Normalized {

@@ -1,5 +1,4 @@
-//! What WebGPU offers here, asked before anything is computed: Burn panics on an adapter that lacks what it
-//! needs, so the question comes first.
+//! What WebGPU offers here, asked before anything is computed.
 
 use js_sys::{Function, Object, Promise, Reflect};
 use wasm_bindgen::{JsCast, JsValue};
@@ -46,14 +45,7 @@ async fn look() -> Result<Adapter, JsValue> {
     let flag = |object: &JsValue| {
         object.is_object() && get(object, "isFallbackAdapter").is_ok_and(|flag| flag.is_truthy())
     };
-    let features = get(&adapter, "features")?;
-    let has: Function = get(&features, "has")?.dyn_into()?;
-    let timestamps = has.call1(&features, &"timestamp-query".into())?.is_truthy();
-    Ok(Adapter::Some {
-        name,
-        fallback: flag(&adapter) || flag(&info),
-        lacks: (!timestamps).then_some("timestamp queries, which Burn needs"),
-    })
+    Ok(Adapter::Some { name, fallback: flag(&adapter) || flag(&info) })
 }
 
 fn get(object: &JsValue, name: &str) -> Result<JsValue, JsValue> {

@@ -41,7 +41,8 @@ impl Engine {
     }
 
     /// Opens a model in place of the one that is open; the old one stays if this fails.
-    /// `choice` is a `ModelChoice`, `device` a `DevicePreference`; answers `Opened`.
+    /// `choice` is a `ModelChoice`, `device` a `DevicePreference`; answers `Opened`. `halved`: how often the memory for
+    /// activations is halved, because an engine before this one ran out of it.
     ///
     /// # Errors
     /// As [`crate::catalogue`].
@@ -49,11 +50,15 @@ impl Engine {
         &self,
         choice: JsValue,
         device: JsValue,
+        halved: u32,
         progress: Function,
     ) -> Result<JsValue, JsValue> {
         let host = self.host(progress, None);
         let wanted: DevicePreference = js::take(&device).map_err(js::thrown)?;
         let opened = self.open_choice(&choice, wanted, &host).await.map_err(js::thrown)?;
+        if let Some(session) = self.session.borrow().as_ref() {
+            session.halve_budget(halved);
+        }
         js::give(&opened)
     }
 

@@ -9,9 +9,16 @@ import { chromium } from 'playwright-core';
 /** @import { BrowserContext, BrowserContextOptions, Page } from 'playwright-core' */
 
 const executablePath = process.env.PATCHLAB_CHROMIUM ?? '/usr/bin/chromium';
-const args = [
-  '--no-sandbox', '--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader', '--disable-quic', '--no-first-run',
-  '--disable-background-networking', '--disable-component-update', '--disable-sync',
+const common = [
+  '--no-sandbox', '--enable-unsafe-webgpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update',
+  '--disable-sync',
+];
+/** WebGPU in software, the same everywhere. */
+const SOFTWARE = [...common, '--use-webgpu-adapter=swiftshader'];
+/** WebGPU on this machine's card, and its clock in full resolution. */
+const HARDWARE = [
+  ...common, '--enable-webgpu-developer-features', '--ignore-gpu-blocklist', '--use-angle=vulkan', '--use-vulkan=native',
+  '--enable-features=Vulkan,VulkanFromANGLE,DefaultANGLEVulkan', '--disable-vulkan-surface', '--disable-dev-shm-usage',
 ];
 
 /**
@@ -31,9 +38,9 @@ export async function freshBrowser(t, options = {}) {
   return context;
 }
 
-/** @param {string} profile @param {BrowserContextOptions} [options] */
-export function browserWithProfile(profile, options = {}) {
-  return chromium.launchPersistentContext(profile, { executablePath, args, viewport: { width: 1280, height: 900 }, ...options });
+/** @param {string} profile @param {BrowserContextOptions} [options] @param {boolean} [onCard] */
+export function browserWithProfile(profile, options = {}, onCard = false) {
+  return chromium.launchPersistentContext(profile, { executablePath, args: onCard ? HARDWARE : SOFTWARE, viewport: { width: 1280, height: 900 }, ...options });
 }
 
 /**

@@ -1,5 +1,6 @@
 //! `cargo xtask bench`: figures for docs/speed.md. Results are left in target/results/bench, as JSON.
 
+mod gpu;
 mod native;
 
 use std::fs;
@@ -38,6 +39,13 @@ pub(crate) enum What {
     },
     /// The engine natively, beside PyTorch and TransformerLens if a Python that has them is named
     Native(native::Options),
+    /// A GPU, natively and in Chromium, and each kernel beside a plain one
+    Gpu(gpu::Options),
+    /// Put all that `bench gpu` needs into a folder, for a Linux machine that can fetch nothing
+    Pack {
+        /// The folder, which must not exist
+        folder: PathBuf,
+    },
 }
 
 /// Measures.
@@ -61,6 +69,8 @@ pub(crate) fn bench(paths: &Paths, what: What) -> Result<()> {
             })
         }
         What::Native(options) => native::measure(paths, &folder, &options),
+        What::Gpu(options) => gpu::measure(paths, &folder, options),
+        What::Pack { folder } => gpu::pack(paths, &std::path::absolute(folder)?),
     }
 }
 

@@ -14,7 +14,7 @@ use crate::host::ProgressUnit;
 use crate::host::{Quiet, Work};
 use crate::metrics::{LogitStats, VocabStats, mean};
 use crate::model::hooks::SiteFilter;
-use crate::patching::sweep::{CHUNK_BYTES, Sweep};
+use crate::patching::sweep::Sweep;
 use crate::patching::{Direction, Patch, plain};
 use crate::prompts::Problem;
 use crate::prompts::{PreparedCase, PreparedGroup};
@@ -50,7 +50,7 @@ impl Analyse for Settings {
         }
         for group in &groups {
             // One part of a group is as good a check as all of it.
-            let Some(cases) = parts(&group.cases, &job.model.config).next() else { continue };
+            let Some(cases) = parts(&group.cases, job.model).next() else { continue };
             let runs = Runs::record(job.model, cases, false, &CheckedSites).await?;
             tables.push(Part::Table(checks(job, group, &runs, &mut work, &mut problems).await?));
         }
@@ -82,7 +82,7 @@ async fn against_reference(job: &Job<'_>, reference: &Reference) -> Result<Table
     }
     let (mut differences, mut probabilities) = (Vec::new(), Vec::new());
     let mut known = reference.prompts.iter();
-    for cases in parts(&cases, &job.model.config) {
+    for cases in parts(&cases, job.model) {
         let readout = Readout::new(job.model, cases, true);
         let prompts: Vec<Vec<u32>> = cases.iter().map(|case| case.clean.clone()).collect();
         let stats = Run::record(job.model, &prompts, &readout, &Vec::new()).await?.stats;
@@ -222,7 +222,13 @@ async fn fast(job: &Job<'_>, runs: &Runs<'_>) -> Result<f64> {
     let prompts = runs.cases.len();
     let mut found = LogitStats::new(patches.len(), prompts, false);
     let direction = Direction::Denoise;
-    let sweep = Sweep { model: job.model, runs, direction, patches: &patches, chunk_bytes: CHUNK_BYTES };
+    let sweep = Sweep {
+        model: job.model,
+        runs,
+        direction,
+        patches: &patches,
+        chunk_bytes: job.model.budget.chunk_bytes(),
+    };
     let mut work = Work::new(&Quiet, "", ProgressUnit::Patches, patches.len());
     sweep.run(&mut work, &mut found, 0, &mut |_, _| {}).await?;
     let mut worst = Vec::new();

@@ -1,10 +1,12 @@
 //! The weights on the device, loaded tensor by tensor from a checkpoint.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use burn::tensor::{Device, TensorData};
 use patchlab_kernels::Tensor;
 
+use crate::budget::Budget;
 use crate::error::Result;
 use crate::model::checkpoint::Checkpoint;
 use crate::model::config::Config;
@@ -27,6 +29,8 @@ pub struct Model {
     pub unembedding: Unembedding,
     /// The device that holds the weights.
     pub device: Device,
+    /// What activations may take there.
+    pub budget: Arc<Budget>,
 }
 
 /// The weights of one layer. LayerNorms have none of their own: they are folded into the maps that follow.
@@ -205,6 +209,7 @@ impl Model {
             blocks: blocks.into_values().collect(),
             unembedding,
             device: device.clone(),
+            budget: Arc::default(),
             config,
         })
     }

@@ -17,10 +17,6 @@ use crate::readback;
 use crate::runs::Runs;
 use crate::site::{BlockSite, Site};
 
-/// Budget for the largest activation of the chunks that run at the same time, in bytes. Small enough that a
-/// layer of a chunk takes well below a second on a CPU, large enough to keep a GPU busy.
-pub const CHUNK_BYTES: usize = 16 << 20;
-
 /// Patches to run on the same prompts.
 #[derive(Debug, Clone, Copy)]
 pub struct Sweep<'a> {
@@ -32,7 +28,8 @@ pub struct Sweep<'a> {
     pub direction: Direction,
     /// The patches.
     pub patches: &'a [Patch],
-    /// Budget for the largest activation of a chunk, in bytes: [`CHUNK_BYTES`], or less in tests.
+    /// Budget for the largest activation of the chunks that run at the same time, in bytes: the model's, or less in
+    /// tests ([`crate::budget::Budget::chunk_bytes`]).
     pub chunk_bytes: usize,
 }
 

@@ -9,7 +9,7 @@ mod readout;
 use crate::error::Result;
 use crate::metrics::LogitStats;
 use crate::model::hooks::SiteFilter;
-use crate::model::{ActivationCache, Batch, Config, Hooks, Model};
+use crate::model::{ActivationCache, Batch, Hooks, Model};
 use crate::prompts::PreparedCase;
 use crate::readback;
 
@@ -79,16 +79,14 @@ impl<'a> Runs<'a> {
     }
 }
 
-/// Budget for the activations that are recorded at once.
-const RECORDED_BYTES: usize = 256 << 20;
-
 /// Splits a group into parts that can be recorded within the memory budget. Prompts are independent of each
 /// other, so this changes no result.
-pub fn parts<'a>(cases: &'a [PreparedCase], config: &Config) -> impl Iterator<Item = &'a [PreparedCase]> {
+pub fn parts<'a>(cases: &'a [PreparedCase], model: &Model) -> impl Iterator<Item = &'a [PreparedCase]> {
+    let config = &model.config;
     let positions = cases.iter().map(|case| case.clean.len()).max().unwrap_or(1);
     // Residual streams, heads and neurons of every layer, and attention patterns; twice, for clean and
     // corrupted.
     let per_position = 8 * config.d_model + 2 * config.d_mlp + 2 * config.n_heads * positions;
     let bytes = 2 * 4 * config.n_layers * positions * per_position;
-    cases.chunks((RECORDED_BYTES / bytes.max(1)).clamp(1, 64))
+    cases.chunks((model.budget.recorded_bytes() / bytes.max(1)).clamp(1, 64))
 }

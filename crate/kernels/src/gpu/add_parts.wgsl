@@ -22,8 +22,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         number += bias[i % info[2]];
     }
     if ((info[3] & 2u) != 0u) {
-        let argument = number * (number * number * 0.0713548162726 + 1.5957691216);
-        number = number / (1.0 + exp(clamp(-argument, {numbers}(-30.0), {numbers}(30.0))));
+        number = gelu_new{lanes}(number);
     }
     if ((info[3] & 4u) != 0u) {
         number += add[i % info[5]];

@@ -8,7 +8,7 @@ use burn::tensor::{Int, Shape, Tensor};
 use burn_cubecl::tensor::CubeTensor;
 use burn_std::tensor::{Metadata, ReshapeAction, Strides, reshape_action};
 
-use super::shader::{Shader, Text, output, spread};
+use super::shader::{Shader, Text, file, output, spread};
 use super::{contiguous, integers, primitive, tensor};
 
 /// Most axes of a tensor.
@@ -197,7 +197,7 @@ fn write(
     info.extend(right.map_or([0; AXES], strides));
     info.extend(padded(&|axis| result.meta.strides()[axis], 0));
     let info: Vec<u32> = info.into_iter().map(|number| number as u32).collect();
-    shader(include_str!("combine.wgsl")).launch(&[left, right.unwrap_or(left)], &[result], &info, [1, y, z]);
+    shader(file!("combine")).launch(&[left, right.unwrap_or(left)], &[result], &info, [1, y, z]);
 }
 
 /// What becomes of the last axis.
@@ -217,7 +217,7 @@ pub(crate) fn reduce<const D: usize>(x: Tensor<D>, axis: usize, reduction: Reduc
     let rows = shape.iter().product();
     let ([y, z], first) = spread(rows);
     let info = [rows, width, reduction as usize, first].map(|number| number as u32);
-    shader(include_str!("reduce.wgsl")).launch(&[&x], &[&reduced], &info, [1, y, z]);
+    shader(file!("reduce")).launch(&[&x], &[&reduced], &info, [1, y, z]);
     tensor::<D>(reduced).swap_dims(axis, D - 1)
 }
 
@@ -231,10 +231,10 @@ pub(crate) fn select<const D: usize>(x: Tensor<D>, indices: Tensor<1, Int>) -> T
     let numbers: usize = shape.iter().product();
     let ([y, z], first) = spread(numbers.div_ceil(THREADS));
     let info = [numbers, numbers / count.max(1), first].map(|number| number as u32);
-    shader(include_str!("select.wgsl")).launch(&[&x, &integers(indices)], &[&chosen], &info, [1, y, z]);
+    shader(file!("select")).launch(&[&x, &integers(indices)], &[&chosen], &info, [1, y, z]);
     tensor(chosen)
 }
 
-fn shader(text: &'static str) -> Shader {
-    Shader { text: Text::File(text), threads: [THREADS as u32, 1], by_four: false }
+fn shader(text: Text) -> Shader {
+    Shader { text, threads: [THREADS as u32, 1], by_four: false }
 }

@@ -3,7 +3,7 @@
 use burn::tensor::{Int, Tensor};
 
 use super::product::{Block, SUMMARIZED, summarize_products};
-use super::shader::{Shader, Text, output, spread};
+use super::shader::{Shader, file, output, spread};
 use super::{contiguous, integers, tensor};
 
 /// See [`crate::chosen_logits`].
@@ -15,7 +15,7 @@ pub(crate) fn chosen_logits(normalized: Tensor<2>, directions: Tensor<3>, consta
     let ([y, z], first) = spread(rows);
     let width = if by_four { d / 4 } else { d };
     let info = [rows, width, count, prompts, first].map(|number| number as u32);
-    let shader = Shader { text: Text::File(include_str!("chosen_logits.wgsl")), threads: [64, 1], by_four };
+    let shader = Shader { text: file!("chosen_logits"), threads: [64, 1], by_four };
     let inputs = [&normalized, &directions, &contiguous(constants)];
     shader.launch(&inputs, &[&logits], &info, [count, y, z]);
     tensor(logits)
@@ -52,8 +52,7 @@ pub(crate) fn vocabulary(
     let found = output([rows, 4], &h);
     let ([y, z], first) = spread(rows);
     let info = [rows, tiles, first].map(|number| number as u32);
-    let shader =
-        Shader { text: Text::File(include_str!("vocabulary.wgsl")), threads: [64, 1], by_four: true };
+    let shader = Shader { text: file!("vocabulary"), threads: [64, 1], by_four: true };
     shader.launch(&[&chosen, &partial], &[&found], &info, [1, y, z]);
     tensor(found)
 }

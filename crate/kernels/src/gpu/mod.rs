@@ -24,7 +24,7 @@ pub(crate) use prepare::prepare;
 pub(crate) use product::{After, multiply};
 pub(crate) use rows::{gelu_new, layer_norm, rank_one, softmax};
 
-use burn::tensor::{Int, Tensor};
+use burn::tensor::{Device, Int, Tensor};
 use burn_cubecl::CubeBackend;
 use burn_cubecl::tensor::CubeTensor;
 
@@ -52,6 +52,12 @@ fn contiguous<const D: usize>(tensor: Tensor<D>) -> CubeTensor {
 /// The same tensor, row-major in memory.
 pub(crate) fn row_major_tensor<const D: usize>(x: Tensor<D>) -> Tensor<D> {
     tensor(contiguous(x))
+}
+
+/// See [`crate::largest_tensor`].
+pub(crate) fn largest_tensor(device: &Device) -> usize {
+    let properties = primitive(Tensor::<1>::from_floats([0.0], device)).client.properties().clone();
+    usize::try_from(properties.memory.max_page_size).unwrap_or(usize::MAX)
 }
 
 /// Back to a tensor.

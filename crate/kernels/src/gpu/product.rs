@@ -11,7 +11,7 @@ use burn::tensor::{Int, Tensor};
 use burn_cubecl::tensor::CubeTensor;
 
 use super::product_text::{Ending, ProductText};
-use super::shader::{Shader, Text, output, spread};
+use super::shader::{Shader, Text, file, output, spread};
 use super::tile::{MEDIUM, Tile};
 use super::{contiguous, integers, primitive, tensor};
 
@@ -157,7 +157,7 @@ fn add_parts(
     let ([y, z], first) = spread((batches * m * width).div_ceil(64));
     let info =
         [batches * m * width, splits, width, flags as usize, first, m * width].map(|number| number as u32);
-    let shader = Shader { text: Text::File(include_str!("add_parts.wgsl")), threads: [64, 1], by_four };
+    let shader = Shader { text: file!("add_parts"), threads: [64, 1], by_four };
     shader.launch(&[parts, bias.unwrap_or(parts), add.unwrap_or(parts)], &[result], &info, [1, y, z]);
 }
 

@@ -51,6 +51,14 @@ impl ProductText {
         self.by_four && !self.transposed
     }
 
+    /// Its name, for those who watch.
+    pub(super) fn name(&self) -> String {
+        let what = if self.ending == Ending::Summarize { "vocabulary product" } else { "product" };
+        let side = if self.transposed { ", right side by columns" } else { "" };
+        let width = if self.by_four { "" } else { ", not aligned" };
+        format!("{what} {}x{}{side}{width}", self.tile.rows, self.tile.columns)
+    }
+
     pub(super) fn wgsl(&self) -> String {
         let (tile, [x, y]) = (self.tile, self.tile.threads());
         let result = match self.ending {
@@ -75,7 +83,6 @@ impl ProductText {
             line!(w, "var<workgroup> found: array<vec4<f32>, {}>;", Tile::THREADS);
         }
         w.push_str(if self.by_four { LOAD_FOUR } else { LOAD_ONE });
-        w.push_str(GELU_NEW);
         line!(w, "@compute @workgroup_size({x}, {y})");
         line!(
             w,
@@ -327,17 +334,5 @@ fn load_right(base: u32, place: u32, end: u32, there: bool) -> vec4<f32> {
     if (there && place + 2u < end) { numbers.z = right[base + place + 2u]; }
     if (there && place + 3u < end) { numbers.w = right[base + place + 3u]; }
     return numbers;
-}
-";
-
-/// As in `gelu.wgsl`.
-const GELU_NEW: &str = "
-fn gelu_new1(x: f32) -> f32 {
-    let argument = x * (x * x * 0.0713548162726 + 1.5957691216);
-    return x / (1.0 + exp(clamp(-argument, -30.0, 30.0)));
-}
-fn gelu_new4(x: vec4<f32>) -> vec4<f32> {
-    let argument = x * (x * x * 0.0713548162726 + 1.5957691216);
-    return x / (1.0 + exp(clamp(-argument, vec4<f32>(-30.0), vec4<f32>(30.0))));
 }
 ";

@@ -2,14 +2,14 @@
 
 use burn::tensor::Tensor;
 
-use super::shader::{Shader, Text, output, spread};
+use super::shader::{Shader, Text, file, output, spread};
 use super::{contiguous, tensor};
 
 /// Threads of a workgroup.
 const THREADS: usize = 64;
 
-fn shader(text: &'static str, by_four: bool) -> Shader {
-    Shader { text: Text::File(text), threads: [THREADS as u32, 1], by_four }
+fn shader(text: Text, by_four: bool) -> Shader {
+    Shader { text, threads: [THREADS as u32, 1], by_four }
 }
 
 /// See [`crate::layer_norm`].
@@ -21,7 +21,7 @@ pub(crate) fn layer_norm(x: Tensor<3>, eps: f64) -> (Tensor<3>, Tensor<3>) {
     let ([y, z], first) = spread(b * p);
     let width = if by_four { d / 4 } else { d };
     let info = [(b * p) as u32, width as u32, d as u32, (eps as f32).to_bits(), first as u32];
-    shader(include_str!("layer_norm.wgsl"), by_four).launch(&[&x], &[&normalized, &scale], &info, [1, y, z]);
+    shader(file!("layer_norm"), by_four).launch(&[&x], &[&normalized, &scale], &info, [1, y, z]);
     (tensor(normalized), tensor(scale))
 }
 
@@ -34,7 +34,7 @@ pub(crate) fn gelu_new<const D: usize>(x: Tensor<D>) -> Tensor<D> {
     let elements = if by_four { numbers / 4 } else { numbers };
     let ([y, z], first) = spread(elements.div_ceil(THREADS));
     let info = [elements as u32, first as u32];
-    shader(include_str!("gelu.wgsl"), by_four).launch(&[&x], &[&activated], &info, [1, y, z]);
+    shader(file!("gelu"), by_four).launch(&[&x], &[&activated], &info, [1, y, z]);
     tensor(activated)
 }
 
@@ -54,7 +54,7 @@ pub(crate) fn rank_one(
     let ([y, z], first) = spread((c * m * width).div_ceil(THREADS));
     let info = [c, m, width, first].map(|number| number as u32);
     let inputs = [&s_w, &w_w, &change, &inverse, &bias];
-    shader(include_str!("rank_one.wgsl"), by_four).launch(&inputs, &[&all], &info, [1, y, z]);
+    shader(file!("rank_one"), by_four).launch(&inputs, &[&all], &info, [1, y, z]);
     tensor(all)
 }
 
@@ -65,6 +65,6 @@ pub(crate) fn softmax(scores: Tensor<4>) -> Tensor<4> {
     let shares = output([b, h, n, p], &scores);
     let ([y, z], first) = spread(b * h * n);
     let info = [b * h * n, p, first].map(|number| number as u32);
-    shader(include_str!("softmax.wgsl"), false).launch(&[&scores], &[&shares], &info, [1, y, z]);
+    shader(file!("softmax"), false).launch(&[&scores], &[&shares], &info, [1, y, z]);
     tensor(shares)
 }

@@ -23,7 +23,7 @@ const INPUT: &str = if cfg!(target_family = "wasm") { "read" } else { "read_writ
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Shader {
     /// WGSL, with entry point `main`. `{input}` stands for the access to buffers that are only read, and
-    /// `{numbers}` for the type of their elements.
+    /// `{numbers}` for the type of their elements, of `{lanes}` numbers each.
     pub text: Text,
     /// Size of a workgroup.
     pub threads: [u32; 2],
@@ -35,24 +35,36 @@ pub(super) struct Shader {
 /// launched.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum Text {
-    /// A file.
-    File(&'static str),
+    /// A file: its name, and what it says.
+    File(&'static str, &'static str),
     /// A product in tiles.
     Product(ProductText),
     /// Attention with heads of so many slots of four numbers.
     Attention(usize),
 }
 
+/// The text of a file beside this one, by its name without the ending.
+macro_rules! file {
+    ($name:literal) => {
+        $crate::gpu::shader::Text::File($name, include_str!(concat!($name, ".wgsl")))
+    };
+}
+pub(super) use file;
+
 impl Shader {
     fn wgsl(&self) -> String {
-        let (numbers, sum) =
-            if self.by_four { ("vec4<f32>", "dot(x, vec4<f32>(1.0))") } else { ("f32", "x") };
-        let text = match &self.text {
-            Text::File(text) => (*text).to_owned(),
-            Text::Product(product) => product.wgsl(),
-            Text::Attention(slots) => attention::text(*slots, self.by_four),
+        let (numbers, lanes, sum) =
+            if self.by_four { ("vec4<f32>", "4", "dot(x, vec4<f32>(1.0))") } else { ("f32", "1", "x") };
+        let (name, text) = match &self.text {
+            Text::File(name, text) => ((*name).to_owned(), (*text).to_owned()),
+            Text::Product(product) => (product.name(), product.wgsl()),
+            Text::Attention(slots) => ("attention".to_owned(), attention::text(*slots, self.by_four)),
         };
+        // Whoever watches a device at work reads the name (tests/browser/bench/gpu.mjs).
+        let gelu_new = if text.contains("gelu_new") { include_str!("gelu_new.wgsl") } else { "" };
+        let text = format!("// {name}\n{text}{gelu_new}");
         let text = text.replace("{input}", INPUT).replace("{numbers}", numbers).replace("{sum}", sum);
+        let text = text.replace("{lanes}", lanes);
         text.replace("{by_four}", if self.by_four { "true" } else { "false" })
     }
 

@@ -12,7 +12,7 @@ use crate::figures::{Axis, AxisKind, Grid, Panel, Part, Values};
 use crate::host::{ProgressUnit, Work};
 use crate::metrics::LogitStats;
 use crate::names::Head;
-use crate::patching::sweep::{CHUNK_BYTES, Sweep, SweepSites};
+use crate::patching::sweep::{Sweep, SweepSites};
 use crate::patching::{Direction, Patch};
 use crate::prompts::{PreparedGroup, Problem};
 use crate::runs::{Runs, parts};
@@ -167,7 +167,7 @@ pub(in crate::analyses) async fn sweep(
         |map: &PatchingMap, group: &PreparedGroup| map.patches(job, group.cases[0].clean.len()).len();
     let patches = |group: &PreparedGroup| {
         let patches: usize = maps.iter().map(|map| of_map(map, group)).sum();
-        patches * parts(&group.cases, &job.model.config).count()
+        patches * parts(&group.cases, job.model).count()
     };
     let total = groups.iter().map(patches).sum();
     let mut work = Work::new(job.viewer, "Patching", ProgressUnit::Patches, total);
@@ -232,7 +232,7 @@ impl<'a> GroupMaps<'a> {
         let (job, model, options) = (self.job, self.job.model, self.options);
         let sites: Vec<BlockSite> = self.maps.iter().map(|map| map.site).collect();
         let sites = SweepSites::new(&sites, &model.config);
-        for cases in parts(&self.group.cases, &model.config) {
+        for cases in parts(&self.group.cases, model) {
             let runs = Runs::record(model, cases, options.probabilities, &sites).await?;
             let first = self.unpatched.prompts;
             self.unpatched.clean.set_run(0, first, &runs.clean.stats);
@@ -243,7 +243,7 @@ impl<'a> GroupMaps<'a> {
                 runs: &runs,
                 direction: options.direction,
                 patches: &self.patches,
-                chunk_bytes: CHUNK_BYTES,
+                chunk_bytes: model.budget.chunk_bytes(),
             };
             let Self { maps, group, ranges, unpatched, .. } = &*self;
             let (maps, group, ranges, unpatched) = (*maps, *group, ranges.clone(), unpatched.clone());

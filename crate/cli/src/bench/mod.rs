@@ -1,5 +1,8 @@
 //! `patchlab bench`: what the engine's work takes, by the clock and by count. `cargo xtask bench` sets it beside others.
 
+mod kernels;
+
+use std::fmt;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result};
@@ -8,7 +11,7 @@ use patchlab::host::ProgressUnit;
 use patchlab::host::{Quiet, Work};
 use patchlab::metrics::LogitStats;
 use patchlab::model::{Batch, Hooks, Model, flops};
-use patchlab::patching::sweep::{CHUNK_BYTES, Sweep, SweepSites};
+use patchlab::patching::sweep::{Sweep, SweepSites};
 use patchlab::patching::{Direction, Patch};
 use patchlab::prompts::PreparedCase;
 use patchlab::readback;
@@ -25,6 +28,7 @@ pub(crate) enum Workload {
     Experiment1,
     Neurons,
     Growth,
+    Kernels,
 }
 
 /// One figure.
@@ -43,6 +47,12 @@ pub(crate) struct Row {
 }
 
 impl Row {
+    /// Prints it.
+    fn told(self) -> Self {
+        eprintln!("{self}");
+        self
+    }
+
     fn median(&self) -> f64 {
         let mut sorted = self.seconds.clone();
         sorted.sort_by(f64::total_cmp);
@@ -50,32 +60,43 @@ impl Row {
     }
 }
 
+impl fmt::Display for Row {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Row { name, gflop, seconds, .. } = self;
+        let (median, peak) = (self.median(), self.peak_mb.unwrap_or(f64::NAN));
+        write!(f, "{name}: {median:.6} s (median of {}), {gflop:.1} GFLOP, ", seconds.len())?;
+        write!(f, "{:.0} GFLOP/s, +{peak:.0} MB", gflop / median)
+    }
+}
+
 /// Measures, and prints each figure when it is there.
 pub(crate) async fn bench(session: &Session, workload: Workload, repeats: usize) -> Result<Vec<Row>> {
     let mut rows = Vec::new();
     match workload {
-        Workload::Forward => rows.push(forward(session.model(), repeats).await?),
+        Workload::Forward => rows.push(forward(session.model(), repeats).await?.told()),
         Workload::Experiment1 => {
             let experiment = first_group()?;
+            // The notebook's layers, 8 and 10 of twelve.
+            let n_layers = session.model().config.n_layers;
+            let [first, second] = [n_layers * 2 / 3, n_layers * 5 / 6].map(|layer| layer.to_string());
             for (analysis, key, value) in [
                 ("residual-patching", "", ""),
                 ("component-patching", "", ""),
                 ("head-patching", "what", "z"),
                 ("head-patching", "what", "v"),
                 ("head-patching", "what", "pattern"),
-                ("neuron-patching", "layers", "8"),
-                ("neuron-patching", "layers", "10"),
+                ("neuron-patching", "layers", &first),
+                ("neuron-patching", "layers", &second),
             ] {
-                rows.push(analysed(session, &experiment, analysis, (key, value), repeats).await?);
+                rows.push(analysed(session, &experiment, analysis, (key, value), repeats).await?.told());
             }
         }
         Workload::Neurons => {
             let experiment = first_group()?;
             for layer in 0..session.model().config.n_layers {
                 let layer = layer.to_string();
-                rows.push(
-                    analysed(session, &experiment, "neuron-patching", ("layers", &layer), repeats).await?,
-                );
+                let setting = ("layers", layer.as_str());
+                rows.push(analysed(session, &experiment, "neuron-patching", setting, repeats).await?.told());
             }
         }
         Workload::Growth => {
@@ -87,9 +108,10 @@ pub(crate) async fn bench(session: &Session, workload: Workload, repeats: usize)
             let patches = [1, all / 4, all / 2, all].map(|patches| (8, 8, patches));
             let points = prompts.into_iter().chain(tokens).chain(patches);
             for (prompts, tokens, patches) in points.filter(|&(_, tokens, _)| tokens <= context) {
-                rows.push(grown(session.model(), prompts, tokens, patches, repeats).await?);
+                rows.push(grown(session.model(), prompts, tokens, patches, repeats).await?.told());
             }
         }
+        Workload::Kernels => rows = kernels::kernels(&session.model().device, repeats).await?,
     }
     Ok(rows)
 }
@@ -163,11 +185,17 @@ async fn grown(model: &Model, prompts: usize, tokens: usize, patches: usize, rep
     let cells: Vec<Patch> = (0..patches).map(|index| cells[index * cells.len() / patches]).collect();
     let name = format!("{patches} heads' z, {prompts} prompts x {tokens} tokens");
     measure(&name, cells.len(), repeats, async || {
-        for part in patchlab::runs::parts(&cases, &model.config) {
+        for part in patchlab::runs::parts(&cases, model) {
             let runs =
                 Runs::record(model, part, false, &SweepSites::new(&[BlockSite::Z], &model.config)).await?;
             let direction = Direction::Denoise;
-            let sweep = Sweep { model, runs: &runs, direction, patches: &cells, chunk_bytes: CHUNK_BYTES };
+            let sweep = Sweep {
+                model,
+                runs: &runs,
+                direction,
+                patches: &cells,
+                chunk_bytes: model.budget.chunk_bytes(),
+            };
             let mut stats = LogitStats::new(cells.len(), part.len(), false);
             let mut work = Work::new(&Quiet, "", ProgressUnit::Patches, cells.len());
             sweep.run(&mut work, &mut stats, 0, &mut |_, _| {}).await?;
@@ -207,13 +235,6 @@ async fn measure(
     }
     let peak_mb = before.and_then(|before| Some((memory::peak()?.saturating_sub(before)) as f64 / 1e6));
     let row = Row { name: name.to_owned(), patches, gflop, seconds, peak_mb };
-    eprintln!(
-        "{name}: {:.3} s (median of {}), {gflop:.1} GFLOP, {:.0} GFLOP/s, +{:.0} MB",
-        row.median(),
-        row.seconds.len(),
-        gflop / row.median(),
-        peak_mb.unwrap_or(f64::NAN)
-    );
     Ok(row)
 }
 
