@@ -369,7 +369,7 @@ fn all_checks_pass(what: &str, session: &Session, experiment: &Experiment) {
     let tables = tables(&report.parts);
     assert_eq!(tables.len(), experiment.groups.len());
     for table in tables {
-        assert_eq!(table.rows.len(), 6, "{what}");
+        assert_eq!(table.rows.len(), 8, "{what}");
         for row in &table.rows {
             assert_eq!(row.mark, Some(Mark::Passed), "{what} {}: {:?}", table.title, row.cells);
         }

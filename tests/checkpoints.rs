@@ -7,8 +7,8 @@ use std::rc::Rc;
 use patchlab::device::{Adapter, DevicePreference};
 use patchlab::figures::{Cell, Mark, Part, Row};
 use patchlab::host::{Host, Progress, Quiet};
-use patchlab::model::Config;
 use patchlab::model::source::{MemorySource, Source};
+use patchlab::model::{Batch, Config, Hooks};
 use patchlab::prompts::prepare;
 use patchlab::runs::Runs;
 use patchlab::{Error, Files, Request, Session, TokenizerFiles};
@@ -68,6 +68,29 @@ fn an_untied_unembedding_is_used() {
         open(&untied, tensors.safetensors(Dtype::F32, ""), DevicePreference::Cpu).expect("a good model");
     let expected: Vec<f64> = tied.iter().map(|x| 2.0 * x).collect();
     assert_close("untied", &means(&session, &fixture), &expected, 1e-5);
+}
+
+#[test]
+fn numbers_that_are_none_are_a_problem_that_says_so() {
+    let fixture = Fixture::read("tiny-a");
+    let mut tensors = tensors(&fixture);
+    // Finite, but sums of their products are not.
+    tensors.numbers("h.0.mlp.c_fc.weight").iter_mut().for_each(|number| *number *= 1e38);
+    let weights = tensors.safetensors(Dtype::F32, "");
+    let session = open(&fixture.config, weights, DevicePreference::Cpu).expect("a good model");
+    for analysis in ["logit-diff", "test-prompt", "head-attribution", "residual-patching", "token-loss"] {
+        let report = report(&session, &fixture.experiment, analysis, &Value::Null);
+        assert!(report.problems.iter().any(|problem| problem.code == "not-finite"), "{analysis}: {report:?}");
+    }
+}
+
+#[test]
+fn a_batch_holds_tokens_that_the_model_has() {
+    assert!(matches!(Batch::new(&[vec![1], vec![]]), Err(Error::EmptyPrompt)));
+    let session = Fixture::read("tiny-a").session(DevicePreference::Cpu);
+    let batch = Batch::new(&[vec![1, 60_000]]).expect("a batch");
+    let refused = session.model().forward(&batch, &mut Hooks::none());
+    assert!(matches!(refused, Err(Error::UnknownToken { id: 60_000, .. })), "{refused:?}");
 }
 
 /// The error message for a checkpoint; fails the test if the checkpoint is accepted.

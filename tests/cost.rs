@@ -150,8 +150,8 @@ fn sweeps_spend_little_more_than_they_need_and_no_more_than_before() {
                     patches: &patches,
                     // Chunks of the same size whatever the number of threads, so that counts are the same
                     // everywhere.
-                    chunk_bytes: model.budget.chunk_bytes() / 2
-                        * thread::available_parallelism().map_or(1, usize::from),
+                    work: model.budget.work() / 2
+                        * thread::available_parallelism().map_or(1, usize::from) as u64,
                 };
                 flops::take();
                 let mut stats = LogitStats::new(patches.len(), cases.len(), false);

@@ -51,7 +51,7 @@ fn record(
     prompts: &[Vec<u32>],
     patches: &[Replacement],
 ) -> (Vec<Vec<f32>>, ActivationCache) {
-    let (model, batch) = (session.model(), Batch::new(prompts));
+    let (model, batch) = (session.model(), Batch::new(prompts).expect("prompts"));
     let mut hooks = Hooks::new(Some(&AllSites), patches);
     let normalized = model.forward(&batch, &mut hooks).expect("a run");
     let last = model.last(normalized, &batch);
@@ -343,7 +343,7 @@ fn a_patch_that_does_not_fire_is_an_error() {
     for patch in [beyond, head, empty, foreign] {
         let patches = [patch];
         let mut hooks = Hooks::new(None, &patches);
-        let ran = session.model().forward(&Batch::new(&prompts), &mut hooks);
+        let ran = session.model().forward(&Batch::new(&prompts).expect("prompts"), &mut hooks);
         assert!(ran.is_err() || hooks.finish().is_err(), "{:?} {:?}", patches[0].site, patches[0].range);
     }
 }

@@ -5,7 +5,6 @@
 //! of GELU, which shows in log-probabilities (`parity.rs`). Fast against plain: 1e-5 of the largest logit,
 //! some ten times the rounding of one sum of that size.
 
-use patchlab::budget::Budget;
 use patchlab::device::{self, Adapter, DevicePreference};
 use patchlab::host::ProgressUnit;
 use patchlab::host::{Quiet, Work};
@@ -33,13 +32,13 @@ fn recorded(site: BlockSite) -> &'static str {
     }
 }
 
-/// Runs a sweep in chunks of at most `chunk_bytes`, and returns the final logits of each patch.
+/// Runs a sweep in chunks of at most `work`, and returns the final logits of each patch.
 fn swept(
     model: &Model,
     cases: &[PreparedCase],
     direction: Direction,
     patches: &[Patch],
-    (vocabulary, chunk_bytes): (bool, usize),
+    (vocabulary, work): (bool, u64),
 ) -> LogitStats {
     let sites: Vec<BlockSite> = patches.iter().map(|patch| patch.site).collect();
     block_on(async {
@@ -54,7 +53,7 @@ fn swept(
                 ran[index] = true;
             }
         };
-        let sweep = Sweep { model, runs: &runs, direction, patches, chunk_bytes };
+        let sweep = Sweep { model, runs: &runs, direction, patches, work };
         let mut work = Work::new(&Quiet, "", ProgressUnit::Patches, patches.len());
         sweep.run(&mut work, &mut stats, 0, &mut keep).await.expect("a sweep");
         assert!(ran.iter().all(|&ran| ran), "a patch was left out");
@@ -119,7 +118,7 @@ fn every_map_agrees_with_transformer_lens() {
                 let patches = patches_of(site, &shape, by_position);
                 // Nor is the whole vocabulary unembedded for every map there.
                 let vocabulary = device == DevicePreference::Cpu || site == BlockSite::ResidPre;
-                let options = (vocabulary, session.model().budget.chunk_bytes());
+                let options = (vocabulary, session.model().budget.work());
                 let found = swept(session.model(), &groups[group].cases, direction, &patches, options);
                 let compare = |what: &str, found: &[f64], expected: &[f64]| {
                     let what = format!("{} {device:?} {rest}/{what}", fixture.name);
@@ -151,7 +150,7 @@ struct Draw {
     prompts: Vec<(Vec<u32>, Vec<u32>)>,
     patches: Vec<Patch>,
     noise: bool,
-    chunk_bytes: usize,
+    work: u64,
 }
 
 const VOCABULARY: u32 = 90;
@@ -204,9 +203,9 @@ fn draw() -> impl Strategy<Value = Draw> {
                 prop::collection::vec((positions..positions + 3).prop_flat_map(prompts), count),
                 patches(layers, heads, d_mlp, positions),
                 any::<bool>(),
-                prop::sample::select(vec![1, 2000, Budget::default().chunk_bytes()]),
+                prop::sample::select(vec![1, 5000, 40 << 20]),
             )
-                .prop_map(move |(seed, prompts, patches, noise, chunk_bytes)| Draw {
+                .prop_map(move |(seed, prompts, patches, noise, work)| Draw {
                     seed,
                     layers,
                     heads,
@@ -215,7 +214,7 @@ fn draw() -> impl Strategy<Value = Draw> {
                     prompts,
                     patches,
                     noise,
-                    chunk_bytes,
+                    work,
                 })
         },
     )
@@ -269,7 +268,7 @@ proptest! {
     #[test]
     fn the_fast_path_is_the_plain_one(draw in draw()) {
         let (model, cases, direction) = (draw.model(), draw.cases(), draw.direction());
-        let fast = swept(&model, &cases, direction, &draw.patches, (true, draw.chunk_bytes));
+        let fast = swept(&model, &cases, direction, &draw.patches, (true, draw.work));
         let sites: Vec<BlockSite> = draw.patches.iter().map(|patch| patch.site).collect();
         let slow = block_on(async {
             let runs = Runs::record(&model, &cases, true, &SweepSites::new(&sites, &model.config)).await?;

@@ -20,7 +20,6 @@ const LAYERS: &[&[&str]] = &[
     &["error"],
     &["experiment", "names", "reference", "site", "tokens"],
     &["prompts", "presets"],
-    &["budget"],
     &["model"],
     &["bootstrap", "device", "host", "metrics", "readback", "speed"],
     &["runs"],

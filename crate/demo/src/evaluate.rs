@@ -123,7 +123,7 @@ fn visit_logits(model: &Model, rows: &[&[u32]], mut visit: impl FnMut(usize, usi
     for (chunk, prompts) in rows.chunks(PROMPTS).enumerate() {
         let prompts: Vec<Vec<u32>> =
             prompts.iter().map(|row| row[..row.len().min(model.config.n_ctx)].to_vec()).collect();
-        let batch = Batch::new(&prompts);
+        let batch = Batch::new(&prompts)?;
         let hidden = model.forward(&batch, &mut Hooks::none())?; // [b, p, d]
         let [b, p, d] = hidden.dims();
         let hidden = hidden.reshape([b * p, d]);

@@ -70,7 +70,7 @@ fn loss(
         .iter()
         .map(|row| row[..row.len() - 1].iter().map(|&id| candidates.place(id)).collect())
         .collect();
-    let batch = Batch::new(&inputs);
+    let batch = Batch::new(&inputs)?;
     let (mut positions, mut targets) = (Vec::new(), Vec::new());
     for (index, row) in rows.iter().enumerate() {
         let start = index * batch.positions();

@@ -13,8 +13,8 @@ use burn::tensor::wgpu::{WgpuInitError, wgpu};
 
 use serde::{Deserialize, Serialize};
 
-use crate::budget::Budget;
 use crate::error::{Error, Result};
+use crate::model::Budget;
 use crate::readback;
 use crate::speed::{self, Speed};
 

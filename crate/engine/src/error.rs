@@ -111,6 +111,20 @@ pub enum Error {
         "There is no site `{0}` in this model. Names are TransformerLens's, like `blocks.0.attn.hook_z`."
     )]
     UnknownSite(String),
+    /// A recorded run does not have this site.
+    #[error("The run did not record {0}.")]
+    NotRecorded(String),
+    /// A prompt without a token.
+    #[error("A prompt has no tokens. Write at least one word, or prepend `<|endoftext|>`.")]
+    EmptyPrompt,
+    /// A token that the model does not have.
+    #[error("Token {id} is not among the model's {tokens}. Does the tokenizer belong to the model?")]
+    UnknownToken {
+        /// Its id.
+        id: u32,
+        /// Size of the vocabulary.
+        tokens: usize,
+    },
     /// A planned patch matched no activation; without this error the run would silently be unpatched.
     #[error("The patch at {0} did not fire. It names a site or an index that this run does not have.")]
     PatchUnfired(String),
@@ -139,6 +153,9 @@ impl Error {
             Error::Setting { .. } => "setting",
             Error::UnknownAnalysis { .. } => "unknown-analysis",
             Error::UnknownSite(_) => "unknown-site",
+            Error::NotRecorded(_) => "not-recorded",
+            Error::EmptyPrompt => "empty-prompt",
+            Error::UnknownToken { .. } => "unknown-token",
             Error::PatchUnfired(_) => "patch-unfired",
             Error::Cancelled => "cancelled",
         }

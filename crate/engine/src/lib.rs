@@ -3,7 +3,7 @@
 //! Data flows one way. A module may use only modules of earlier groups and of its own group:
 //!
 //! `place` -> [`error`] -> [`experiment`], `names`, [`reference`], [`site`], [`tokens`] -> [`prompts`],
-//! [`presets`] -> [`budget`] -> [`model`] -> `bootstrap`, [`device`], [`host`], [`metrics`], [`readback`],
+//! [`presets`] -> [`model`] -> `bootstrap`, [`device`], [`host`], [`metrics`], [`readback`],
 //! [`speed`] -> [`runs`] -> [`attribution`], [`patching`] -> [`figures`] -> [`analyses`] -> [`session`], [`notebook`] -> [`protocol`].
 //!
 //! Nothing here knows about JavaScript or the command line; only [`device`] picks a device; only [`readback`]
@@ -15,7 +15,6 @@ mod place;
 
 pub mod analyses;
 pub mod attribution;
-pub mod budget;
 pub mod device;
 pub mod error;
 pub mod experiment;

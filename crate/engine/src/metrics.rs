@@ -157,11 +157,11 @@ pub fn log_sum_exp(logits: &[f32]) -> f64 {
     largest + logits.iter().map(|&logit| (f64::from(logit) - largest).exp()).sum::<f64>().ln()
 }
 
-/// Rank of token `id`: how many tokens have a larger logit, 0 for the most likely (`utils.test_prompt`).
+/// Rank of token `id`: how many tokens have a larger logit, 0 for the most likely (`utils.test_prompt`). Tokens with equal
+/// logits have the same rank, here and where a device counts ([`patchlab_kernels::vocabulary`]).
 pub fn rank(logits: &[f32], id: usize) -> usize {
     let own = logits[id];
-    // Ties are broken by id, as in `top_k`.
-    logits.iter().enumerate().filter(|&(other, &logit)| logit > own || (logit == own && other < id)).count()
+    logits.iter().filter(|&&logit| logit > own).count()
 }
 
 /// The ids of the `k` largest logits, largest first.
@@ -209,8 +209,7 @@ mod tests {
     fn ranks_and_top_agree() {
         let logits = [0.5, 2.0, -1.0, 2.0];
         assert_eq!(top_k(&logits, 3), [1, 3, 0]);
-        for (place, id) in top_k(&logits, 4).into_iter().enumerate() {
-            assert_eq!(rank(&logits, id), place);
-        }
+        let ranks: Vec<usize> = top_k(&logits, 4).into_iter().map(|id| rank(&logits, id)).collect();
+        assert_eq!(ranks, [0, 0, 2, 3], "equal logits have equal ranks");
     }
 }

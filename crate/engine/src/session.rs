@@ -11,12 +11,13 @@ use crate::analyses::{Analysis, Job, Viewer};
 use crate::device::{self, Adapter, DeviceInfo, DevicePreference, Picked};
 use crate::error::{Error, Result};
 use crate::experiment::Experiment;
-use crate::figures::Report;
+use crate::figures::{Part, Report};
 use crate::host::{self, Host, Progress, ProgressUnit};
 use crate::model::checkpoint::Checkpoint;
 use crate::model::plan::ReadPlan;
 use crate::model::source::Source;
 use crate::model::{Config, Model};
+use crate::prompts::Problem;
 use crate::readback;
 use crate::reference::Reference;
 use crate::tokens::Tokenizer;
@@ -196,8 +197,8 @@ impl Session {
         loop {
             match self.run_once(request, viewer).await {
                 Err(Error::OutOfMemory) if self.model.budget.halve() => {
-                    let bytes = self.model.budget.chunk_bytes();
-                    log::warn!("out of memory on the GPU: chunks of {} KiB from now on", bytes >> 10);
+                    let bytes = self.model.budget.work();
+                    log::warn!("out of memory on the GPU: {} KiB for a chunk from now on", bytes >> 10);
                     device::recover(&self.model.device).await;
                 }
                 report => return report,
@@ -214,7 +215,16 @@ impl Session {
             experiment: &request.experiment,
             viewer,
         };
-        let findings = analysis.run(&request.settings, &job).await?;
+        let mut findings = analysis.run(&request.settings, &job).await?;
+        if !findings.parts.iter().all(Part::is_finite) {
+            findings.problems.push(Problem {
+                place: None,
+                code: "not-finite".to_owned(),
+                message: "Some numbers are infinite or not numbers, and are shown as missing: an activation was too large for \
+                          32 bits. Does this happen on every device? Then the checkpoint is damaged, or a patch too large."
+                    .to_owned(),
+            });
+        }
         Ok(Report {
             analysis: analysis.name.to_owned(),
             title: analysis.title.to_owned(),

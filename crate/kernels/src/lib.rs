@@ -176,25 +176,16 @@ pub fn attention(
     past: Option<Past>,
     mask: &CausalMask,
 ) -> Tensor<4> {
-    let [rows, .., width] = q.dims();
+    let [.., width] = q.dims();
     let past = past.map(|past| [past.keys, past.values]);
     if let (Some(destinations), true) = (mask.on_gpu(), gpu::fits(width)) {
         let past = past.map(|past| past.map(|tensor| tensor.0));
         return Tensor(gpu::attention([q.0, k.0, v.0], past, destinations));
     }
-    let [k, v] = match past {
-        None => [k, v],
-        Some([keys, values]) => [continued(keys, k, rows), continued(values, v, rows)],
-    };
-    mix(softmax(scores(q, k, mask)), v)
-}
-
-/// Earlier positions `[b, s, h, e]`, for each copy of the prompts, and then the computed ones:
-/// `x [c b, t, h, e] -> [c b, s + t, h, e]`.
-fn continued(past: Tensor<4>, x: Tensor<4>, rows: usize) -> Tensor<4> {
-    let [b, s, h, e] = past.dims();
-    let past = past.reshape([1, b, s * h * e]).expand([rows / b, b, s * h * e]).reshape([rows, s, h, e]);
-    Tensor::cat(vec![past, x], 1)
+    match past {
+        None => mix(softmax(scores(q, k, mask)), v),
+        Some([keys, values]) => Tensor(plain::continued_attention([q.0, k.0, v.0], [keys.0, values.0], mask)),
+    }
 }
 
 /// Attention scores, minus infinity where a destination must not attend to a source:

@@ -67,6 +67,31 @@ pub(crate) fn mix(pattern: Tensor<4>, v: Tensor<4>) -> Tensor<4> {
     matmul(pattern, v.swap_dims(1, 2)).swap_dims(1, 2)
 }
 
+/// See [`crate::attention`]. All copies of a prompt attend to its past in one product, so that it is not copied:
+/// `s` positions before the `t` computed ones.
+pub(crate) fn continued_attention(
+    [q, k, v]: [Tensor<4>; 3],
+    [keys, values]: [Tensor<4>; 2],
+    mask: &CausalMask,
+) -> Tensor<4> {
+    let ([rows, n, h, e], [_, t, ..], [b, s, ..]) = (q.dims(), k.dims(), keys.dims());
+    let c = rows / b;
+    let root = (e as f32).sqrt();
+    let together = q.clone().reshape([c, b, n, h, e]).permute([1, 3, 0, 2, 4]).reshape([b, h, c * n, e]);
+    let past = matmul(together, keys.permute([0, 2, 3, 1])) / root; // [b, h, c n, s]
+    let past = past.reshape([b, h, c, n, s]).permute([2, 0, 1, 3, 4]).reshape([rows, h, n, s]);
+    let own = matmul(q.swap_dims(1, 2), k.swap_dims(1, 2).transpose()) / root; // [c b, h, n, t]
+    let hidden = mask.hidden([rows, h, n, s + t]).slice([0..rows, 0..h, 0..n, s..s + t]);
+    let own = own.mask_fill(hidden, f32::NEG_INFINITY);
+
+    let pattern = softmax(Tensor::cat(vec![past, own], 3)); // [c b, h, n, s + t]
+    let past = pattern.clone().slice([0..rows, 0..h, 0..n, 0..s]);
+    let past = past.reshape([c, b, h, n, s]).permute([1, 2, 0, 3, 4]).reshape([b, h, c * n, s]);
+    let of_past = matmul(past, values.swap_dims(1, 2)); // [b, h, c n, e]
+    let of_past = of_past.reshape([b, h, c, n, e]).permute([2, 0, 3, 1, 4]).reshape([rows, n, h, e]);
+    of_past + mix(pattern.slice([0..rows, 0..h, 0..n, s..s + t]), v)
+}
+
 /// See [`crate::chosen_logits`].
 pub(crate) fn chosen_logits(normalized: Tensor<2>, directions: Tensor<3>, constants: Tensor<2>) -> Tensor<2> {
     let ([rows, d], [prompts, count, _]) = (normalized.dims(), directions.dims());

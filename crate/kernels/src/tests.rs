@@ -194,6 +194,29 @@ fn attention_shapes(draw: &mut Draw) -> Vec<[usize; 6]> {
 }
 
 #[test]
+fn a_past_is_what_stands_before() {
+    let mut draw = Draw::new();
+    for [c, b, t, s, h, e] in attention_shapes(&mut draw).into_iter().filter(|shape| shape[3] > 0) {
+        let [q, k, v] = [0; 3].map(|_| draw.numbers([c * b, t, h, e]) * 3.0);
+        let [keys, values] = [0; 2].map(|_| draw.numbers([b, s, h, e]));
+        let mask = CausalMask::new(&[(s..s + t).collect()], s + t, &flex());
+        let copied = |past: &Tensor<4>, own: &Tensor<4>| {
+            Tensor::cat(vec![Tensor::cat(vec![past.clone(); c], 0), own.clone()], 1)
+        };
+        let [all_k, all_v] = [copied(&keys, &k), copied(&values, &v)];
+        let whole = attention(q.clone(), all_k, all_v, None, &mask);
+        let continued = attention(q, k, v, Some(Past { keys, values }), &mask);
+        let tolerance = UNIT * 9.0 * (e as f32).sqrt() * 4.0 + UNIT * (s + t) as f32;
+        same(
+            continued,
+            whole,
+            tolerance,
+            &format!("{c} x {b} prompts, {s} + {t} positions, {h} heads of {e}"),
+        );
+    }
+}
+
+#[test]
 fn attention_with_and_without_a_past() {
     let mut draw = Draw::new();
     for [c, b, t, s, h, e] in attention_shapes(&mut draw) {

@@ -154,7 +154,7 @@ async fn analysed(
 
 /// Eight prompts of eight tokens, with every token's logit after the last.
 async fn forward(model: &Model, repeats: usize) -> Result<Row> {
-    let batch = Batch::new(&ids(8, 8, model, 0));
+    let batch = Batch::new(&ids(8, 8, model, 0))?;
     measure("forward pass, 8 prompts x 8 tokens", 0, repeats, async || {
         let normalized = model.forward(&batch, &mut Hooks::none())?;
         for logits in model.unembedding.logits(model.last(normalized, &batch)) {
@@ -185,17 +185,11 @@ async fn grown(model: &Model, prompts: usize, tokens: usize, patches: usize, rep
     let cells: Vec<Patch> = (0..patches).map(|index| cells[index * cells.len() / patches]).collect();
     let name = format!("{patches} heads' z, {prompts} prompts x {tokens} tokens");
     measure(&name, cells.len(), repeats, async || {
-        for part in patchlab::runs::parts(&cases, model) {
-            let runs =
-                Runs::record(model, part, false, &SweepSites::new(&[BlockSite::Z], &model.config)).await?;
+        let sites = SweepSites::new(&[BlockSite::Z], &model.config);
+        for part in patchlab::runs::parts(&cases, model, &sites, 2) {
+            let runs = Runs::record(model, part, false, &sites).await?;
             let direction = Direction::Denoise;
-            let sweep = Sweep {
-                model,
-                runs: &runs,
-                direction,
-                patches: &cells,
-                chunk_bytes: model.budget.chunk_bytes(),
-            };
+            let sweep = Sweep { model, runs: &runs, direction, patches: &cells, work: model.budget.work() };
             let mut stats = LogitStats::new(cells.len(), part.len(), false);
             let mut work = Work::new(&Quiet, "", ProgressUnit::Patches, cells.len());
             sweep.run(&mut work, &mut stats, 0, &mut |_, _| {}).await?;

@@ -10,7 +10,6 @@ use crate::figures::{Axis, AxisKind, Cell, Column, Grid, Measure, Panel, Part, Q
 use crate::host::ProgressUnit;
 use crate::host::Work;
 use crate::metrics::PerPrompt;
-use crate::model::hooks::AllSites;
 use crate::model::{Activation, Batch, Hooks};
 use crate::readback;
 use crate::site::{ActivationAxis, Site};
@@ -21,6 +20,9 @@ settings! {
     /// A hook point, like blocks.7.attn.hook_z; empty for the list of all.
     site: String = text(""),
 }
+
+/// The most numbers that a picture shows.
+const MOST_SHOWN: usize = 1 << 20;
 
 impl Analyse for Settings {
     const NAME: &'static str = "activations";
@@ -40,37 +42,47 @@ impl Analyse for Settings {
             return Err(Error::UnknownSite(self.site.clone()));
         }
         let (text, ids) = choices::prompt(job, "prompt", &self.prompt)?;
-        let mut hooks = Hooks::new(Some(&AllSites), &[]);
-        job.model.forward(&Batch::new(std::slice::from_ref(&ids)), &mut hooks)?;
-        let cache = hooks.finish()?;
-
+        let batch = Batch::new(std::slice::from_ref(&ids))?;
         let sites: Vec<Site> = wanted.map_or_else(|| Site::all(n_layers).collect(), |site| vec![site]);
         let mut work = Work::new(job.viewer, "Reading activations", ProgressUnit::Sites, sites.len());
         let mut rows = Vec::new();
         let mut parts = Vec::new();
-        for site in sites {
-            let activation = cache.get(site)?;
-            // Without the batch axis: there is one prompt.
-            let shape = activation.shape()[1..].to_vec();
-            let numbers = match activation {
-                Activation::Three(tensor) => readback::read(tensor.clone()).await?,
-                Activation::Four(tensor) => readback::read(tensor.clone()).await?,
-            };
-            rows.push(row(site, &shape, &numbers));
-            if wanted.is_some() {
-                parts.push(Part::Heat(grid(site, &text, &shape, &numbers, &job.tokenizer.tokens(&ids))));
+        let mut note = "Masked attention scores, which are minus infinity, are not counted.".to_owned();
+        // All activations of a long prompt do not fit into memory together.
+        for part in job.model.budget.parts(&job.model.config, ids.len(), &sites) {
+            let mut hooks = Hooks::new(Some(&part), &[]);
+            job.model.forward(&batch, &mut hooks)?;
+            let cache = hooks.finish()?;
+            for site in part {
+                let activation = cache.get(site)?;
+                // Without the batch axis: there is one prompt.
+                let shape = activation.shape()[1..].to_vec();
+                let numbers = match activation {
+                    Activation::Three(tensor) => readback::read(tensor.clone()).await?,
+                    Activation::Four(tensor) => readback::read(tensor.clone()).await?,
+                };
+                rows.push(row(site, &shape, &numbers));
+                if wanted.is_some() && numbers.len() <= MOST_SHOWN {
+                    parts.push(Part::Heat(grid(site, &text, &shape, &numbers, &job.tokenizer.tokens(&ids))));
+                } else if wanted.is_some() {
+                    note = format!(
+                        "These {} numbers are too many for a picture, which holds {MOST_SHOWN}. Shorten the text; \
+                         `attention` shows chosen heads.",
+                        numbers.len()
+                    );
+                }
+                work.done(1).await?;
             }
-            work.done(1).await?;
         }
-        parts.insert(0, Part::Table(table(rows)));
+        parts.insert(0, Part::Table(table(rows, note)));
         Ok(Findings { parts, problems: Vec::new() })
     }
 }
 
-fn table(rows: Vec<Row>) -> Table {
+fn table(rows: Vec<Row>, note: String) -> Table {
     Table {
         title: "Hook points".to_owned(),
-        note: Some("Masked attention scores, which are minus infinity, are not counted.".to_owned()),
+        note: Some(note),
         columns: vec![
             Column::new("Name", Quantity::Text),
             Column::new("Shape", Quantity::Text),

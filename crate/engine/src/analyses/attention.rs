@@ -1,6 +1,8 @@
 //! What do heads attend to? Attention patterns, or the scores before the softmax, of chosen heads; by
 //! default, of those with the largest attributions.
 
+use std::collections::BTreeSet;
+
 use super::settings::{choice, count, text};
 use super::shared::attributed::{self, of_group};
 use super::shared::choices::{groups, heads, prompts};
@@ -10,7 +12,6 @@ use crate::error::Result;
 use crate::figures::{Attention, AttentionHead, AttentionPrompt, Part, Quantity};
 use crate::host::ProgressUnit;
 use crate::host::Work;
-use crate::model::hooks::SiteFilter;
 use crate::model::{ActivationCache, Batch, Hooks};
 use crate::names::Head;
 use crate::prompts::PreparedGroup;
@@ -115,16 +116,6 @@ async fn top_heads(
     Ok(positive.chain(negative).map(named).collect())
 }
 
-/// Records one activation of each layer.
-#[derive(Debug)]
-struct OneSite(BlockSite);
-
-impl SiteFilter for OneSite {
-    fn includes(&self, site: Site) -> bool {
-        matches!(site, Site::Block(_, site) if site == self.0)
-    }
-}
-
 /// Attention of heads on one prompt.
 async fn seen(
     job: &Job<'_>,
@@ -132,11 +123,23 @@ async fn seen(
     site: BlockSite,
     heads: &[ChosenHead],
 ) -> Result<Vec<AttentionHead>> {
-    let batch = Batch::new(&[ids.to_vec()]);
-    let sites = OneSite(site);
-    let mut hooks = Hooks::new(Some(&sites), &[]);
-    job.model.forward(&batch, &mut hooks)?;
-    of_cache(&hooks.finish()?, 0, site, heads).await
+    let batch = Batch::new(&[ids.to_vec()])?;
+    let layers: BTreeSet<usize> = heads.iter().map(|(head, _)| head.layer).collect();
+    let sites: Vec<Site> = layers.into_iter().map(|layer| Site::Block(layer, site)).collect();
+    let mut found = vec![None; heads.len()];
+    // The patterns of all layers do not fit into memory together if the prompt is long.
+    for part in job.model.budget.parts(&job.model.config, ids.len(), &sites) {
+        let mut hooks = Hooks::new(Some(&part), &[]);
+        job.model.forward(&batch, &mut hooks)?;
+        let cache = hooks.finish()?;
+        let here = |head: &Head| part.contains(&Site::Block(head.layer, site));
+        let places: Vec<usize> = (0..heads.len()).filter(|&place| here(&heads[place].0)).collect();
+        let chosen: Vec<ChosenHead> = places.iter().map(|&place| heads[place]).collect();
+        for (place, head) in places.into_iter().zip(of_cache(&cache, 0, site, &chosen).await?) {
+            found[place] = Some(head);
+        }
+    }
+    Ok(found.into_iter().flatten().collect())
 }
 
 /// Attention of heads in a recorded run, on one of its prompts.

@@ -43,14 +43,14 @@ impl Analyse for Settings {
 
     async fn run(&self, job: &Job<'_>) -> Result<Findings> {
         let (groups, mut problems) = usable(job)?;
-        let mut work = Work::new(job.viewer, "Checking", ProgressUnit::Checks, 5 * groups.len());
+        let mut work = Work::new(job.viewer, "Checking", ProgressUnit::Checks, 7 * groups.len());
         let mut tables = Vec::new();
         if let Some(reference) = job.reference {
             tables.push(Part::Table(against_reference(job, reference).await?));
         }
         for group in &groups {
             // One part of a group is as good a check as all of it.
-            let Some(cases) = parts(&group.cases, job.model).next() else { continue };
+            let Some(cases) = parts(&group.cases, job.model, &CheckedSites, 3).next() else { continue };
             let runs = Runs::record(job.model, cases, false, &CheckedSites).await?;
             tables.push(Part::Table(checks(job, group, &runs, &mut work, &mut problems).await?));
         }
@@ -82,7 +82,7 @@ async fn against_reference(job: &Job<'_>, reference: &Reference) -> Result<Table
     }
     let (mut differences, mut probabilities) = (Vec::new(), Vec::new());
     let mut known = reference.prompts.iter();
-    for cases in parts(&cases, job.model) {
+    for cases in parts(&cases, job.model, &Vec::new(), 1) {
         let readout = Readout::new(job.model, cases, true);
         let prompts: Vec<Vec<u32>> = cases.iter().map(|case| case.clean.clone()).collect();
         let stats = Run::record(job.model, &prompts, &readout, &Vec::new()).await?.stats;
@@ -136,8 +136,11 @@ async fn checks(
         )),
     }
     work.done(1).await?;
-    rows.push(row("The fast path's logits differ from the plain one's by", fast(job, runs).await?, FAST));
-    work.done(1).await?;
+    for (way, patches) in ways(job, runs) {
+        let what = format!("The fast path's logits {way} differ from the plain one's by");
+        rows.push(row(&what, fast(job, runs, &patches).await?, FAST));
+        work.done(1).await?;
+    }
     let [layers, heads_and_neurons] = sums(job, runs).await?;
     rows.push(row("Layers and biases miss the logit difference by", layers, BALANCE));
     rows.push(row("Heads, neurons and biases miss the logit difference by", heads_and_neurons, BALANCE));
@@ -209,34 +212,51 @@ async fn everything(job: &Job<'_>, runs: &Runs<'_>) -> Result<Option<f64>> {
     Ok(Some(largest(worst)))
 }
 
-/// One patch at every site of the middle layer, by the sweep and by its definition. Returns the largest error
-/// of the answer's logit.
-async fn fast(job: &Job<'_>, runs: &Runs<'_>) -> Result<f64> {
+/// The ways in which a sweep computes a patch, each with patches that take it: one at every site of the middle layer at all
+/// positions; the same at the last position that differs; and a few neurons alone, whose next layer is computed without a
+/// product for each (`patching/rank_one.rs`).
+fn ways(job: &Job<'_>, runs: &Runs<'_>) -> [(&'static str, Vec<Patch>); 3] {
     let layer = job.model.config.n_layers / 2;
     let has_several = |site| {
         let axes = Site::Block(layer, site).axes();
         axes.contains(&ActivationAxis::Head) || axes.contains(&ActivationAxis::Neuron)
     };
-    let patch = |site| Patch { site, layer, head_or_neuron: has_several(site).then_some(0), position: None };
-    let patches: Vec<Patch> = BlockSite::patchable().map(patch).collect();
+    let differing =
+        |case: &PreparedCase| (0..case.clean.len()).rfind(|&p| case.clean[p] != case.corrupted[p]);
+    let position = runs.cases.iter().filter_map(differing).min();
+    let at = |position: Option<usize>| -> Vec<Patch> {
+        let patch = |site| Patch { site, layer, head_or_neuron: has_several(site).then_some(0), position };
+        BlockSite::patchable().map(patch).collect()
+    };
+    let neuron = |neuron| Patch {
+        site: BlockSite::MlpPost,
+        layer: layer.saturating_sub(1),
+        head_or_neuron: Some(neuron),
+        position: None,
+    };
+    [
+        ("at every site", at(None)),
+        ("at one position", at(position)),
+        ("of neurons in closed form", (0..job.model.config.d_mlp.min(8)).map(neuron).collect()),
+    ]
+}
+
+/// Patches, by the sweep and by their definition. Returns the largest error of the two logits.
+async fn fast(job: &Job<'_>, runs: &Runs<'_>, patches: &[Patch]) -> Result<f64> {
     let prompts = runs.cases.len();
     let mut found = LogitStats::new(patches.len(), prompts, false);
-    let direction = Direction::Denoise;
-    let sweep = Sweep {
-        model: job.model,
-        runs,
-        direction,
-        patches: &patches,
-        chunk_bytes: job.model.budget.chunk_bytes(),
-    };
+    let (model, direction) = (job.model, Direction::Denoise);
+    let sweep = Sweep { model, runs, direction, patches, work: model.budget.work() };
     let mut work = Work::new(&Quiet, "", ProgressUnit::Patches, patches.len());
     sweep.run(&mut work, &mut found, 0, &mut |_, _| {}).await?;
     let mut worst = Vec::new();
-    for (index, patch) in patches.into_iter().enumerate() {
-        let slow = plain::stats(job.model, runs, direction, patch).await?;
+    for (index, &patch) in patches.iter().enumerate() {
+        let slow = plain::stats(model, runs, direction, patch).await?;
         let error = |prompt: usize| {
-            let (answer, distractor) = (slow.answer.row(0)[prompt], slow.distractor.row(0)[prompt]);
-            (found.answer.row(index)[prompt] - answer) / answer.abs().max(distractor.abs()).max(1.0)
+            let [slow, found] = [(&slow, 0), (&found, index)]
+                .map(|(stats, run)| [stats.answer.row(run)[prompt], stats.distractor.row(run)[prompt]]);
+            let size = slow[0].abs().max(slow[1].abs()).max(1.0);
+            largest([(found[0] - slow[0]) / size, (found[1] - slow[1]) / size])
         };
         worst.push(largest((0..prompts).map(error)));
     }

@@ -9,13 +9,13 @@ use crate::error::Result;
 use crate::figures::{Cell, Column, Dot, DotSeries, Dots, Mark, Part, Quantity, Row, Table};
 use crate::host;
 use crate::metrics::mean;
-use crate::model::{Batch, Hooks};
+use crate::model::{Batch, Hooks, Pass};
 use crate::prompts::{PreparedCase, PreparedGroup, prepare};
 use crate::readback;
 
 settings! {}
 
-/// Prompts per forward pass: enough to fill a small device, few enough to cancel in between.
+/// Most prompts per forward pass: enough to fill a small device, few enough to cancel in between.
 const CHUNK: usize = 16;
 
 impl Analyse for Settings {
@@ -69,12 +69,16 @@ impl Logits {
         queries.sort_unstable();
         queries.dedup();
 
+        let config = &job.model.config;
+        let longest = queries.iter().map(|(prompt, _)| prompt.len()).max().unwrap_or(1);
+        let pass = Pass { config, computed: longest, positions: longest };
+        let at_once = job.model.budget.rows(&pass, job.model.budget.work()).min(CHUNK);
         let mut found = HashMap::new();
-        for chunk in queries.chunks(CHUNK) {
+        for chunk in queries.chunks(at_once) {
             host::step(job.viewer, "Running the prompts", found.len(), queries.len()).await?;
             let prompts: Vec<Vec<u32>> = chunk.iter().map(|(prompt, _)| prompt.clone()).collect();
             let tokens: Vec<[u32; 2]> = chunk.iter().map(|(_, pair)| *pair).collect();
-            let batch = Batch::new(&prompts);
+            let batch = Batch::new(&prompts)?;
             let normalized = job.model.forward(&batch, &mut Hooks::none())?; // [b, p, d]
             let last = job.model.last(normalized, &batch); // [b, d]
             let logits = job.model.unembedding.choose(&tokens).of(last); // [b, 3]

@@ -71,7 +71,7 @@ async fn activations(job: &Job<'_>, neuron: Neuron, label: String, ids: &[u32]) 
     let site = Site::Block(neuron.layer, BlockSite::MlpPost);
     let sites = vec![site];
     let mut hooks = Hooks::new(Some(&sites), &[]);
-    job.model.forward(&Batch::new(&[ids.to_vec()]), &mut hooks)?;
+    job.model.forward(&Batch::new(&[ids.to_vec()])?, &mut hooks)?;
     let post: Tensor<3> = hooks.finish()?.tensor(site)?; // [1, p, m]
     let [_, p, _] = post.dims();
     let values = readback::read(post.slice([0..1, 0..p, neuron.neuron..neuron.neuron + 1])).await?;

@@ -107,7 +107,7 @@ fn is_gpt2_small(job: &Job<'_>) -> bool {
 async fn top(job: &Job<'_>, notebook: &Notebook, compute: bool) -> Result<Vec<Figure>> {
     let mut logits = Vec::new();
     if compute {
-        let batch = Batch::new(&[job.tokenizer.encode(&notebook.prompt, true)?]);
+        let batch = Batch::new(&[job.tokenizer.encode(&notebook.prompt, true)?])?;
         let normalized = job.model.forward(&batch, &mut Hooks::none())?; // [1, p, d]
         logits = likely::last_logits(job, normalized, &batch).await?;
     }
@@ -196,7 +196,7 @@ async fn mlp(job: &Job<'_>, notebook: &Notebook, compute: bool) -> Result<Vec<Fi
 
 /// The largest and the smallest activation of each neuron on the notebook's text.
 async fn neurons(job: &Job<'_>, notebook: &Notebook, compute: bool) -> Result<Vec<Figure>> {
-    let batch = Batch::new(&[job.tokenizer.encode(&notebook.text, true)?]);
+    let batch = Batch::new(&[job.tokenizer.encode(&notebook.text, true)?])?;
     let site = |ends: &NeuronEnds| Site::Block(ends.layer, BlockSite::MlpPost);
     let sites: Vec<Site> = if compute { notebook.neurons.iter().map(site).collect() } else { Vec::new() };
     let mut hooks = Hooks::new(Some(&sites), &[]);

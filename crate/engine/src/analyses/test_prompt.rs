@@ -40,7 +40,7 @@ impl Analyse for Settings {
         }
 
         host::step(job.viewer, "Running the prompt", 0, 1).await?;
-        let batch = Batch::new(std::slice::from_ref(&ids));
+        let batch = Batch::new(std::slice::from_ref(&ids))?;
         let normalized = job.model.forward(&batch, &mut Hooks::none())?; // [1, p, d]
         let logits = likely::last_logits(job, normalized, &batch).await?;
         host::step(job.viewer, "Running the prompt", 1, 1).await?;

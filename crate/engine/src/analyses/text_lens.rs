@@ -37,7 +37,7 @@ impl Analyse for Settings {
         let mut sites = points.clone();
         sites.push(Site::FinalScale);
         let mut hooks = Hooks::new(Some(&sites), &[]);
-        job.model.forward(&Batch::new(std::slice::from_ref(&ids)), &mut hooks)?;
+        job.model.forward(&Batch::new(std::slice::from_ref(&ids))?, &mut hooks)?;
         let cache = hooks.finish()?;
         let scale: Tensor<3> = cache.tensor(Site::FinalScale)?; // [1, p, 1]
 
@@ -70,7 +70,20 @@ impl Analyse for Settings {
 /// The likeliest tokens at each position: `normalized [1, p, d]`.
 async fn guesses(job: &Job<'_>, k: usize, normalized: Tensor<3>) -> Result<Vec<Vec<Guess>>> {
     let [_, p, d] = normalized.dims();
-    let blocks = job.model.unembedding.logits(normalized.reshape([p, d])); // [p, block] each
+    let at_once = job.model.budget.logit_rows(&job.model.config);
+    let mut found = Vec::new();
+    for first in (0..p).step_by(at_once) {
+        let last = p.min(first + at_once);
+        let some = normalized.clone().slice([0..1, first..last, 0..d]).reshape([last - first, d]);
+        found.extend(guesses_at_once(job, k, some).await?);
+    }
+    Ok(found)
+}
+
+/// The same for a few positions: `normalized [n, d]`.
+async fn guesses_at_once(job: &Job<'_>, k: usize, normalized: Tensor<2>) -> Result<Vec<Vec<Guess>>> {
+    let [n, _] = normalized.dims();
+    let blocks = job.model.unembedding.logits(normalized); // [n, block] each
     let widths: Vec<usize> = blocks.iter().map(|block| block.dims()[1]).collect();
     let blocks = blocks.into_iter().fold(Reads::default(), Reads::with).fetch().await?;
     let position = |position: usize| {
@@ -84,5 +97,5 @@ async fn guesses(job: &Job<'_>, k: usize, normalized: Tensor<3>) -> Result<Vec<V
         };
         top_k(&logits, k).into_iter().map(guess).collect()
     };
-    Ok((0..p).map(position).collect())
+    Ok((0..n).map(position).collect())
 }

@@ -16,9 +16,6 @@ settings! {
     prompt: String = PROMPT,
 }
 
-/// Positions whose logits are read back at once: 6 MB of GPT-2's.
-const AT_ONCE: usize = 32;
-
 impl Analyse for Settings {
     const NAME: &'static str = "token-loss";
     const TITLE: &'static str = "Loss per token";
@@ -33,11 +30,12 @@ impl Analyse for Settings {
         }
         let mut work = Work::new(job.viewer, "Running the text", ProgressUnit::Points, ids.len() - 1);
         work.done(0).await?;
-        let normalized = job.model.forward(&Batch::new(std::slice::from_ref(&ids)), &mut Hooks::none())?; // [1, p, d]
+        let normalized = job.model.forward(&Batch::new(std::slice::from_ref(&ids))?, &mut Hooks::none())?; // [1, p, d]
         let [_, _, d] = normalized.dims();
         let mut losses = Vec::new();
-        for (chunk, targets) in ids[1..].chunks(AT_ONCE).enumerate() {
-            let first = chunk * AT_ONCE;
+        let at_once = job.model.budget.logit_rows(&job.model.config);
+        for (chunk, targets) in ids[1..].chunks(at_once).enumerate() {
+            let first = chunk * at_once;
             let rows = normalized.clone().slice([0..1, first..first + targets.len(), 0..d]);
             losses.extend(loss(job, rows.reshape([targets.len(), d]), targets).await?);
             work.done(targets.len()).await?;

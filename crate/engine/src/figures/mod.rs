@@ -66,6 +66,48 @@ pub enum Part {
     TokenValues(TokenValues),
 }
 
+impl Part {
+    /// Whether every number of the finished figure is one. Activations and attention scores may be infinite: scores are,
+    /// where they are masked.
+    pub(crate) fn is_finite(&self) -> bool {
+        let all = |numbers: &[f64]| numbers.iter().all(|number| number.is_finite());
+        match self {
+            Part::Table(table) => table.rows.iter().flat_map(|row| row.cells.iter().zip(&table.columns)).all(
+                |(cell, column)| {
+                    !matches!(cell, Cell::Number(number) if !number.is_finite())
+                        || column.quantity == Quantity::Activation
+                },
+            ),
+            Part::Dots(dots) => {
+                dots.series.iter().all(|series| series.points.iter().all(|dot| dot.value.is_finite()))
+            }
+            Part::Tokens(_) => true,
+            // Where every cell is computed, one without a number has none that is finite.
+            Part::Heat(grid) | Part::Line(grid) => {
+                let shown = |values: &Values| {
+                    grid.measures[values.measure].quantity == Quantity::Activation
+                        || values.mean.iter().all(Option::is_some)
+                };
+                grid.panels.iter().flat_map(|panel| &panel.values).all(shown)
+            }
+            Part::Scatter(scatter) => scatter
+                .panels
+                .iter()
+                .flat_map(|panel| &panel.values)
+                .all(|values| all(&values.x) && all(&values.y)),
+            Part::Attention(attention) => attention
+                .prompts
+                .iter()
+                .flat_map(|prompt| &prompt.heads)
+                .all(|head| head.rows.iter().all(|row| all(row))),
+            Part::TextLens(lens) => {
+                lens.cells.iter().flatten().flatten().all(|guess| guess.logit.is_finite())
+            }
+            Part::TokenValues(texts) => texts.rows.iter().all(|row| all(&row.values)),
+        }
+    }
+}
+
 /// The kind of a value, which decides how it is formatted and drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]

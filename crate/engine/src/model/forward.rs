@@ -11,7 +11,7 @@ use std::ops::Range;
 
 use patchlab_kernels::{CausalMask, Normalized, Tensor, Then};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::model::flops;
 use crate::model::hooks::Hooks;
 use crate::model::span::{Span, at_ends};
@@ -30,8 +30,14 @@ pub struct Batch {
 }
 
 impl Batch {
-    /// Stacks prompts, none of which may be empty.
-    pub fn new(prompts: &[Vec<u32>]) -> Self {
+    /// Stacks prompts.
+    ///
+    /// # Errors
+    /// [`Error::EmptyPrompt`].
+    pub fn new(prompts: &[Vec<u32>]) -> Result<Self> {
+        if prompts.iter().any(Vec::is_empty) {
+            return Err(Error::EmptyPrompt);
+        }
         let lengths: Vec<usize> = prompts.iter().map(Vec::len).collect();
         let positions = lengths.iter().copied().max().unwrap_or(0);
         let pad = |prompt: &Vec<u32>| {
@@ -39,7 +45,7 @@ impl Batch {
             row.resize(positions, prompt.last().copied().unwrap_or(0));
             row
         };
-        Self { ids: prompts.iter().flat_map(pad).collect(), lengths, positions }
+        Ok(Self { ids: prompts.iter().flat_map(pad).collect(), lengths, positions })
     }
 
     /// Number of prompts.
@@ -68,9 +74,12 @@ impl Model {
     /// logits.
     ///
     /// # Errors
-    /// [`crate::Error::PatchUnfired`] if a patch does not fit the activation at its site.
+    /// [`Error::UnknownToken`]; [`Error::PatchUnfired`] if a patch does not fit the activation at its site.
     pub fn forward(&self, batch: &Batch, hooks: &mut Hooks<'_>) -> Result<Tensor<3>> {
         let (b, p) = (batch.prompts(), batch.positions());
+        if let Some(&id) = batch.ids.iter().find(|&&id| id as usize >= self.config.d_vocab) {
+            return Err(Error::UnknownToken { id, tokens: self.config.d_vocab });
+        }
         let d = self.config.d_model;
 
         let rows = self.embedding.select(&batch.ids); // [b p, d]

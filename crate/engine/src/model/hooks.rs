@@ -72,20 +72,20 @@ impl ActivationCache {
     /// The activation recorded at `site`.
     ///
     /// # Errors
-    /// [`Error::UnknownSite`] if the run did not record it.
+    /// [`Error::NotRecorded`] if the run did not record it.
     pub fn get(&self, site: Site) -> Result<&Activation> {
-        self.activations.get(&site).ok_or_else(|| Error::UnknownSite(site.to_string()))
+        self.activations.get(&site).ok_or_else(|| Error::NotRecorded(site.to_string()))
     }
 
     /// The activation recorded at `site`, as a tensor of its rank.
     ///
     /// # Errors
-    /// [`Error::UnknownSite`] if the run did not record it, or not with this many axes.
+    /// [`Error::NotRecorded`] if the run did not record it, or not with this many axes.
     pub fn tensor<const D: usize>(&self, site: Site) -> Result<Tensor<D>>
     where
         Activation: Rank<D>,
     {
-        Activation::unwrap(self.get(site)?).ok_or_else(|| Error::UnknownSite(site.to_string()))
+        Activation::unwrap(self.get(site)?).ok_or_else(|| Error::NotRecorded(site.to_string()))
     }
 
     /// Every recorded site, in the order in which the forward pass reaches them.

@@ -1,9 +1,10 @@
 //! GPT-2: configuration, checkpoint, weights as TransformerLens processes them, and forward pass.
 //!
 //! Read in this order: [`config`], [`plan`], [`source`], [`checkpoint`], `process`, [`vocabulary`],
-//! [`weights`], [`hooks`], `span`, `forward`. [`flops`] counts the work; [`half`] and [`mirror`] are other
+//! [`hooks`], [`budget`], [`weights`], `span`, `forward`. [`flops`] counts the work; [`half`] and [`mirror`] are other
 //! ways to store a checkpoint.
 
+pub mod budget;
 pub mod checkpoint;
 pub mod config;
 pub mod flops;
@@ -19,6 +20,7 @@ pub(crate) mod span;
 pub mod vocabulary;
 pub mod weights;
 
+pub use budget::{Budget, Pass};
 pub use config::Config;
 pub use forward::Batch;
 pub use hooks::{Activation, ActivationCache, Hooks, Replacement};

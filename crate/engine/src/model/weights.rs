@@ -6,8 +6,8 @@ use std::sync::Arc;
 use burn::tensor::{Device, TensorData};
 use patchlab_kernels::Tensor;
 
-use crate::budget::Budget;
 use crate::error::Result;
+use crate::model::budget::Budget;
 use crate::model::checkpoint::Checkpoint;
 use crate::model::config::Config;
 use crate::model::process::{Affine, center, fold_value_biases};

@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::host::{ProgressUnit, Quiet, Work};
 use crate::metrics::LogitStats;
 use crate::model::hooks::SiteFilter;
-use crate::model::{Config, Hooks, Model};
+use crate::model::{Config, Hooks, Model, Pass};
 use crate::readback;
 use crate::runs::Runs;
 use crate::site::{BlockSite, Site};
@@ -28,9 +28,9 @@ pub struct Sweep<'a> {
     pub direction: Direction,
     /// The patches.
     pub patches: &'a [Patch],
-    /// Budget for the largest activation of the chunks that run at the same time, in bytes: the model's, or less in
-    /// tests ([`crate::budget::Budget::chunk_bytes`]).
-    pub chunk_bytes: usize,
+    /// For what exists at a time in the chunks that run side by side, in bytes: the model's budget, or less in tests
+    /// ([`Budget::work`](crate::model::Budget::work)).
+    pub work: u64,
 }
 
 /// Patches, by index, that share a pass, and the batch they belong to.
@@ -151,14 +151,18 @@ impl Sweep<'_> {
 
     /// How many of these patches fit into one chunk with this many threads: at least one.
     fn chunk_size(&self, batch: &PatchBatch<'_>, members: &[usize], threads: usize) -> usize {
-        let config = &self.model.config;
-        let widest = (3 * config.d_model).max(config.d_mlp).max(config.n_heads * batch.positions);
-        let budget = self.chunk_bytes / threads / (4 * widest);
-        let mut used = 0;
+        let (config, positions) = (&self.model.config, batch.positions);
+        let rows = |computed: usize| {
+            let pass = Pass { config, computed, positions };
+            self.model.budget.rows(&pass, self.work / threads as u64)
+        };
+        // In units of what all positions of one prompt take.
+        let (all, last) = (rows(positions - batch.start), rows(1));
+        let mut used = 0.0;
         let fits = |&&index: &&usize| {
             let late = batch.last_position_only(self.patches[index].stage());
-            used += batch.prompts.len() * if late { 1 } else { batch.positions - batch.start };
-            used <= budget
+            used += batch.prompts.len() as f64 / if late { last } else { all } as f64;
+            used <= 1.0
         };
         members.iter().take_while(fits).count().max(1)
     }

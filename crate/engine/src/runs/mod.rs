@@ -37,7 +37,7 @@ impl Run {
         readout: &Readout,
         sites: &dyn SiteFilter,
     ) -> Result<Self> {
-        let batch = Batch::new(prompts);
+        let batch = Batch::new(prompts)?;
         let mut hooks = Hooks::new(Some(sites), &[]);
         let normalized = model.forward(&batch, &mut hooks)?; // [b, p, d]
         let last = model.last(normalized, &batch); // [b, d]
@@ -79,14 +79,17 @@ impl<'a> Runs<'a> {
     }
 }
 
-/// Splits a group into parts that can be recorded within the memory budget. Prompts are independent of each
-/// other, so this changes no result.
-pub fn parts<'a>(cases: &'a [PreparedCase], model: &Model) -> impl Iterator<Item = &'a [PreparedCase]> {
-    let config = &model.config;
+/// Most prompts that are recorded at once, so that progress is seen and cancelling heard.
+const MOST_PROMPTS: usize = 64;
+
+/// Splits a group into parts whose `runs` runs, recording these sites, fit the memory budget. Prompts are independent of
+/// each other, so this changes no result.
+pub fn parts<'a>(
+    cases: &'a [PreparedCase],
+    model: &Model,
+    sites: &dyn SiteFilter,
+    runs: u64,
+) -> impl Iterator<Item = &'a [PreparedCase]> {
     let positions = cases.iter().map(|case| case.clean.len()).max().unwrap_or(1);
-    // Residual streams, heads and neurons of every layer, and attention patterns; twice, for clean and
-    // corrupted.
-    let per_position = 8 * config.d_model + 2 * config.d_mlp + 2 * config.n_heads * positions;
-    let bytes = 2 * 4 * config.n_layers * positions * per_position;
-    cases.chunks((model.budget.recorded_bytes() / bytes.max(1)).clamp(1, 64))
+    cases.chunks(model.budget.prompts(&model.config, positions, sites, runs).min(MOST_PROMPTS))
 }

@@ -60,10 +60,11 @@ pub(in crate::analyses) async fn of_group(
     work: &mut Work<'_>,
 ) -> Result<Attributed> {
     let (mut numbers, mut logit_differences) = (PerPrompt::default(), Vec::new());
-    for cases in parts(&group.cases, job.model) {
+    let sites = AttributionSites { neurons };
+    for cases in parts(&group.cases, job.model, &sites, 1) {
         let readout = Readout::new(job.model, cases, false);
         let clean: Vec<Vec<u32>> = cases.iter().map(|case| case.clean.clone()).collect();
-        let run = Run::record(job.model, &clean, &readout, &AttributionSites { neurons }).await?;
+        let run = Run::record(job.model, &clean, &readout, &sites).await?;
         let direct = DirectLogitAttribution::new(job.model, &run, readout.pairs())?;
         let block = readback::read(projection(&direct)?).await?; // [cells, prompts]
         if logit_differences.is_empty() {

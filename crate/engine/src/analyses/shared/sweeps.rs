@@ -165,9 +165,10 @@ pub(in crate::analyses) async fn sweep(
     }
     let of_map =
         |map: &PatchingMap, group: &PreparedGroup| map.patches(job, group.cases[0].clean.len()).len();
+    let sites = sites_of(job, maps);
     let patches = |group: &PreparedGroup| {
         let patches: usize = maps.iter().map(|map| of_map(map, group)).sum();
-        patches * parts(&group.cases, job.model).count()
+        patches * parts(&group.cases, job.model, &sites, BOTH).count()
     };
     let total = groups.iter().map(patches).sum();
     let mut work = Work::new(job.viewer, "Patching", ProgressUnit::Patches, total);
@@ -195,6 +196,15 @@ pub(in crate::analyses) async fn sweep(
         }
     }
     Ok((grids, problems))
+}
+
+/// Runs that are recorded together: clean and corrupted.
+const BOTH: u64 = 2;
+
+/// What runs must have recorded for these maps.
+fn sites_of(job: &Job<'_>, maps: &[PatchingMap]) -> SweepSites {
+    let patched: Vec<BlockSite> = maps.iter().map(|map| map.site).collect();
+    SweepSites::new(&patched, &job.model.config)
 }
 
 /// One group's maps while they are being computed.
@@ -230,9 +240,8 @@ impl<'a> GroupMaps<'a> {
     /// Runs all patches. `grids` hold the panels of earlier groups, for previews.
     async fn run(&mut self, grids: &[Grid], work: &mut Work<'_>) -> Result<()> {
         let (job, model, options) = (self.job, self.job.model, self.options);
-        let sites: Vec<BlockSite> = self.maps.iter().map(|map| map.site).collect();
-        let sites = SweepSites::new(&sites, &model.config);
-        for cases in parts(&self.group.cases, model) {
+        let sites = sites_of(job, self.maps);
+        for cases in parts(&self.group.cases, model, &sites, BOTH) {
             let runs = Runs::record(model, cases, options.probabilities, &sites).await?;
             let first = self.unpatched.prompts;
             self.unpatched.clean.set_run(0, first, &runs.clean.stats);
@@ -243,7 +252,7 @@ impl<'a> GroupMaps<'a> {
                 runs: &runs,
                 direction: options.direction,
                 patches: &self.patches,
-                chunk_bytes: model.budget.chunk_bytes(),
+                work: model.budget.work(),
             };
             let Self { maps, group, ranges, unpatched, .. } = &*self;
             let (maps, group, ranges, unpatched) = (*maps, *group, ranges.clone(), unpatched.clone());
