@@ -5,6 +5,7 @@ mod checkpoints;
 mod cost;
 mod demo;
 mod hostile;
+mod interventions;
 mod parity;
 mod patching;
 mod requests;

@@ -8,7 +8,8 @@ use patchlab::device::DevicePreference;
 use patchlab::figures::{Cell, Mark, Part, Table};
 use patchlab::metrics::{log_sum_exp, rank};
 use patchlab::model::hooks::AllSites;
-use patchlab::model::{Activation, ActivationCache, Batch, Hooks, Replacement};
+use patchlab::model::hooks::{Change, Edit};
+use patchlab::model::{Activation, ActivationCache, Batch, Hooks};
 use patchlab::prompts::prepare;
 use patchlab::readback::{Reads, read};
 use patchlab::runs::Runs;
@@ -46,11 +47,7 @@ fn token_ids_are_transformer_lens_s() {
 }
 
 /// Runs prompts and records everything.
-fn record(
-    session: &Session,
-    prompts: &[Vec<u32>],
-    patches: &[Replacement],
-) -> (Vec<Vec<f32>>, ActivationCache) {
+fn record(session: &Session, prompts: &[Vec<u32>], patches: &[Edit]) -> (Vec<Vec<f32>>, ActivationCache) {
     let (model, batch) = (session.model(), Batch::new(prompts).expect("prompts"));
     let mut hooks = Hooks::new(Some(&AllSites), patches);
     let normalized = model.forward(&batch, &mut hooks).expect("a run");
@@ -309,7 +306,7 @@ fn plain_patches_agree() {
                     let value = cache.get(site).expect("recorded").clone();
                     let mut range: Vec<_> = value.shape().into_iter().map(|size| 0..size).collect();
                     range[axis] = index..index + 1;
-                    let patch = Replacement { site, range, value };
+                    let patch = Edit { site, range, change: Change::Replace(value) };
                     let (logits, _) = record(&session, &corrupted, &[patch]);
                     for (row, (answer, distractor)) in logits.iter().zip(answers.iter().zip(&distractors)) {
                         found.push(f64::from(row[*answer as usize]) - f64::from(row[*distractor as usize]));
@@ -331,15 +328,25 @@ fn a_patch_that_does_not_fire_is_an_error() {
     let whole: Vec<_> = value.shape().into_iter().map(|size| 0..size).collect();
 
     // A layer and a head that the model does not have, an empty range, another site's value.
-    let beyond =
-        Replacement { site: Site::Block(9, BlockSite::Z), range: whole.clone(), value: value.clone() };
-    let mut head =
-        Replacement { site: Site::Block(1, BlockSite::Z), range: whole.clone(), value: value.clone() };
+    let beyond = Edit {
+        site: Site::Block(9, BlockSite::Z),
+        range: whole.clone(),
+        change: Change::Replace(value.clone()),
+    };
+    let mut head = Edit {
+        site: Site::Block(1, BlockSite::Z),
+        range: whole.clone(),
+        change: Change::Replace(value.clone()),
+    };
     head.range[2] = 4..5;
-    let mut empty =
-        Replacement { site: Site::Block(1, BlockSite::Z), range: whole.clone(), value: value.clone() };
+    let mut empty = Edit {
+        site: Site::Block(1, BlockSite::Z),
+        range: whole.clone(),
+        change: Change::Replace(value.clone()),
+    };
     empty.range[1] = 3..3;
-    let foreign = Replacement { site: Site::Block(1, BlockSite::ResidPre), range: whole, value };
+    let foreign =
+        Edit { site: Site::Block(1, BlockSite::ResidPre), range: whole, change: Change::Replace(value) };
     for patch in [beyond, head, empty, foreign] {
         let patches = [patch];
         let mut hooks = Hooks::new(None, &patches);

@@ -125,6 +125,9 @@ pub enum Error {
         /// Size of the vocabulary.
         tokens: usize,
     },
+    /// An intervention cannot be read, or cannot act on this model and these prompts.
+    #[error("Intervention: {0}")]
+    Intervention(String),
     /// A planned patch matched no activation; without this error the run would silently be unpatched.
     #[error("The patch at {0} did not fire. It names a site or an index that this run does not have.")]
     PatchUnfired(String),
@@ -156,6 +159,7 @@ impl Error {
             Error::NotRecorded(_) => "not-recorded",
             Error::EmptyPrompt => "empty-prompt",
             Error::UnknownToken { .. } => "unknown-token",
+            Error::Intervention(_) => "intervention",
             Error::PatchUnfired(_) => "patch-unfired",
             Error::Cancelled => "cancelled",
         }

@@ -4,7 +4,8 @@
 //!
 //! `place` -> [`error`] -> [`experiment`], `names`, [`reference`], [`site`], [`tokens`] -> [`prompts`],
 //! [`presets`] -> [`model`] -> `bootstrap`, [`device`], [`host`], [`metrics`], [`readback`],
-//! [`speed`] -> [`runs`] -> [`attribution`], [`patching`] -> [`figures`] -> [`analyses`] -> [`session`], [`notebook`] -> [`protocol`].
+//! [`speed`] -> [`runs`] -> [`attribution`], [`interventions`] -> [`patching`] -> [`figures`] -> [`analyses`] ->
+//! [`session`], [`notebook`] -> [`protocol`].
 //!
 //! Nothing here knows about JavaScript or the command line; only [`device`] picks a device; only [`readback`]
 //! waits for one.
@@ -20,6 +21,7 @@ pub mod error;
 pub mod experiment;
 pub mod figures;
 pub mod host;
+pub mod interventions;
 pub mod metrics;
 pub mod model;
 pub mod notebook;

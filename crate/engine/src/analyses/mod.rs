@@ -47,6 +47,7 @@ catalogue! {
     neuron_on_text,
     token_loss,
     patched_run,
+    intervene,
     activations,
     checks,
     notebook_figures,

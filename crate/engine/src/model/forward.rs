@@ -211,10 +211,10 @@ impl Model {
         normalized_site: Site,
         hooks: &mut Hooks<'_>,
     ) -> Result<Tensor<3>> {
-        let Normalized { normalized, scale } = patchlab_kernels::layer_norm(x.clone(), self.config.eps);
-        let scale = hooks.apply(scale_site, scale)?; // [b, p, 1]
-        let normalized =
-            if hooks.patch(scale_site) { (x.clone() - x.mean_dim(2)) / scale } else { normalized };
+        let Normalized { normalized, scale } = patchlab_kernels::layer_norm(x, self.config.eps);
+        let edited = hooks.apply(scale_site, scale.clone())?; // [b, p, 1]
+        // A scale that stays as it is changes not a bit.
+        let normalized = if hooks.edits(scale_site) { normalized * (scale / edited) } else { normalized };
         hooks.apply(normalized_site, normalized) // [b, p, d]
     }
 

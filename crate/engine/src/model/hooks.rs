@@ -96,22 +96,33 @@ impl ActivationCache {
     }
 }
 
-/// One intervention: at `site`, the slice `range` is replaced by the same slice of `value`.
+/// A change of an activation: what happens at `site` to the slice `range`.
 #[derive(Debug, Clone)]
-pub struct Replacement {
+pub struct Edit {
     /// The hook point.
     pub site: Site,
     /// The slice: one range per axis of the site, outermost (prompts) first.
     pub range: Vec<Range<usize>>,
-    /// An activation of the same shape as the one at `site`, e.g. the clean run's.
-    pub value: Activation,
+    /// What happens to it.
+    pub change: Change,
+}
+
+/// What happens to a slice of an activation. Values have the shape of the activation at the site, e.g. the clean run's.
+#[derive(Debug, Clone)]
+pub enum Change {
+    /// It becomes that of the value.
+    Replace(Activation),
+    /// That of the value is added, so many times.
+    Add(Activation, f32),
+    /// It is multiplied.
+    Scale(f32),
 }
 
 /// What a forward pass does at its hook points.
 #[derive(Debug, Default)]
 pub struct Hooks<'a> {
     record: Option<&'a dyn SiteFilter>,
-    patches: &'a [Replacement],
+    edits: &'a [Edit],
     fired: Vec<bool>,
     cache: ActivationCache,
 }
@@ -144,34 +155,34 @@ impl<'a> Hooks<'a> {
         Self::default()
     }
 
-    /// Whether the activation at `site` is recorded or patched. If not, it need not exist by itself.
+    /// Whether the activation at `site` is recorded or edited. If not, it need not exist by itself.
     pub(crate) fn look_at(&self, site: Site) -> bool {
-        self.patch(site) || self.record.is_some_and(|record| record.includes(site))
+        self.edits(site) || self.record.is_some_and(|record| record.includes(site))
     }
 
-    /// Whether the activation at `site` is patched.
-    pub(crate) fn patch(&self, site: Site) -> bool {
-        self.patches.iter().any(|patch| patch.site == site)
+    /// Whether the activation at `site` is edited.
+    pub(crate) fn edits(&self, site: Site) -> bool {
+        self.edits.iter().any(|edit| edit.site == site)
     }
 
-    /// Applies `patches`, then records the sites that `record` selects: as in a TransformerLens cache,
-    /// recorded values are patched values.
-    pub fn new(record: Option<&'a dyn SiteFilter>, patches: &'a [Replacement]) -> Self {
-        Self { record, patches, fired: vec![false; patches.len()], cache: ActivationCache::default() }
+    /// Makes `edits`, in their order, then records the sites that `record` selects: as in a TransformerLens cache,
+    /// recorded values are edited values.
+    pub fn new(record: Option<&'a dyn SiteFilter>, edits: &'a [Edit]) -> Self {
+        Self { record, edits, fired: vec![false; edits.len()], cache: ActivationCache::default() }
     }
 
-    /// Called by the forward pass at each hook point: patches the activation if a patch is planned here, then
+    /// Called by the forward pass at each hook point: edits the activation if an edit is planned here, then
     /// records it if selected.
     ///
     /// # Errors
-    /// [`Error::PatchUnfired`] if a patch planned here does not fit the activation.
+    /// [`Error::PatchUnfired`] if an edit planned here does not fit the activation.
     pub(crate) fn apply<const D: usize>(&mut self, site: Site, mut tensor: Tensor<D>) -> Result<Tensor<D>>
     where
         Activation: Rank<D>,
     {
-        for (patch, fired) in self.patches.iter().zip(&mut self.fired) {
-            if patch.site == site {
-                tensor = replace(patch, tensor)?;
+        for (edit, fired) in self.edits.iter().zip(&mut self.fired) {
+            if edit.site == site {
+                tensor = edited(edit, tensor)?;
                 *fired = true;
             }
         }
@@ -184,27 +195,34 @@ impl<'a> Hooks<'a> {
     /// Ends the run and returns what was recorded.
     ///
     /// # Errors
-    /// [`Error::PatchUnfired`] if a planned patch met no activation.
+    /// [`Error::PatchUnfired`] if a planned edit met no activation.
     pub fn finish(self) -> Result<ActivationCache> {
-        match self.patches.iter().zip(&self.fired).find(|(_, fired)| !**fired) {
-            Some((patch, _)) => Err(Error::PatchUnfired(patch.site.to_string())),
+        match self.edits.iter().zip(&self.fired).find(|(_, fired)| !**fired) {
+            Some((edit, _)) => Err(Error::PatchUnfired(edit.site.to_string())),
             None => Ok(self.cache),
         }
     }
 }
 
-/// Replaces the patch's slice of `tensor`.
-fn replace<const D: usize>(patch: &Replacement, tensor: Tensor<D>) -> Result<Tensor<D>>
+/// Changes the edit's slice of `tensor`.
+fn edited<const D: usize>(edit: &Edit, tensor: Tensor<D>) -> Result<Tensor<D>>
 where
     Activation: Rank<D>,
 {
-    let misfit = || Error::PatchUnfired(format!("{} {:?}", patch.site, patch.range));
-    let value: Tensor<D> = Activation::unwrap(&patch.value).ok_or_else(misfit)?;
-    let range: [Range<usize>; D] = patch.range.clone().try_into().map_err(|_| misfit())?;
-    let (dims, found) = (tensor.dims(), value.dims());
-    let fits = |range: &Range<usize>, size: usize| range.start < range.end && range.end <= size;
-    if (0..D).any(|axis| !fits(&range[axis], dims[axis]) || !fits(&range[axis], found[axis])) {
+    let misfit = || Error::PatchUnfired(format!("{} {:?}", edit.site, edit.range));
+    let range: [Range<usize>; D] = edit.range.clone().try_into().map_err(|_| misfit())?;
+    let fits = |dims: [usize; D]| (0..D).all(|axis| !range[axis].is_empty() && range[axis].end <= dims[axis]);
+    let of_value = |value: &Activation| -> Result<Tensor<D>> {
+        let value: Tensor<D> = Activation::unwrap(value).ok_or_else(misfit)?;
+        if fits(value.dims()) { Ok(value.slice(range.clone())) } else { Err(misfit()) }
+    };
+    if !fits(tensor.dims()) {
         return Err(misfit());
     }
-    Ok(tensor.slice_assign(range.clone(), value.slice(range)))
+    let changed = match &edit.change {
+        Change::Replace(value) => of_value(value)?,
+        Change::Add(value, factor) => tensor.clone().slice(range.clone()) + of_value(value)? * *factor,
+        Change::Scale(factor) => tensor.clone().slice(range.clone()) * *factor,
+    };
+    Ok(tensor.slice_assign(range, changed))
 }

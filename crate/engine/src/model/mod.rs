@@ -23,5 +23,5 @@ pub mod weights;
 pub use budget::{Budget, Pass};
 pub use config::Config;
 pub use forward::Batch;
-pub use hooks::{Activation, ActivationCache, Hooks, Replacement};
+pub use hooks::{Activation, ActivationCache, Hooks};
 pub use weights::Model;

@@ -22,9 +22,8 @@ mod rank_one;
 pub mod sweep;
 mod threads;
 
-use std::ops::Range;
-
 use crate::error::{Error, Result};
+use crate::interventions::{Effect, Intervention, Positions, Value};
 use crate::model::Config;
 use crate::runs::{Run, Runs};
 use crate::site::{ActivationAxis, BlockSite, Site};
@@ -96,17 +95,21 @@ impl Patch {
     fn stage(&self) -> usize {
         2 * self.layer + self.site.joins().unwrap_or_default()
     }
+}
 
-    /// The slice of the activation that is replaced: one range per axis of `shape`.
-    fn range(&self, shape: &[usize]) -> Vec<Range<usize>> {
-        let one = |index: Option<usize>, size: usize| index.map_or(0..size, |index| index..index + 1);
-        let axes = self.at().axes().iter().zip(shape);
-        axes.map(|(axis, &size)| match axis {
-            ActivationAxis::Head | ActivationAxis::Neuron => one(self.head_or_neuron, size),
-            ActivationAxis::Position => one(self.position, size),
-            _ => 0..size,
-        })
-        .collect()
+impl From<Patch> for Intervention {
+    /// The other run's activation at the patch's place.
+    fn from(patch: Patch) -> Self {
+        let has = |axis| patch.at().axes().contains(&axis);
+        let index = |axis| if has(axis) { patch.head_or_neuron } else { None };
+        Self {
+            site: patch.at(),
+            head: index(ActivationAxis::Head),
+            neuron: index(ActivationAxis::Neuron),
+            position: patch.position.map_or(Positions::All, Positions::At),
+            source: None,
+            effect: Effect::Replace(Value::Other),
+        }
     }
 }
 

@@ -2,10 +2,10 @@
 
 use super::{Direction, Patch};
 use crate::error::Result;
+use crate::interventions::{self, Scene};
 use crate::metrics::LogitStats;
+use crate::model::Model;
 use crate::model::hooks::SiteFilter;
-use crate::model::{Hooks, Model, Replacement};
-use crate::readback;
 use crate::runs::{Readout, Run, Runs};
 
 /// The patched run's final logits. `runs` must have recorded the patch's site.
@@ -30,12 +30,6 @@ pub async fn patched(
     sites: &dyn SiteFilter,
 ) -> Result<Run> {
     patch.check(&model.config, base.batch.positions())?;
-    let value = source.cache.get(patch.at())?.clone();
-    let patches = [Replacement { site: patch.at(), range: patch.range(&value.shape()), value }];
-    let mut hooks = Hooks::new(Some(sites), &patches);
-    let normalized = model.forward(&base.batch, &mut hooks)?; // [b, p, d]
-    let cache = hooks.finish()?;
-    let last = model.last(normalized, &base.batch); // [b, d]
-    let stats = readout.stats(&readback::read(readout.of(model, last)).await?);
-    Ok(Run { batch: base.batch.clone(), cache, stats })
+    let scene = Scene { model, base, other: source, groups: &[], prompts: &[] };
+    interventions::run(&scene, &[patch.into()], readout, sites).await
 }

@@ -3,6 +3,7 @@
 pub(super) mod attributed;
 pub(super) mod choices;
 pub(super) mod groups;
+pub(super) mod inspected;
 pub(super) mod likely;
 pub(super) mod measures;
 pub(super) mod sweeps;

@@ -1,0 +1,269 @@
+//! Interventions on a forward pass, as data: where, what and how. A list of them is activation patching, ablation, noising,
+//! steering, or several at once; none of these has an engine of its own.
+//!
+//! [`run`] is the definition: one full forward pass in which the whole list acts. `patching/sweep.rs` computes many lists of
+//! one patch each without what they leave unchanged.
+//!
+//! The document that people write is described in docs/interventions.md. Names are TransformerLens's.
+
+mod resolve;
+
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::error::{Error, Result};
+use crate::model::hooks::SiteFilter;
+use crate::model::{Config, Hooks, Model};
+use crate::prompts::PreparedGroup;
+use crate::readback;
+use crate::runs::{Readout, Run};
+use crate::site::{ActivationAxis, Site};
+
+/// One intervention.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Intervention {
+    /// The hook point.
+    #[serde(serialize_with = "write_site", deserialize_with = "read_site")]
+    pub site: Site,
+    /// The head, where the site has heads. None: all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub head: Option<usize>,
+    /// The neuron, where the site has neurons. None: all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub neuron: Option<usize>,
+    /// The positions; of attention scores and patterns, the destinations.
+    #[serde(default)]
+    pub position: Positions,
+    /// The source position of attention scores and patterns. None: all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<usize>,
+    /// What happens to the activation there.
+    pub effect: Effect,
+}
+
+/// Which positions of a prompt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Positions {
+    /// All of them.
+    #[default]
+    All,
+    /// Each prompt's last.
+    Last,
+    /// One, counted from 0.
+    At(usize),
+}
+
+/// What happens to an activation.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Effect {
+    /// It becomes the value.
+    Replace(Value),
+    /// The value is added, so many times.
+    Add(Addend),
+    /// It is multiplied by the number.
+    Scale(f64),
+}
+
+/// What is added.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Addend {
+    /// The direction, or another value.
+    pub value: Value,
+    /// How many times it is added.
+    #[serde(default = "once")]
+    pub factor: f64,
+}
+
+fn once() -> f64 {
+    1.0
+}
+
+/// Where an activation comes from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Value {
+    /// The other run's, at the same place: the clean run's when the corrupted run is intervened on.
+    Other,
+    /// The run's own without any intervention: what it is frozen at.
+    Own,
+    /// Zeros.
+    Zero,
+    /// The mean over a set of prompts, at each position.
+    Mean(PromptSet),
+    /// Another prompt's, at the same position.
+    Prompt(String),
+    /// These numbers, the same at every position: one for each component of the slice.
+    Tensor(Vec<f32>),
+}
+
+/// A set of prompts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PromptSet {
+    /// The clean prompts of the group.
+    Clean,
+    /// The corrupted prompts of the group.
+    Corrupted,
+    /// The clean prompts of another group, by index.
+    Group(usize),
+}
+
+impl Serialize for Positions {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Positions::All => serializer.serialize_str("all"),
+            Positions::Last => serializer.serialize_str("last"),
+            Positions::At(position) => serializer.serialize_u64(*position as u64),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Positions {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = serde_json::Value::deserialize(deserializer)?;
+        match (value.as_str(), value.as_u64()) {
+            (Some("all"), _) => Ok(Positions::All),
+            (Some("last"), _) => Ok(Positions::Last),
+            (_, Some(position)) => Ok(Positions::At(position as usize)),
+            _ => {
+                Err(D::Error::custom(format!("`position` is {value}, and must be `all`, `last` or a number")))
+            }
+        }
+    }
+}
+
+fn write_site<S: Serializer>(site: &Site, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&site.to_string())
+}
+
+fn read_site<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Site, D::Error> {
+    String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+}
+
+impl Intervention {
+    /// Reads a list of interventions.
+    ///
+    /// # Errors
+    /// [`Error::Intervention`].
+    pub fn list(json: &str) -> Result<Vec<Self>> {
+        serde_json::from_str(json).map_err(|error| {
+            Error::Intervention(format!("{error}. A list looks like {EXAMPLE} (docs/interventions.md)."))
+        })
+    }
+
+    /// Where its value comes from. None: it needs none.
+    pub fn value(&self) -> Option<&Value> {
+        match &self.effect {
+            Effect::Replace(value) | Effect::Add(Addend { value, .. }) => Some(value),
+            Effect::Scale(_) => None,
+        }
+    }
+
+    /// Checks that it exists in a model of this size, on prompts of `positions` tokens.
+    ///
+    /// # Errors
+    /// [`Error::Intervention`] if not: an intervention that never acts would look like one without an effect.
+    pub fn check(&self, config: &Config, positions: usize) -> Result<()> {
+        let refused = |what: String| Err(Error::Intervention(format!("{}: {what}", self.site)));
+        if let Site::Block(layer, _) = self.site
+            && layer >= config.n_layers
+        {
+            return refused(format!("the model has layers 0 to {}", config.n_layers - 1));
+        }
+        for (name, index, axis, count) in [
+            ("head", self.head, ActivationAxis::Head, config.n_heads),
+            ("neuron", self.neuron, ActivationAxis::Neuron, config.d_mlp),
+            ("source", self.source, ActivationAxis::Source, positions),
+        ] {
+            let Some(index) = index else { continue };
+            if !self.site.axes().contains(&axis) {
+                return refused(format!("this hook point has no `{name}`"));
+            }
+            if index >= count {
+                return refused(format!("`{name}` is {index}, and must be below {count}"));
+            }
+        }
+        match self.position {
+            Positions::At(position) if position >= positions => {
+                refused(format!("`position` is {position}, and the longest prompt has {positions} tokens"))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// A list, as an example.
+pub const EXAMPLE: &str = r#"[{ "site": "blocks.0.attn.hook_z", "head": 0, "position": "last", "effect": { "replace": "other" } }]"#;
+
+/// What a list acts on.
+#[derive(Debug, Clone, Copy)]
+pub struct Scene<'a> {
+    /// The model.
+    pub model: &'a Model,
+    /// The run that is intervened on, which recorded the sites of the list.
+    pub base: &'a Run,
+    /// The other run, which recorded them, too.
+    pub other: &'a Run,
+    /// The groups, for means; the first is the one that the runs are of.
+    pub groups: &'a [PreparedGroup],
+    /// The tokens of the prompts that interventions name, by text.
+    pub prompts: &'a [(String, Vec<u32>)],
+}
+
+/// Runs the base run's prompts again with every intervention of the list, recording `sites`. In a recording, an activation
+/// is what it is after the interventions on it. Those on the same activation act in the order of the list.
+///
+/// # Errors
+/// [`Error::Intervention`], [`Error::Compute`].
+pub async fn run(
+    scene: &Scene<'_>,
+    list: &[Intervention],
+    readout: &Readout,
+    sites: &dyn SiteFilter,
+) -> Result<Run> {
+    let (model, batch) = (scene.model, &scene.base.batch);
+    let edits = resolve::edits(scene, list).await?;
+    let mut hooks = Hooks::new(Some(sites), &edits);
+    let normalized = model.forward(batch, &mut hooks)?; // [b, p, d]
+    let cache = hooks.finish()?;
+    let last = model.last(normalized, batch); // [b, d]
+    let stats = readout.stats(&readback::read(readout.of(model, last)).await?);
+    Ok(Run { batch: batch.clone(), cache, stats })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_read_back_as_written() {
+        let text = r#"[{"site":"blocks.7.attn.hook_z","head":11,"position":"last","effect":{"replace":"zero"}},
+            {"site":"blocks.2.mlp.hook_post","neuron":3,"position":4,"effect":{"replace":{"mean":{"group":1}}}},
+            {"site":"blocks.2.hook_resid_post","position":"all","effect":{"add":{"value":{"tensor":[1.0,2.5]},"factor":3.0}}},
+            {"site":"blocks.1.attn.hook_pattern","head":0,"position":5,"source":2,"effect":{"scale":0.5}},
+            {"site":"blocks.1.hook_attn_out","position":"all","effect":{"replace":{"prompt":"Some text"}}}]"#;
+        let list = Intervention::list(text).expect("a list");
+        let written = serde_json::to_string(&list).expect("JSON");
+        assert_eq!(Intervention::list(&written).expect("a list"), list);
+        let compact: String = text.split('\n').map(str::trim).collect();
+        assert_eq!(written, compact);
+        assert_eq!(Intervention::list(EXAMPLE).expect("the example").len(), 1);
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_said() {
+        for (text, said) in [
+            ("", "EOF"),
+            (r#"[{"site":"blocks.0.hook_resid","effect":{"scale":1}}]"#, "blocks.0.hook_resid"),
+            (r#"[{"site":"hook_embed","effect":{"scale":1},"layer":1}]"#, "layer"),
+            (r#"[{"site":"hook_embed","position":"first","effect":{"scale":1}}]"#, "last"),
+            (r#"[{"site":"hook_embed","effect":{"replace":"nothing"}}]"#, "other"),
+        ] {
+            let error = Intervention::list(text).expect_err(text).to_string();
+            assert!(error.contains(said), "{error}");
+        }
+    }
+}
