@@ -16,7 +16,7 @@ import { offerTimestamps } from './timestamps.js';
  * @property {{ new (): WasmEngine }} Engine
  *
  * @typedef {object} WasmEngine
- * @property {(choice: ModelChoice, device: DevicePreference, halved: number, progress: (progress: Progress) => void) => Promise<Opened>} open
+ * @property {(choice: ModelChoice, device: DevicePreference, progress: (progress: Progress) => void, halved: number) => Promise<Opened>} open
  * @property {(experiment: Experiment) => Checked} check
  * @property {(request: unknown, progress: (progress: Progress) => void, preview: (preview: Preview) => void) => Promise<Report>} run
  * @property {() => void} cancel
@@ -115,7 +115,7 @@ async function perform(id, call, args) {
       await engine.forget(args.base);
       return null;
     case 'open':
-      return inTurn(id, () => engine.open(args.model, args.device, args.halved ?? 0, report));
+      return inTurn(id, () => engine.open(args.model, args.device, report, args.halved ?? 0));
     case 'run':
       return inTurn(id, () => engine.run(args, report, show));
     default:

@@ -50,8 +50,8 @@ impl Engine {
         &self,
         choice: JsValue,
         device: JsValue,
-        halved: u32,
         progress: Function,
+        halved: u32,
     ) -> Result<JsValue, JsValue> {
         let host = self.host(progress, None);
         let wanted: DevicePreference = js::take(&device).map_err(js::thrown)?;
