@@ -90,7 +90,7 @@ fn source(config: &Config) -> MemorySource {
     MemorySource::new("model.safetensors", checkpoint("memory", config))
 }
 
-/// Prompts of so many tokens, of which the last two differ.
+/// Prompts that differ only in their last two tokens.
 fn cases(prompts: usize, tokens: usize) -> Vec<PreparedCase> {
     let ids = |prompt: usize, changed: usize| -> Vec<u32> {
         let id = |token: usize| 31 * token + 7 * prompt + if token + 2 >= tokens { changed } else { 0 };
