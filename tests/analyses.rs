@@ -7,6 +7,7 @@
 use patchlab::attribution::{AttributionSites, DirectLogitAttribution};
 use patchlab::device::DevicePreference;
 use patchlab::figures::{Cell, Grid, Mark, Part, Table};
+use patchlab::interventions::Shortcut;
 use patchlab::metrics::mean;
 use patchlab::prompts::prepare;
 use patchlab::readback::Reads;
@@ -369,8 +370,10 @@ fn all_checks_pass(what: &str, session: &Session, experiment: &Experiment) {
     let tables = tables(&report.parts);
     assert_eq!(tables.len(), experiment.groups.len());
     for table in tables {
-        assert_eq!(table.rows.len(), 8, "{what}");
+        assert_eq!(table.rows.len(), 6 + Shortcut::ALL.len(), "{what}");
         for row in &table.rows {
+            let idle = matches!(&row.cells[0], Cell::Text(text) if text.contains("(0 of"));
+            assert!(!idle, "{what}: nothing was run for {:?}", row.cells[0]);
             assert_eq!(row.mark, Some(Mark::Passed), "{what} {}: {:?}", table.title, row.cells);
         }
     }

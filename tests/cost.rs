@@ -12,13 +12,13 @@ use std::thread;
 use patchlab::device::DevicePreference;
 use patchlab::host::ProgressUnit;
 use patchlab::host::{Quiet, Work};
+use patchlab::interventions::sweep::{Sweep, SweepSites};
+use patchlab::interventions::{Intervention, Scene, Shortcut};
 use patchlab::metrics::LogitStats;
 use patchlab::model::{Config, flops};
-use patchlab::patching::sweep::{Sweep, SweepSites};
-use patchlab::patching::{Direction, Patch};
 use patchlab::prompts::{PreparedCase, prepare};
-use patchlab::runs::Runs;
-use patchlab::site::BlockSite;
+use patchlab::runs::{Direction, Runs};
+use patchlab::site::{BlockSite, Site};
 use patchlab_tests::fixture::{Fixture, TINY};
 use pollster::block_on;
 
@@ -79,6 +79,21 @@ impl Least {
     }
 }
 
+/// One patch.
+#[derive(Debug, Clone, Copy)]
+struct Patch {
+    site: BlockSite,
+    layer: usize,
+    index: Option<usize>,
+    position: Option<usize>,
+}
+
+impl Patch {
+    fn list(&self) -> Vec<Intervention> {
+        vec![Intervention::patch(Site::Block(self.layer, self.site), self.index, self.position)]
+    }
+}
+
 /// The minimum for a patch on one of `prompts` prompts.
 fn least(config: &Config, case: &PreparedCase, patch: &Patch, prompts: usize) -> f64 {
     let differing = case.clean.iter().zip(&case.corrupted).position(|(a, b)| a != b);
@@ -93,10 +108,15 @@ fn least(config: &Config, case: &PreparedCase, patch: &Patch, prompts: usize) ->
     if patch.position.is_some_and(|position| position < differing || (late && position + 1 < p)) {
         return 0.0;
     }
+    // The stream before the first layer is that of the token alone.
+    let same = |position: usize| case.clean[position] == case.corrupted[position];
+    if (patch.layer, patch.site) == (0, BlockSite::ResidPre) && patch.position.is_some_and(same) {
+        return 0.0;
+    }
     let least = Least::new(config, p, patch.position.unwrap_or(differing));
     let written = match patch.site {
         BlockSite::MlpPost => least.written(boundary, 1.0),
-        _ if patch.head_or_neuron.is_some() => least.written(boundary, config.d_head as f64),
+        _ if patch.index.is_some() => least.written(boundary, config.d_head as f64),
         _ => 0.0,
     };
     let spared = match patch.site {
@@ -119,7 +139,7 @@ fn sweeps_spend_little_more_than_they_need_and_no_more_than_before() {
         let cases = &groups[0].cases;
         let p = cases[0].clean.len();
         let layers = 0..config.n_layers;
-        let at = |site, index, position| move |layer| Patch { site, layer, head_or_neuron: index, position };
+        let at = |site, index, position| move |layer| Patch { site, layer, index, position };
         let stream = |site| -> Vec<Patch> {
             (0..p).flat_map(|position| layers.clone().map(at(site, None, Some(position)))).collect()
         };
@@ -141,13 +161,15 @@ fn sweeps_spend_little_more_than_they_need_and_no_more_than_before() {
                 .flat_map(|patch| cases.iter().map(move |case| least(config, case, patch, cases.len())))
                 .sum();
             let spent = block_on(async {
-                let sites = SweepSites::new(&[patches[0].site], config);
+                let site = patches[0].site;
+                let sites =
+                    SweepSites::new(layers.clone().map(|layer| Site::Block(layer, site)), config.n_layers);
+                let lists: Vec<Vec<Intervention>> = patches.iter().map(Patch::list).collect();
                 let runs = Runs::record(model, cases, false, &sites).await?;
                 let sweep = Sweep {
-                    model,
-                    runs: &runs,
-                    direction: Direction::Denoise,
-                    patches: &patches,
+                    scene: Scene::of(model, &runs, Direction::Denoise),
+                    lists: &lists,
+                    shortcuts: Shortcut::ALL,
                     // Chunks of the same size whatever the number of threads, so that counts are the same
                     // everywhere.
                     work: model.budget.work() / 2

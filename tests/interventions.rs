@@ -1,16 +1,23 @@
 //! Interventions, by identities that hold for each kind at every hook point.
 
+use std::fs;
+
 use patchlab::device::DevicePreference;
-use patchlab::interventions::{self, Addend, Effect, Intervention, Positions, PromptSet, Scene, Value};
+use patchlab::host::{ProgressUnit, Quiet, Work};
+use patchlab::interventions::sweep::Sweep;
+use patchlab::interventions::{
+    self, Addend, Effect, Intervention, Positions, PromptSet, Scene, Shortcut, Value,
+};
+use patchlab::metrics::LogitStats;
 use patchlab::model::hooks::AllSites;
 use patchlab::model::{Activation, Model};
 use patchlab::prompts::{PreparedCase, PreparedGroup, prepare};
 use patchlab::readback;
-use patchlab::runs::{Run, Runs};
+use patchlab::runs::{Direction, Run, Runs};
 use patchlab::site::{BlockSite, Site};
-use patchlab_tests::fixture::{DEVICES, Fixture, TINY, assert_close, report, try_report};
+use patchlab_tests::fixture::{DEVICES, Fixture, TINY, assert_close, folder, report, try_report};
 use pollster::block_on;
-use serde_json::json;
+use serde_json::{Value as Json, json};
 
 /// Of numbers up to about 10: rounding in a few hundred sums.
 const TOLERANCE: f64 = 2e-5;
@@ -40,10 +47,11 @@ impl<'a> Stage<'a> {
             model: self.model,
             base: &self.runs.corrupted,
             other: &self.runs.clean,
+            readout: &self.runs.readout,
             groups: std::slice::from_ref(self.group),
             prompts: &self.prompts,
         };
-        block_on(interventions::run(&scene, list, &self.runs.readout, &AllSites)).expect("a run")
+        block_on(interventions::run(&scene, list, &AllSites)).expect("a run")
     }
 
     fn differences(&self, list: &[Intervention]) -> Vec<f64> {
@@ -223,5 +231,62 @@ fn the_analysis_takes_lists_and_refuses_what_cannot_act() {
             try_report(&session, &fixture.experiment, "intervene", &settings, &patchlab::host::Quiet);
         let message = refused.expect_err("a refusal").to_string();
         assert!(message.contains(said), "{list}: {message}");
+    }
+}
+
+/// Off by rounding in float32; mistakes show as 0.02 or more (`generate.py` sees to it).
+const TRANSFORMER_LENS: f64 = 2e-4;
+
+#[test]
+fn lists_agree_with_transformer_lens() {
+    for fixture in TINY.map(Fixture::read) {
+        let text = fs::read_to_string(folder().join(fixture.name).join("interventions.json"));
+        let recorded: Json = serde_json::from_str(&text.expect("interventions.json")).expect("JSON");
+        let cases = recorded["cases"].as_array().expect("cases");
+        assert!(cases.len() >= 60, "only {} cases", cases.len());
+        for device in DEVICES {
+            let session = fixture.session(device);
+            let model = session.model();
+            let (groups, _) =
+                prepare(&fixture.experiment, session.tokenizer(), model.config.n_ctx).expect("groups");
+            for case in cases {
+                let list = Intervention::list(&case["list"].to_string()).expect("a list");
+                let own = case["group"].as_u64().expect("a group") as usize;
+                let direction =
+                    if case["direction"] == "noise" { Direction::Noise } else { Direction::Denoise };
+                let others = groups.iter().filter(|group| group.group != own);
+                let ordered: Vec<PreparedGroup> = [&groups[own]].into_iter().chain(others).cloned().collect();
+                let text = |one: &Intervention| match one.value() {
+                    Some(Value::Prompt(text)) => {
+                        Some((text.clone(), session.tokenizer().encode(text, true).expect("tokens")))
+                    }
+                    _ => None,
+                };
+                let prompts: Vec<(String, Vec<u32>)> = list.iter().filter_map(text).collect();
+                let (plain, swept) = block_on(async {
+                    let runs = Runs::record(model, &ordered[0].cases, false, &AllSites).await?;
+                    let scene =
+                        Scene { groups: &ordered, prompts: &prompts, ..Scene::of(model, &runs, direction) };
+                    let plain = interventions::run(&scene, &list, &Vec::new()).await?.stats;
+                    let mut swept = LogitStats::new(1, ordered[0].cases.len(), false);
+                    let lists = [list.clone()];
+                    let work = model.budget.work();
+                    let sweep = Sweep { scene, lists: &lists, shortcuts: Shortcut::ALL, work };
+                    let mut work = Work::new(&Quiet, "", ProgressUnit::Patches, 1);
+                    sweep.run(&mut work, &mut swept, 0, &mut |_, _| {}).await?;
+                    Ok::<_, patchlab::Error>((plain, swept))
+                })
+                .expect("runs");
+                let rows = case["logits"].as_array().expect("logits");
+                let expected = |column: usize| -> Vec<f64> {
+                    rows.iter().map(|row| row[column].as_f64().expect("a number")).collect()
+                };
+                for (how, stats) in [("plain", &plain), ("swept", &swept)] {
+                    let what = format!("{} {device:?} {}, {how}", fixture.name, case["name"]);
+                    assert_close(&what, stats.answer.row(0), &expected(0), TRANSFORMER_LENS);
+                    assert_close(&what, stats.distractor.row(0), &expected(1), TRANSFORMER_LENS);
+                }
+            }
+        }
     }
 }

@@ -9,4 +9,5 @@ mod interventions;
 mod parity;
 mod patching;
 mod requests;
+mod sweeps;
 mod tidy;

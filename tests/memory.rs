@@ -5,15 +5,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use patchlab::device::{self, Adapter, DevicePreference};
 use patchlab::host::{ProgressUnit, Quiet, Work};
+use patchlab::interventions::sweep::{Sweep, SweepSites};
+use patchlab::interventions::{Intervention, Scene, Shortcut};
 use patchlab::metrics::LogitStats;
 use patchlab::model::checkpoint::Checkpoint;
 use patchlab::model::source::MemorySource;
 use patchlab::model::{Config, Model};
-use patchlab::patching::sweep::{Sweep, SweepSites};
-use patchlab::patching::{Direction, Patch};
 use patchlab::prompts::PreparedCase;
-use patchlab::runs::{Runs, parts};
-use patchlab::site::BlockSite;
+use patchlab::runs::{Direction, Runs, parts};
+use patchlab::site::{BlockSite, Site};
 use patchlab::{Experiment, Files, Request, Session, TokenizerFiles};
 use patchlab_tests::weights::checkpoint;
 use pollster::block_on;
@@ -116,24 +116,17 @@ fn sweeps() {
         let file = Checkpoint::open(source(&config)).await.expect("a checkpoint");
         Model::load(config, &file, &picked.expect("the processor").device).await.expect("a model")
     });
-    let neurons = |_: usize| -> Vec<Patch> {
-        let patch = |neuron| Patch {
-            site: BlockSite::MlpPost,
-            layer: 1,
-            head_or_neuron: Some(neuron),
-            position: None,
-        };
-        (0..3072).map(patch).collect()
+    let patch = |layer, site, index, position| {
+        vec![Intervention::patch(Site::Block(layer, site), Some(index), position)]
     };
-    let heads_by_position = |tokens: usize| -> Vec<Patch> {
-        let patch = |layer, head, position| Patch {
-            site: BlockSite::V,
-            layer,
-            head_or_neuron: Some(head),
-            position: Some(position),
-        };
-        let layer = |layer| (0..12).flat_map(move |head| (0..tokens).map(move |p| patch(layer, head, p)));
-        (0..2).flat_map(layer).collect()
+    let neurons = |_: usize| -> Vec<Vec<Intervention>> {
+        (0..3072).map(|neuron| patch(1, BlockSite::MlpPost, neuron, None)).collect()
+    };
+    let heads_by_position = |tokens: usize| -> Vec<Vec<Intervention>> {
+        let cells = (0..2).flat_map(|layer| {
+            (0..12).flat_map(move |head| (0..tokens).map(move |position| (layer, head, position)))
+        });
+        cells.map(|(layer, head, position)| patch(layer, BlockSite::V, head, Some(position))).collect()
     };
     for tokens in [300, 400] {
         for (what, patches) in
@@ -142,16 +135,15 @@ fn sweeps() {
             let cases = cases(2, tokens);
             let (peak, largest, ()) = watched(|| {
                 block_on(async {
-                    let sites = SweepSites::new(&[patches[0].site], &model.config);
+                    let sites =
+                        SweepSites::new(patches.iter().map(|list| list[0].site), model.config.n_layers);
                     for part in parts(&cases, &model, &sites, 2) {
                         let runs = Runs::record(&model, part, false, &sites).await?;
                         let mut stats = LogitStats::new(patches.len(), part.len(), false);
-                        let direction = Direction::Denoise;
                         let sweep = Sweep {
-                            model: &model,
-                            runs: &runs,
-                            direction,
-                            patches: &patches,
+                            scene: Scene::of(&model, &runs, Direction::Denoise),
+                            lists: &patches,
+                            shortcuts: Shortcut::ALL,
                             work: model.budget.work(),
                         };
                         let mut work = Work::new(&Quiet, "", ProgressUnit::Patches, patches.len());

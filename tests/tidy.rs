@@ -24,7 +24,6 @@ const LAYERS: &[&[&str]] = &[
     &["bootstrap", "device", "host", "metrics", "readback", "speed"],
     &["runs"],
     &["attribution", "interventions"],
-    &["patching"],
     &["figures"],
     &["analyses"],
     &["notebook", "session"],

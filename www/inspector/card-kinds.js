@@ -3,7 +3,7 @@
 import { h } from '../dom.js';
 import { actOnEnter, growWithText } from '../editor/field.js';
 import { drawPart } from '../reports/index.js';
-import { itemName } from './item.js';
+import { itemName, placeNames, readPlace } from './item.js';
 import { drawPatchedRun } from './patched-run.js';
 
 /** @import { Item } from './item.js' */
@@ -13,6 +13,14 @@ import { drawPatchedRun } from './patched-run.js';
 const HEAD_SITES = [
   { site: 'hook_z', name: 'output' }, { site: 'hook_v', name: 'value' }, { site: 'hook_pattern', name: 'pattern' },
   { site: 'hook_q', name: 'query' }, { site: 'hook_k', name: 'key' },
+];
+
+/** What a patched activation can become. */
+const EFFECTS = [
+  { name: 'the other run\u2019s', effect: { replace: 'other' } },
+  { name: 'zero', effect: { replace: 'zero' } },
+  { name: 'the mean of the clean prompts', effect: { replace: { mean: 'clean' } } },
+  { name: 'the mean of the corrupted prompts', effect: { replace: { mean: 'corrupted' } } },
 ];
 
 /**
@@ -46,15 +54,45 @@ export function cardKinds({ direction, open }) {
     },
     patch: {
       what: 'Patched run',
-      ask: (item, prompt) => ({ analysis: 'patched-run', settings: { patch: itemName(item), prompt: String(prompt), direction: direction() } }),
+      ask: (item, prompt, fields) => {
+        const [, others] = fields.querySelectorAll('select, input');
+        const effect = EFFECTS[fields.querySelector('select')?.selectedIndex ?? 0].effect;
+        const names = [itemName(item), ...placeNames(valueOf(others))];
+        const list = names.flatMap((name) => readPlace(name) ?? []).map((place) => ({ ...place, effect }));
+        return { analysis: 'intervene', settings: { list: JSON.stringify(list), prompt: String(prompt), direction: direction() } };
+      },
       draw: drawPatchedRun,
-      fields: (item) => {
+      fields: (item, card) => {
         const unit = item.head !== undefined ? { kind: /** @type {const} */ ('head'), text: `L${item.layer}H${item.head}` } : item.neuron !== undefined ? { kind: /** @type {const} */ ('neuron'), text: `L${item.layer}N${item.neuron}` } : null;
-        if (!unit) return [];
-        return [h('div', { class: 'card-patches' }, h('button', { type: 'button', class: 'link', on: { click: () => open({ ...item, kind: unit.kind, site: undefined, position: undefined }) } }, `Everything about ${unit.text}`))];
+        return [
+          ...patchFields(item, card),
+          ...(unit ? [h('div', { class: 'card-patches' }, h('button', { type: 'button', class: 'link', on: { click: () => open({ ...item, kind: unit.kind, site: undefined, position: undefined }) } }, `Everything about ${unit.text}`))] : []),
+        ];
       },
     },
   };
+}
+
+/** What the activation becomes, and what else is patched in the same run. @type {CardKind['fields']} */
+function patchFields(item, card) {
+  const id = `patch-also-${itemName(item)}`;
+  const effect = h('select', { 'aria-label': 'What it becomes', on: { change: () => card.refresh() } }, ...EFFECTS.map(({ name }) => h('option', {}, name)));
+  const error = h('p', { class: 'field-error', id: `${id}-error`, hidden: true });
+  const others = h('input', { id, type: 'text', spellcheck: 'false', autocomplete: 'off', 'aria-describedby': error.id, placeholder: 'L9H6, blocks.9.hook_mlp_out' });
+  const changed = () => {
+    const unknown = placeNames(others.value).filter((name) => !readPlace(name));
+    error.hidden = unknown.length === 0;
+    others.setAttribute('aria-invalid', String(unknown.length > 0));
+    error.textContent = unknown.length > 0 ? `Not a head, neuron or hook point: ${unknown.join(', ')}. Write them as L9H6, L8N2744 or blocks.9.hook_mlp_out[position 3].` : '';
+    if (unknown.length === 0) card.refresh();
+  };
+  others.addEventListener('change', changed);
+  actOnEnter(others, changed);
+  return [
+    h('label', { class: 'card-field' }, 'becomes', effect),
+    h('label', { class: 'card-field', for: id }, 'together with', others),
+    error,
+  ];
 }
 
 /** @param {(item: Item) => void} open @returns {CardKind['fields']} */

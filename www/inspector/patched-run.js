@@ -16,10 +16,13 @@ const THUMBNAIL = 92;
 /** @param {Report} report @returns {(Node | null)[]} */
 export function drawPatchedRun(report) {
   const tables = report.parts.filter((part) => part.kind === 'table');
+  const isRun = (/** @type {Table} */ table) => table.columns.some((column) => column.quantity === 'token');
+  const components = tables.find((table) => !isRun(table));
   const attention = report.parts.find((part) => part.kind === 'attention');
   return [
     h('h4', { class: 'card-subtitle' }, 'What each run says next'),
-    h('div', { class: 'runs' }, ...tables.map(drawRun)),
+    h('div', { class: 'runs' }, ...tables.filter(isRun).map(drawRun)),
+    ...(components ? [h('details', { class: 'run-components' }, h('summary', {}, 'What each layer writes in each'), drawPart(components, {}, 'inspector'))] : []),
     ...(attention ? [
       h('h4', { class: 'card-subtitle' }, 'Where heads look in each'),
       h('div', { class: 'run-heads' }, ...drawHeads(attention)),

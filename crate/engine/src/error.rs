@@ -21,6 +21,17 @@ pub enum Error {
     /// The experiment document is not JSON of the documented shape.
     #[error("This is not an experiment document: {0}. The format is described in docs/experiment.md.")]
     Document(String),
+    /// `reference.json`, which comes with a model, is not of the documented shape or does not fit its tokenizer.
+    #[error(
+        "reference.json, which came with the model: {0}. Without that file the model opens, and is not compared."
+    )]
+    Reference(String),
+    /// A call with something else than what it takes.
+    #[error("This call does not take what it was given: {0}. docs/protocol.md says what each call takes.")]
+    Call(String),
+    /// A file that is part of Patchlab is damaged.
+    #[error("A part of Patchlab is damaged: {0}. Load the page again, or build the command again.")]
+    BuiltIn(String),
     /// `config.json` does not describe a model of GPT-2's architecture.
     #[error("config.json: {0}")]
     Config(String),
@@ -142,6 +153,9 @@ impl Error {
         match self {
             Error::Field { code, .. } => code,
             Error::Document(_) => "document",
+            Error::Reference(_) => "reference",
+            Error::Call(_) => "call",
+            Error::BuiltIn(_) => "built-in",
             Error::Config(_) => "config",
             Error::Checkpoint { .. } => "checkpoint",
             Error::TensorMissing(_) => "tensor-missing",

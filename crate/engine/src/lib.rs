@@ -4,7 +4,7 @@
 //!
 //! `place` -> [`error`] -> [`experiment`], `names`, [`reference`], [`site`], [`tokens`] -> [`prompts`],
 //! [`presets`] -> [`model`] -> `bootstrap`, [`device`], [`host`], [`metrics`], [`readback`],
-//! [`speed`] -> [`runs`] -> [`attribution`], [`interventions`] -> [`patching`] -> [`figures`] -> [`analyses`] ->
+//! [`speed`] -> [`runs`] -> [`attribution`], [`interventions`] -> [`figures`] -> [`analyses`] ->
 //! [`session`], [`notebook`] -> [`protocol`].
 //!
 //! Nothing here knows about JavaScript or the command line; only [`device`] picks a device; only [`readback`]
@@ -25,7 +25,6 @@ pub mod interventions;
 pub mod metrics;
 pub mod model;
 pub mod notebook;
-pub mod patching;
 pub mod presets;
 pub mod prompts;
 pub mod protocol;

@@ -91,7 +91,7 @@ pub fn notebook(request: &NotebookRequest) -> Result<String> {
         "nbformat": 4,
         "nbformat_minor": 4,
     });
-    serde_json::to_string_pretty(&document).map_err(|error| Error::Document(error.to_string()))
+    serde_json::to_string_pretty(&document).map_err(|error| Error::BuiltIn(error.to_string()))
 }
 
 fn introduction(left_out: &[&str]) -> String {
@@ -108,7 +108,7 @@ fn introduction(left_out: &[&str]) -> String {
 
 /// The cell with everything that differs between notebooks.
 fn names(request: &NotebookRequest, settings: Map<String, Value>) -> Result<String> {
-    let document = |error: serde_json::Error| Error::Document(error.to_string());
+    let document = |error: serde_json::Error| Error::BuiltIn(error.to_string());
     // JSON in a JSON string literal, which is a valid Python literal, too.
     let quoted = |value: &Value| -> Result<String> {
         let text = serde_json::to_string(value).map_err(document)?;

@@ -52,13 +52,6 @@ pub struct PreparedCase {
     pub index: usize,
 }
 
-impl PreparedCase {
-    /// The first position where clean and corrupted differ. None if they are equal.
-    pub(crate) fn first_difference(&self) -> Option<usize> {
-        self.clean.iter().zip(&self.corrupted).position(|(clean, corrupted)| clean != corrupted)
-    }
-}
-
 /// An experiment as token ids.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct TokenizedExperiment {

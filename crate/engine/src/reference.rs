@@ -35,9 +35,8 @@ impl Reference {
     /// Reads `reference.json`.
     ///
     /// # Errors
-    /// [`Error::Document`] if the text is not JSON of this shape.
+    /// [`Error::Reference`] if the text is not JSON of this shape.
     pub fn from_json(text: &str) -> Result<Self> {
-        serde_json::from_str(text)
-            .map_err(|error| Error::Document(format!("reference.json: {:.300}", error.to_string())))
+        serde_json::from_str(text).map_err(|error| Error::Reference(format!("{:.300}", error.to_string())))
     }
 }

@@ -3,6 +3,7 @@
 //! A [`Site`] prints and parses TransformerLens's name (`blocks.7.attn.hook_z`) and knows the axes of the
 //! activation there, so that recording and patching never handle dotted strings.
 
+use std::cmp::Ordering;
 use std::fmt;
 use std::str::FromStr;
 
@@ -44,11 +45,78 @@ pub(crate) enum ActivationAxis {
     One,
 }
 
-/// The hook points of a layer, one row each, in the order in which the forward pass reaches them. Everything
-/// known about one is in its row. `joins N`: the sweeps can patch it, and the patch joins the residual stream
-/// N half layers after the layer's beginning.
+/// A step of the forward pass: it reads the residual stream that the one before has left. A pass can be resumed before any.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Stage {
+    /// Embeddings of tokens and positions.
+    Embed,
+    /// Attention of a layer.
+    Attention(usize),
+    /// The MLP of a layer.
+    Mlp(usize),
+    /// The final LayerNorm.
+    Final,
+}
+
+impl PartialOrd for Stage {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Stage {
+    /// Earlier stages are less.
+    fn cmp(&self, other: &Self) -> Ordering {
+        // The layer and the half; whatever the number of layers, the final stage is last.
+        let place = |stage: &Stage| match *stage {
+            Stage::Embed => (0, 0),
+            Stage::Attention(layer) => (1 + layer, 0),
+            Stage::Mlp(layer) => (1 + layer, 1),
+            Stage::Final => (usize::MAX, 0),
+        };
+        place(self).cmp(&place(other))
+    }
+}
+
+impl Stage {
+    /// Every stage of a model of `n_layers` layers, in order.
+    pub fn all(n_layers: usize) -> impl Iterator<Item = Stage> {
+        let layers = (0..n_layers).flat_map(|layer| [Stage::Attention(layer), Stage::Mlp(layer)]);
+        [Stage::Embed].into_iter().chain(layers).chain([Stage::Final])
+    }
+
+    /// Where the residual stream that the stage reads is recorded. None: it reads tokens.
+    pub fn input(self, n_layers: usize) -> Option<Site> {
+        match self {
+            Stage::Embed => None,
+            Stage::Attention(layer) => Some(Site::Block(layer, BlockSite::ResidPre)),
+            Stage::Mlp(layer) => Some(Site::Block(layer, BlockSite::ResidMid)),
+            Stage::Final => Some(Site::Block(n_layers - 1, BlockSite::ResidPost)),
+        }
+    }
+}
+
+/// The stage that a hook point of a layer belongs to.
+enum Half {
+    Attention,
+    Mlp,
+    /// The first after the layer.
+    Next,
+}
+
+/// The positions where the last layer needs a hook point's activation.
+#[derive(PartialEq)]
+enum Needed {
+    /// All that anything attends to.
+    Sources,
+    /// Those whose logits are wanted.
+    Queries,
+}
+
+/// The hook points of a layer, one row each, in the order in which the forward pass reaches them. Everything known about
+/// one is in its row: TransformerLens's name, the axes, the stage, and where the last layer needs it.
 macro_rules! block_sites {
-    ($($(#[$doc:meta])+ $variant:ident = $name:literal, [$($axis:ident),+] $(, joins $stage:literal)?;)+) => {
+    ($($(#[$doc:meta])+ $variant:ident = $name:literal, [$($axis:ident),+], $half:ident, $needed:ident;)+) => {
         /// A hook point within a layer.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub enum BlockSite {
@@ -73,11 +141,15 @@ macro_rules! block_sites {
                 }
             }
 
-            /// The half layer, counted from the layer's first, before which a patch here joins the residual
-            /// stream. None if the sweeps cannot patch here.
-            pub fn joins(self) -> Option<usize> {
+            fn half(self) -> Half {
                 match self {
-                    $(BlockSite::$variant => [$($stage,)?].first().copied(),)+
+                    $(BlockSite::$variant => Half::$half,)+
+                }
+            }
+
+            fn needed(self) -> Needed {
+                match self {
+                    $(BlockSite::$variant => Needed::$needed,)+
                 }
             }
         }
@@ -86,46 +158,39 @@ macro_rules! block_sites {
 
 block_sites! {
     /// `hook_resid_pre`: the residual stream before the layer.
-    ResidPre = "hook_resid_pre", [Batch, Position, DModel], joins 0;
+    ResidPre = "hook_resid_pre", [Batch, Position, DModel], Attention, Sources;
     /// `ln1.hook_scale`: the divisor of the LayerNorm before attention.
-    Ln1Scale = "ln1.hook_scale", [Batch, Position, One];
+    Ln1Scale = "ln1.hook_scale", [Batch, Position, One], Attention, Sources;
     /// `ln1.hook_normalized`: what attention reads.
-    Ln1Normalized = "ln1.hook_normalized", [Batch, Position, DModel];
+    Ln1Normalized = "ln1.hook_normalized", [Batch, Position, DModel], Attention, Sources;
     /// `attn.hook_q`: queries.
-    Q = "attn.hook_q", [Batch, Position, Head, DHead], joins 1;
+    Q = "attn.hook_q", [Batch, Position, Head, DHead], Attention, Queries;
     /// `attn.hook_k`: keys.
-    K = "attn.hook_k", [Batch, Position, Head, DHead], joins 1;
+    K = "attn.hook_k", [Batch, Position, Head, DHead], Attention, Sources;
     /// `attn.hook_v`: values.
-    V = "attn.hook_v", [Batch, Position, Head, DHead], joins 1;
+    V = "attn.hook_v", [Batch, Position, Head, DHead], Attention, Sources;
     /// `attn.hook_attn_scores`: scaled and masked scores before the softmax.
-    AttnScores = "attn.hook_attn_scores", [Batch, Head, Position, Source];
+    AttnScores = "attn.hook_attn_scores", [Batch, Head, Position, Source], Attention, Queries;
     /// `attn.hook_pattern`: attention weights.
-    Pattern = "attn.hook_pattern", [Batch, Head, Position, Source], joins 1;
+    Pattern = "attn.hook_pattern", [Batch, Head, Position, Source], Attention, Queries;
     /// `attn.hook_z`: attention-weighted values, each head's output before `W_O`.
-    Z = "attn.hook_z", [Batch, Position, Head, DHead], joins 1;
+    Z = "attn.hook_z", [Batch, Position, Head, DHead], Attention, Queries;
     /// `hook_attn_out`: what attention adds to the residual stream.
-    AttnOut = "hook_attn_out", [Batch, Position, DModel], joins 1;
+    AttnOut = "hook_attn_out", [Batch, Position, DModel], Attention, Queries;
     /// `hook_resid_mid`: the residual stream between attention and MLP.
-    ResidMid = "hook_resid_mid", [Batch, Position, DModel], joins 1;
+    ResidMid = "hook_resid_mid", [Batch, Position, DModel], Mlp, Queries;
     /// `ln2.hook_scale`: the divisor of the LayerNorm before the MLP.
-    Ln2Scale = "ln2.hook_scale", [Batch, Position, One];
+    Ln2Scale = "ln2.hook_scale", [Batch, Position, One], Mlp, Queries;
     /// `ln2.hook_normalized`: what the MLP reads.
-    Ln2Normalized = "ln2.hook_normalized", [Batch, Position, DModel];
+    Ln2Normalized = "ln2.hook_normalized", [Batch, Position, DModel], Mlp, Queries;
     /// `mlp.hook_pre`: neurons before the activation function.
-    MlpPre = "mlp.hook_pre", [Batch, Position, Neuron];
+    MlpPre = "mlp.hook_pre", [Batch, Position, Neuron], Mlp, Queries;
     /// `mlp.hook_post`: neurons after it.
-    MlpPost = "mlp.hook_post", [Batch, Position, Neuron], joins 2;
+    MlpPost = "mlp.hook_post", [Batch, Position, Neuron], Mlp, Queries;
     /// `hook_mlp_out`: what the MLP adds to the residual stream.
-    MlpOut = "hook_mlp_out", [Batch, Position, DModel], joins 2;
+    MlpOut = "hook_mlp_out", [Batch, Position, DModel], Mlp, Queries;
     /// `hook_resid_post`: the residual stream after the layer.
-    ResidPost = "hook_resid_post", [Batch, Position, DModel], joins 2;
-}
-
-impl BlockSite {
-    /// The hook points that the sweeps can patch.
-    pub fn patchable() -> impl Iterator<Item = BlockSite> {
-        BlockSite::ALL.iter().copied().filter(|site| site.joins().is_some())
-    }
+    ResidPost = "hook_resid_post", [Batch, Position, DModel], Next, Queries;
 }
 
 impl Site {
@@ -146,6 +211,34 @@ impl Site {
             Site::Embed | Site::PosEmbed | Site::FinalNormalized => &[Batch, Position, DModel],
             Site::FinalScale => &[Batch, Position, One],
             Site::Block(_, site) => site.axes(),
+        }
+    }
+
+    /// Whether the activation has this axis.
+    pub(crate) fn has(self, axis: ActivationAxis) -> bool {
+        self.axes().contains(&axis)
+    }
+
+    /// The stage that reaches it. The residual stream between two stages belongs to the later one.
+    pub fn stage(self, n_layers: usize) -> Stage {
+        match self {
+            Site::Embed | Site::PosEmbed => Stage::Embed,
+            Site::FinalScale | Site::FinalNormalized => Stage::Final,
+            Site::Block(layer, site) => match site.half() {
+                Half::Attention => Stage::Attention(layer),
+                Half::Mlp => Stage::Mlp(layer),
+                Half::Next if layer + 1 < n_layers => Stage::Attention(layer + 1),
+                Half::Next => Stage::Final,
+            },
+        }
+    }
+
+    /// Whether the logits after a prompt's last token depend on the activation at that token alone.
+    pub fn only_last(self, n_layers: usize) -> bool {
+        match self {
+            Site::Embed | Site::PosEmbed => false,
+            Site::FinalScale | Site::FinalNormalized => true,
+            Site::Block(layer, site) => layer + 1 == n_layers && site.needed() == Needed::Queries,
         }
     }
 }
@@ -192,6 +285,15 @@ mod tests {
             assert_eq!(site.to_string().parse::<Site>().ok(), Some(site));
         }
         assert_eq!(Site::Block(7, BlockSite::Z).to_string(), "blocks.7.attn.hook_z");
+    }
+
+    #[test]
+    fn stages_are_in_the_order_of_the_pass() {
+        let stages: Vec<Stage> = Stage::all(3).collect();
+        assert!(stages.is_sorted());
+        let reached: Vec<Stage> = Site::all(3).map(|site| site.stage(3)).collect();
+        assert!(reached.is_sorted(), "{reached:?}");
+        assert!(stages.iter().all(|stage| reached.contains(stage)));
     }
 
     #[test]

@@ -177,28 +177,25 @@ pub fn attention(
     mask: &CausalMask,
 ) -> Tensor<4> {
     let [.., width] = q.dims();
-    let past = past.map(|past| [past.keys, past.values]);
     if let (Some(destinations), true) = (mask.on_gpu(), gpu::fits(width)) {
-        let past = past.map(|past| past.map(|tensor| tensor.0));
+        let past = past.map(|past| [past.keys.0, past.values.0]);
         return Tensor(gpu::attention([q.0, k.0, v.0], past, destinations));
     }
-    match past {
-        None => mix(softmax(scores(q, k, mask)), v),
-        Some([keys, values]) => Tensor(plain::continued_attention([q.0, k.0, v.0], [keys.0, values.0], mask)),
-    }
+    mix(softmax(scores(q, k, past.as_ref(), mask)), v, past.as_ref())
 }
 
 /// Attention scores, minus infinity where a destination must not attend to a source:
-/// `q [b, n, h, e], k [b, p, h, e] -> [b, h, n, p]`.
-pub fn scores(q: Tensor<4>, k: Tensor<4>, mask: &CausalMask) -> Tensor<4> {
-    let [.., width] = q.dims();
-    Tensor(match mask.on_gpu() {
-        Some(destinations) => {
-            let mask = Some((1.0 / (width as f32).sqrt(), destinations));
-            let (q, k) = (q.0.swap_dims(1, 2), k.0.swap_dims(1, 2).swap_dims(2, 3));
-            gpu::multiply(q, k, gpu::After { mask, ..gpu::After::default() }, false)
+/// `q [c b, n, h, e], k [c b, t, h, e] -> [c b, h, n, s + t]`, with a `past` of `s` positions before the `t` computed ones.
+pub fn scores(q: Tensor<4>, k: Tensor<4>, past: Option<&Past>, mask: &CausalMask) -> Tensor<4> {
+    let keys = past.map(|past| past.keys.0.clone());
+    Tensor(match (mask.on_gpu(), keys) {
+        (Some(destinations), None) => gpu::scores(q.0, k.0, destinations),
+        (Some(_), Some(keys)) => {
+            let [_, before, ..] = keys.dims();
+            gpu::continued_scores(q.0, k.0, keys, mask.counted_from(before))
         }
-        None => plain::scores(q.0, k.0, mask),
+        (None, None) => plain::scores(q.0, k.0, mask),
+        (None, Some(keys)) => plain::continued_scores(q.0, k.0, keys, mask),
     })
 }
 
@@ -210,13 +207,15 @@ pub fn softmax(scores: Tensor<4>) -> Tensor<4> {
     })
 }
 
-/// Attention-weighted values, each head's z: `pattern [b, h, n, p], v [b, p, h, e] -> [b, n, h, e]`.
-pub fn mix(pattern: Tensor<4>, v: Tensor<4>) -> Tensor<4> {
-    Tensor(match Place::of(&pattern.device()) {
-        Place::Gpu => {
-            gpu::multiply(pattern.0, v.0.swap_dims(1, 2), gpu::After::default(), true).swap_dims(1, 2)
-        }
-        Place::Cpu | Place::Plain => plain::mix(pattern.0, v.0),
+/// Attention-weighted values, each head's z: `pattern [c b, h, n, s + t], v [c b, t, h, e] -> [c b, n, h, e]`, with a `past`
+/// of `s` positions before the `t` computed ones.
+pub fn mix(pattern: Tensor<4>, v: Tensor<4>, past: Option<&Past>) -> Tensor<4> {
+    let values = past.map(|past| past.values.0.clone());
+    Tensor(match (Place::of(&pattern.device()), values) {
+        (Place::Gpu, None) => gpu::mix(pattern.0, v.0),
+        (Place::Gpu, Some(values)) => gpu::continued_mix(pattern.0, v.0, values),
+        (Place::Cpu | Place::Plain, None) => plain::mix(pattern.0, v.0),
+        (Place::Cpu | Place::Plain, Some(values)) => plain::continued_mix(pattern.0, v.0, values),
     })
 }
 

@@ -8,6 +8,8 @@ use crate::Place;
 #[derive(Debug, Clone)]
 pub struct CausalMask {
     on_device: OnDevice,
+    /// Each query's destination, row-major, if a GPU masks by itself.
+    destinations: Vec<i32>,
 }
 
 #[derive(Debug, Clone)]
@@ -24,9 +26,10 @@ impl CausalMask {
     pub fn new(destinations: &[Vec<usize>], p: usize, device: &Device) -> Self {
         let n = destinations.first().map_or(0, Vec::len);
         let all = destinations.iter().flatten();
+        let mut numbers = Vec::new();
         let on_device = if Place::of(device) == Place::Gpu {
-            let numbers: Vec<i32> = all.map(|&destination| destination as i32).collect();
-            let data = TensorData::new(numbers, [destinations.len(), n]);
+            numbers.extend(all.map(|&destination| destination as i32));
+            let data = TensorData::new(numbers.clone(), [destinations.len(), n]);
             OnDevice::Destinations(Tensor::from_data(data, device))
         } else {
             let row = |&destination: &usize| (0..p).map(move |source| source > destination);
@@ -36,7 +39,7 @@ impl CausalMask {
                 device,
             ))
         };
-        Self { on_device }
+        Self { on_device, destinations: numbers }
     }
 
     /// The destinations, if a kernel needs them.
@@ -45,6 +48,13 @@ impl CausalMask {
             OnDevice::Destinations(destinations) => Some(destinations.clone()),
             OnDevice::Hidden(_) => None,
         }
+    }
+
+    /// On a GPU, the destinations counted from this position; those before it are negative.
+    pub(crate) fn counted_from(&self, position: usize) -> Tensor<2, Int> {
+        let OnDevice::Destinations(all) = &self.on_device else { unreachable!("the GPU masks by itself") };
+        let counted: Vec<i32> = self.destinations.iter().map(|&other| other - position as i32).collect();
+        Tensor::from_data(TensorData::new(counted, all.dims()), &all.device())
     }
 
     /// True where a destination must not attend to a source, for every row: `[b, h, n, p]`.

@@ -67,13 +67,9 @@ pub(crate) fn mix(pattern: Tensor<4>, v: Tensor<4>) -> Tensor<4> {
     matmul(pattern, v.swap_dims(1, 2)).swap_dims(1, 2)
 }
 
-/// See [`crate::attention`]. All copies of a prompt attend to its past in one product, so that it is not copied:
-/// `s` positions before the `t` computed ones.
-pub(crate) fn continued_attention(
-    [q, k, v]: [Tensor<4>; 3],
-    [keys, values]: [Tensor<4>; 2],
-    mask: &CausalMask,
-) -> Tensor<4> {
+/// See [`crate::scores`]: scores of a past of `s` positions, then of the `t` computed ones. All copies of a prompt meet its
+/// past in one product, so that it is not copied.
+pub(crate) fn continued_scores(q: Tensor<4>, k: Tensor<4>, keys: Tensor<4>, mask: &CausalMask) -> Tensor<4> {
     let ([rows, n, h, e], [_, t, ..], [b, s, ..]) = (q.dims(), k.dims(), keys.dims());
     let c = rows / b;
     let root = (e as f32).sqrt();
@@ -82,14 +78,18 @@ pub(crate) fn continued_attention(
     let past = past.reshape([b, h, c, n, s]).permute([2, 0, 1, 3, 4]).reshape([rows, h, n, s]);
     let own = matmul(q.swap_dims(1, 2), k.swap_dims(1, 2).transpose()) / root; // [c b, h, n, t]
     let hidden = mask.hidden([rows, h, n, s + t]).slice([0..rows, 0..h, 0..n, s..s + t]);
-    let own = own.mask_fill(hidden, f32::NEG_INFINITY);
+    Tensor::cat(vec![past, own.mask_fill(hidden, f32::NEG_INFINITY)], 3) // [c b, h, n, s + t]
+}
 
-    let pattern = softmax(Tensor::cat(vec![past, own], 3)); // [c b, h, n, s + t]
+/// See [`crate::mix`]: values of a past of `s` positions, then of the computed ones.
+pub(crate) fn continued_mix(pattern: Tensor<4>, v: Tensor<4>, values: Tensor<4>) -> Tensor<4> {
+    let ([rows, h, n, p], [b, s, _, e]) = (pattern.dims(), values.dims());
+    let c = rows / b;
     let past = pattern.clone().slice([0..rows, 0..h, 0..n, 0..s]);
     let past = past.reshape([c, b, h, n, s]).permute([1, 2, 0, 3, 4]).reshape([b, h, c * n, s]);
     let of_past = matmul(past, values.swap_dims(1, 2)); // [b, h, c n, e]
     let of_past = of_past.reshape([b, h, c, n, e]).permute([2, 0, 3, 1, 4]).reshape([rows, n, h, e]);
-    of_past + mix(pattern.slice([0..rows, 0..h, 0..n, s..s + t]), v)
+    of_past + mix(pattern.slice([0..rows, 0..h, 0..n, s..p]), v)
 }
 
 /// See [`crate::chosen_logits`].
@@ -185,6 +185,8 @@ pub(crate) fn combine<const D: usize>(left: Tensor<D>, right: Right<D>, operatio
         (Operation::Root, _) => left.sqrt(),
         (Operation::Reciprocal, _) => left.recip(),
         (Operation::Magnitude, _) => left.abs(),
+        (Operation::Differ, Right::Tensor(right)) => left.not_equal(right).float(),
+        (Operation::Differ, Right::Number(right)) => left.not_equal_elem(right).float(),
         (Operation::Copy, _) => left,
         (Operation::Fill, Right::Tensor(right)) => right,
         (Operation::Fill, Right::Number(number)) => left.full_like(number),

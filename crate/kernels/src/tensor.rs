@@ -153,6 +153,12 @@ impl<const D: usize> Tensor<D> {
         self.unary(Operation::Magnitude)
     }
 
+    /// 1 where the numbers differ from `other`'s or one of the two is not a number, else 0. Axes of size 1 are repeated.
+    #[must_use]
+    pub fn differs(self, other: Self) -> Self {
+        self.combine(Right::Tensor(other.0), Operation::Differ)
+    }
+
     fn reduce(self, axis: usize, reduction: Reduction) -> Self {
         if self.on_gpu() {
             Self(gpu::reduce(self.0, axis, reduction))
@@ -171,6 +177,12 @@ impl<const D: usize> Tensor<D> {
     #[must_use]
     pub fn mean_dim(self, axis: usize) -> Self {
         self.reduce(axis, Reduction::Mean)
+    }
+
+    /// The largest numbers along an axis, which becomes one of size 1; NaN where there is one.
+    #[must_use]
+    pub fn max_dim(self, axis: usize) -> Self {
+        self.reduce(axis, Reduction::Maximum)
     }
 
     /// The largest of all numbers; NaN if there is one.

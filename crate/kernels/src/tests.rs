@@ -189,7 +189,13 @@ fn attention_shapes(draw: &mut Draw) -> Vec<[usize; 6]> {
     let mut drawn = |most| draw.0.usize(1..most);
     let drawn = (0..25).map(|_| [drawn(4), drawn(4), drawn(20), drawn(12) - 1, drawn(5), drawn(40)]);
     drawn
-        .chain([[3, 2, 6, 2, 12, 64], [1, 1, 300, 0, 2, 64], [1, 2, 9, 4, 2, 160], [1, 1, 5, 0, 1, 200]])
+        .chain([
+            [3, 2, 6, 2, 12, 64],
+            [1, 1, 300, 0, 2, 64],
+            [1, 2, 9, 4, 2, 160],
+            [1, 1, 5, 0, 1, 200],
+            [2, 2, 5, 3, 2, 200],
+        ])
         .collect()
 }
 
@@ -247,16 +253,20 @@ fn attention_with_and_without_a_past() {
 #[test]
 fn scores_patterns_and_mixes() {
     let mut draw = Draw::new();
-    for [_, b, t, _, h, e] in attention_shapes(&mut draw) {
-        let [q, k, v] = [0; 3].map(|_| draw.numbers([b, t, h, e]));
+    for [c, b, t, s, h, e] in attention_shapes(&mut draw) {
+        let [q, k, v] = [0; 3].map(|_| draw.numbers([c * b, t, h, e]));
+        let [keys, values] = [0; 2].map(|_| draw.numbers([b, s.max(1), h, e]));
         let on_device = |device: &Device| {
-            let mask = CausalMask::new(&[(0..t).collect()], t, device);
-            let scores = scores(on(device, &q), on(device, &k), &mask);
+            let past = Past { keys: on(device, &keys), values: on(device, &values) };
+            let past = (s > 0).then_some(&past);
+            let mask = CausalMask::new(&[(s..s + t).collect()], s + t, device);
+            let scores = scores(on(device, &q), on(device, &k), past, &mask);
             let pattern = softmax(scores.clone());
-            (scores, pattern.clone(), mix(pattern, on(device, &v)))
+            (scores, pattern.clone(), mix(pattern, on(device, &v), past))
         };
         let ((scores, pattern, z), expected) = (on_device(&gpu()), on_device(&flex()));
-        let (what, tolerance) = (format!("{b} x {t}, {h} heads of {e}"), UNIT * (e + t) as f32);
+        let what = format!("{c} x {b} prompts, {s} + {t} positions, {h} heads of {e}");
+        let tolerance = UNIT * (e + s + t) as f32;
         same(scores, expected.0, tolerance, &what);
         same(pattern, expected.1, tolerance, &what);
         same(z, expected.2, tolerance, &what);
@@ -333,7 +343,8 @@ fn arithmetic_with_repeated_axes() {
                 [left.clone() + right.clone(), left.clone() - right.clone(), left.clone() * right.clone()];
             let alone =
                 [left.clone() / 3.0, right.clone().sqrt(), right.clone().recip(), left.clone().abs() - 1.0];
-            both.into_iter().chain(alone).chain([left / right]).collect::<Vec<_>>()
+            let told = [left.clone().differs(left.clone()), left.clone().differs(right.clone())];
+            both.into_iter().chain(alone).chain(told).chain([left / right]).collect::<Vec<_>>()
         };
         for (found, expected) in on_device(&gpu()).into_iter().zip(on_device(&flex())) {
             same(found, expected, 4.0 * UNIT, &format!("{shape:?}"));

@@ -36,7 +36,7 @@ impl Choice {
                 let files = Array::from(&files).iter().filter_map(|file| file.dyn_into().ok()).collect();
                 Ok(Choice::Files(Chosen { name, files }))
             }
-            _ => Err(Error::Document("a model choice needs `from` and `base` or `files`".to_owned())),
+            _ => Err(Error::Call("a model choice needs `from` and `base` or `files`".to_owned())),
         }
     }
 }

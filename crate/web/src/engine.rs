@@ -67,7 +67,7 @@ impl Engine {
     /// # Errors
     /// As [`crate::catalogue`].
     pub fn check(&self, experiment: JsValue) -> Result<JsValue, JsValue> {
-        let experiment: Experiment = js::take(&experiment).map_err(js::thrown)?;
+        let experiment = Experiment::from_json(&js::json(&experiment)).map_err(js::thrown)?;
         let checked = match self.session.borrow().as_ref() {
             Some(session) => check(&experiment, session.tokenizer(), Some(session.info().n_ctx)),
             None => Tokenizer::gpt2().and_then(|gpt2| check(&experiment, &gpt2, None)),

@@ -23,11 +23,16 @@ pub(super) fn give<T: Serialize>(value: &T) -> Result<JsValue, JsValue> {
     value.serialize(&serializer).map_err(JsValue::from)
 }
 
-/// Plain data from JavaScript, by way of JSON: reading the objects directly would pass over fields that the
-/// documents do not have, and a misspelt one is to be an error here as it is natively.
-pub(super) fn take<T: DeserializeOwned>(value: &JsValue) -> Result<T> {
+/// Plain data from JavaScript as JSON: reading the objects directly would pass over fields that the documents do not have,
+/// and a misspelt one is to be an error here as it is natively.
+pub(super) fn json(value: &JsValue) -> String {
     let text = js_sys::JSON::stringify(value).ok().and_then(|text| text.as_string());
-    serde_json::from_str(&text.unwrap_or_default()).map_err(|error| Error::Document(error.to_string()))
+    text.unwrap_or_default()
+}
+
+/// What a call is given, as plain data.
+pub(super) fn take<T: DeserializeOwned>(value: &JsValue) -> Result<T> {
+    serde_json::from_str(&json(value)).map_err(|error| Error::Call(error.to_string()))
 }
 
 /// An error for JavaScript to catch.

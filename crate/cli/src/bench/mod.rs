@@ -9,14 +9,14 @@ use anyhow::{Context as _, Result};
 use clap::ValueEnum;
 use patchlab::host::ProgressUnit;
 use patchlab::host::{Quiet, Work};
+use patchlab::interventions::sweep::{Sweep, SweepSites};
+use patchlab::interventions::{Intervention, Scene, Shortcut};
 use patchlab::metrics::LogitStats;
 use patchlab::model::{Batch, Hooks, Model, flops};
-use patchlab::patching::sweep::{Sweep, SweepSites};
-use patchlab::patching::{Direction, Patch};
 use patchlab::prompts::PreparedCase;
 use patchlab::readback;
-use patchlab::runs::Runs;
-use patchlab::site::BlockSite;
+use patchlab::runs::{Direction, Runs};
+use patchlab::site::{BlockSite, Site};
 use patchlab::{Experiment, Request, Session};
 use serde::Serialize;
 use serde_json::json;
@@ -178,20 +178,24 @@ async fn grown(model: &Model, prompts: usize, tokens: usize, patches: usize, rep
         index,
     };
     let cases: Vec<PreparedCase> = clean.into_iter().zip(corrupted).enumerate().map(case).collect();
-    let cells: Vec<Patch> = (0..model.config.n_layers)
+    let z = |layer| Site::Block(layer, BlockSite::Z);
+    let layers = 0..model.config.n_layers;
+    let cells: Vec<Vec<Intervention>> = layers
+        .clone()
         .flat_map(|layer| (0..model.config.n_heads).map(move |head| (layer, head)))
-        .map(|(layer, head)| Patch { site: BlockSite::Z, layer, head_or_neuron: Some(head), position: None })
+        .map(|(layer, head)| vec![Intervention::patch(z(layer), Some(head), None)])
         .collect();
-    let cells: Vec<Patch> = (0..patches).map(|index| cells[index * cells.len() / patches]).collect();
+    let lists: Vec<_> = (0..patches).map(|index| cells[index * cells.len() / patches].clone()).collect();
     let name = format!("{patches} heads' z, {prompts} prompts x {tokens} tokens");
-    measure(&name, cells.len(), repeats, async || {
-        let sites = SweepSites::new(&[BlockSite::Z], &model.config);
+    measure(&name, lists.len(), repeats, async || {
+        let sites = SweepSites::new(layers.clone().map(z), model.config.n_layers);
         for part in patchlab::runs::parts(&cases, model, &sites, 2) {
             let runs = Runs::record(model, part, false, &sites).await?;
-            let direction = Direction::Denoise;
-            let sweep = Sweep { model, runs: &runs, direction, patches: &cells, work: model.budget.work() };
-            let mut stats = LogitStats::new(cells.len(), part.len(), false);
-            let mut work = Work::new(&Quiet, "", ProgressUnit::Patches, cells.len());
+            let scene = Scene::of(model, &runs, Direction::Denoise);
+            let work = model.budget.work();
+            let sweep = Sweep { scene, lists: &lists, shortcuts: Shortcut::ALL, work };
+            let mut stats = LogitStats::new(lists.len(), part.len(), false);
+            let mut work = Work::new(&Quiet, "", ProgressUnit::Patches, lists.len());
             sweep.run(&mut work, &mut stats, 0, &mut |_, _| {}).await?;
         }
         Ok(())

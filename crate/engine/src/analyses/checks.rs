@@ -12,16 +12,16 @@ use crate::error::{Error, Result};
 use crate::figures::{Cell, Column, Mark, Part, Quantity, Row, Table};
 use crate::host::ProgressUnit;
 use crate::host::{Quiet, Work};
+use crate::interventions::sweep::{Ran, Sweep};
+use crate::interventions::{self, Effect, Intervention, Scene, Shortcut, Value};
 use crate::metrics::{LogitStats, VocabStats, mean};
 use crate::model::hooks::SiteFilter;
-use crate::patching::sweep::Sweep;
-use crate::patching::{Direction, Patch, plain};
 use crate::prompts::Problem;
 use crate::prompts::{PreparedCase, PreparedGroup};
 use crate::readback;
 use crate::reference::Reference;
-use crate::runs::{Readout, Run, Runs, parts};
-use crate::site::{ActivationAxis, BlockSite, Site};
+use crate::runs::{Direction, Readout, Run, Runs, parts};
+use crate::site::{BlockSite, Site};
 
 settings! {}
 
@@ -43,7 +43,8 @@ impl Analyse for Settings {
 
     async fn run(&self, job: &Job<'_>) -> Result<Findings> {
         let (groups, mut problems) = usable(job)?;
-        let mut work = Work::new(job.viewer, "Checking", ProgressUnit::Checks, 7 * groups.len());
+        let mut work =
+            Work::new(job.viewer, "Checking", ProgressUnit::Checks, (5 + Shortcut::ALL.len()) * groups.len());
         let mut tables = Vec::new();
         if let Some(reference) = job.reference {
             tables.push(Part::Table(against_reference(job, reference).await?));
@@ -64,7 +65,7 @@ async fn against_reference(job: &Job<'_>, reference: &Reference) -> Result<Table
         let ids = job.tokenizer.encode(text, false)?;
         match ids[..] {
             [id] => Ok(id),
-            _ => Err(Error::Document(format!("reference.json: {text:?} is not one token"))),
+            _ => Err(Error::Reference(format!("{text:?} is not one token"))),
         }
     };
     let mut cases = Vec::new();
@@ -136,9 +137,18 @@ async fn checks(
         )),
     }
     work.done(1).await?;
-    for (way, patches) in ways(job, runs) {
-        let what = format!("The fast path's logits {way} differ from the plain one's by");
-        rows.push(row(&what, fast(job, runs, &patches).await?, FAST));
+    for (shortcut, lists) in ways(job, runs) {
+        let allowed = if shortcut.is_some() { Shortcut::ALL } else { &[] };
+        let (error, ran) = fast(job, runs, allowed, &lists).await?;
+        let (how, count) = match shortcut {
+            None => ("of interventions at every hook point", ran.resumed),
+            Some(shortcut) => {
+                (shortcut.describe(), ran.shortcuts.get(&shortcut).copied().unwrap_or_default())
+            }
+        };
+        let what =
+            format!("The fast path\u{2019}s logits {how} ({count} of {} runs) are off by", lists.len());
+        rows.push(row(&what, error, FAST));
         work.done(1).await?;
     }
     let [layers, heads_and_neurons] = sums(job, runs).await?;
@@ -179,18 +189,20 @@ fn largest(errors: impl IntoIterator<Item = f64>) -> f64 {
         .fold(0.0, |worst, error| if error > worst || error.is_nan() { error } else { worst })
 }
 
-/// The patch of a layer's whole residual stream.
-fn stream(layer: usize) -> Patch {
-    Patch { site: BlockSite::ResidPre, layer, head_or_neuron: None, position: None }
+/// A layer's whole residual stream becomes the other run's.
+fn stream(layer: usize) -> Intervention {
+    Intervention::patch(Site::Block(layer, BlockSite::ResidPre), None, None)
 }
 
 /// Patches the corrupted run with its own activations. Returns the largest change of a logit difference. What is
 /// recorded decides which operations run as one, so the same is recorded: then not a bit may change.
 async fn nothing(job: &Job<'_>, runs: &Runs<'_>) -> Result<f64> {
-    let base = &runs.corrupted;
+    let scene = Scene::of(job.model, runs, Direction::Denoise);
+    let base = scene.base;
     let mut worst = Vec::new();
     for layer in 0..job.model.config.n_layers {
-        let same = plain::patched(job.model, base, base, &runs.readout, stream(layer), &CheckedSites).await?;
+        let own = Intervention { effect: Effect::Replace(Value::Own), ..stream(layer) };
+        let same = interventions::run(&scene, &[own], &CheckedSites).await?;
         let (same, base) = (same.stats.logit_differences(0), base.stats.logit_differences(0));
         worst.push(largest(same.into_iter().zip(base).map(|(a, b)| a - b)));
     }
@@ -206,52 +218,67 @@ async fn everything(job: &Job<'_>, runs: &Runs<'_>) -> Result<Option<f64>> {
     }
     let mut worst = Vec::new();
     for layer in 0..job.model.config.n_layers {
-        let patched = plain::stats(job.model, runs, Direction::Denoise, stream(layer)).await?;
+        let scene = Scene::of(job.model, runs, Direction::Denoise);
+        let patched = interventions::run(&scene, &[stream(layer)], &Vec::new()).await?.stats;
         worst.push((mean(&patched.logit_differences(0)) - corrupted) / (clean - corrupted) - 1.0);
     }
     Ok(Some(largest(worst)))
 }
 
-/// The ways in which a sweep computes a patch, each with patches that take it: one at every site of the middle layer at all
-/// positions; the same at the last position that differs; and a few neurons alone, whose next layer is computed without a
-/// product for each (`patching/rank_one.rs`).
-fn ways(job: &Job<'_>, runs: &Runs<'_>) -> [(&'static str, Vec<Patch>); 3] {
-    let layer = job.model.config.n_layers / 2;
-    let has_several = |site| {
-        let axes = Site::Block(layer, site).axes();
-        axes.contains(&ActivationAxis::Head) || axes.contains(&ActivationAxis::Neuron)
-    };
+/// Lists for each way in which a sweep computes: resumed passes with an intervention at every hook point of the middle layer,
+/// and each shortcut; at all positions and at the last one that differs.
+fn ways(job: &Job<'_>, runs: &Runs<'_>) -> Vec<(Option<Shortcut>, Vec<Vec<Intervention>>)> {
+    let config = &job.model.config;
+    let layer = config.n_layers / 2;
     let differing =
         |case: &PreparedCase| (0..case.clean.len()).rfind(|&p| case.clean[p] != case.corrupted[p]);
     let position = runs.cases.iter().filter_map(differing).min();
-    let at = |position: Option<usize>| -> Vec<Patch> {
-        let patch = |site| Patch { site, layer, head_or_neuron: has_several(site).then_some(0), position };
-        BlockSite::patchable().map(patch).collect()
+    let patch = |layer: usize, site: BlockSite, index: Option<usize>, position: Option<usize>| {
+        vec![Intervention::patch(Site::Block(layer, site), index, position)]
     };
-    let neuron = |neuron| Patch {
-        site: BlockSite::MlpPost,
-        layer: layer.saturating_sub(1),
-        head_or_neuron: Some(neuron),
-        position: None,
+    let patches = |layer: usize, sites: &[BlockSite], index: Option<usize>| -> Vec<Vec<Intervention>> {
+        let patch = |(site, position)| patch(layer, site, index, position);
+        sites.iter().flat_map(|&site| [None, position].map(|position| (site, position))).map(patch).collect()
     };
-    [
-        ("at every site", at(None)),
-        ("at one position", at(position)),
-        ("of neurons in closed form", (0..job.model.config.d_mlp.min(8)).map(neuron).collect()),
-    ]
+    let sites: Vec<BlockSite> = BlockSite::ALL
+        .iter()
+        .copied()
+        .filter(|&site| CheckedSites.includes(Site::Block(layer, site)))
+        .collect();
+    // Neurons whose next attention is computed with them have a pass for themselves.
+    let mut ways = vec![(None, patches(layer, &sites, None))];
+    for &shortcut in Shortcut::ALL {
+        use BlockSite::*;
+        let lists = match shortcut {
+            Shortcut::Output => patches(layer, &[AttnOut, MlpOut], None),
+            Shortcut::Head => patches(layer, &[Z], Some(0)),
+            Shortcut::Attention => patches(layer, &[Q, K, V, Pattern], Some(0)),
+            Shortcut::Neuron => patches(config.n_layers - 1, &[MlpPost], Some(0)),
+            Shortcut::AfterNeuron => (0..config.d_mlp.min(8))
+                .map(|neuron| patch(layer.saturating_sub(1), MlpPost, Some(neuron), None))
+                .collect(),
+        };
+        ways.push((Some(shortcut), lists));
+    }
+    ways
 }
 
-/// Patches, by the sweep and by their definition. Returns the largest error of the two logits.
-async fn fast(job: &Job<'_>, runs: &Runs<'_>, patches: &[Patch]) -> Result<f64> {
+/// Runs lists, by the sweep and by their definition. Returns the largest error of the two logits, and how they were run.
+async fn fast(
+    job: &Job<'_>,
+    runs: &Runs<'_>,
+    shortcuts: &[Shortcut],
+    lists: &[Vec<Intervention>],
+) -> Result<(f64, Ran)> {
     let prompts = runs.cases.len();
-    let mut found = LogitStats::new(patches.len(), prompts, false);
-    let (model, direction) = (job.model, Direction::Denoise);
-    let sweep = Sweep { model, runs, direction, patches, work: model.budget.work() };
-    let mut work = Work::new(&Quiet, "", ProgressUnit::Patches, patches.len());
-    sweep.run(&mut work, &mut found, 0, &mut |_, _| {}).await?;
+    let mut found = LogitStats::new(lists.len(), prompts, false);
+    let scene = Scene::of(job.model, runs, Direction::Denoise);
+    let sweep = Sweep { scene, lists, shortcuts, work: job.model.budget.work() };
+    let mut work = Work::new(&Quiet, "", ProgressUnit::Patches, lists.len());
+    let ran = sweep.run(&mut work, &mut found, 0, &mut |_, _| {}).await?;
     let mut worst = Vec::new();
-    for (index, &patch) in patches.iter().enumerate() {
-        let slow = plain::stats(model, runs, direction, patch).await?;
+    for (index, list) in lists.iter().enumerate() {
+        let slow = interventions::run(&scene, list, &Vec::new()).await?.stats;
         let error = |prompt: usize| {
             let [slow, found] = [(&slow, 0), (&found, index)]
                 .map(|(stats, run)| [stats.answer.row(run)[prompt], stats.distractor.row(run)[prompt]]);
@@ -260,7 +287,7 @@ async fn fast(job: &Job<'_>, runs: &Runs<'_>, patches: &[Patch]) -> Result<f64> 
         };
         worst.push(largest((0..prompts).map(error)));
     }
-    Ok(largest(worst))
+    Ok((largest(worst), ran))
 }
 
 /// By how much layers, and heads and neurons, miss the logit difference, relative to it if it is above 1.

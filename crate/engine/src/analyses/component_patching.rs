@@ -4,7 +4,7 @@
 use super::shared::sweeps::{self, Columns, DIRECTION, Options, PatchingMap, probabilities, sweep};
 use super::{Analyse, Findings, Job, PythonCell, settings};
 use crate::error::Result;
-use crate::patching::Direction;
+use crate::runs::Direction;
 use crate::site::BlockSite;
 
 settings! {

@@ -8,7 +8,7 @@ use super::{Analyse, Findings, Job, PythonCell, settings};
 use crate::error::Result;
 use crate::figures::{Grid, Measure, Panel, Part, Scatter, ScatterAxis, ScatterPanel, ScatterValues};
 use crate::names::Head;
-use crate::patching::Direction;
+use crate::runs::Direction;
 use crate::site::BlockSite;
 
 /// Which activation of a head is patched.

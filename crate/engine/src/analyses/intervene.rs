@@ -11,9 +11,8 @@ use crate::figures::{Cell, Column, Part, Quantity, Row, Table};
 use crate::host;
 use crate::interventions::{self, Intervention, Scene, Value};
 use crate::model::hooks::SiteFilter;
-use crate::patching::Direction;
 use crate::readback;
-use crate::runs::{Run, Runs};
+use crate::runs::{Direction, Run, Runs};
 use crate::site::{BlockSite, Site};
 
 settings! {
@@ -56,9 +55,10 @@ impl Analyse for Settings {
         host::step(job.viewer, "Running the prompts", 0, 1).await?;
         let sites = InspectedSites(list.iter().map(|one| one.site).collect());
         let runs = Runs::record(job.model, std::slice::from_ref(&inspected.case), false, &sites).await?;
-        let (base, other) = self.direction.base_and_source(&runs);
-        let scene = Scene { model: job.model, base, other, groups: &inspected.groups, prompts: &prompts };
-        let changed = interventions::run(&scene, &list, &runs.readout, &sites).await?;
+        let (base, other) = self.direction.base_and_other(&runs);
+        let (readout, groups) = (&runs.readout, &inspected.groups);
+        let scene = Scene { model: job.model, base, other, readout, groups, prompts: &prompts };
+        let changed = interventions::run(&scene, &list, &sites).await?;
         host::step(job.viewer, "Running the prompts", 1, 1).await?;
 
         let shown = inspected.runs(&runs, self.direction, ("with the interventions", &changed));

@@ -9,7 +9,7 @@ use super::{Analyse, Findings, Job, PythonCell, settings};
 use crate::error::{Error, Result};
 use crate::figures::Part;
 use crate::names::{Neuron, layers};
-use crate::patching::Direction;
+use crate::runs::Direction;
 use crate::site::BlockSite;
 
 settings! {

@@ -12,13 +12,13 @@ use crate::error::{Error, Result};
 use crate::figures::{Cell, Column, Part, Quantity, Row, Table};
 use crate::host::ProgressUnit;
 use crate::host::Work;
+use crate::interventions::{self, Intervention, Scene};
 use crate::metrics::{LogitStats, log_sum_exp, mean};
 use crate::model::{Batch, Hooks};
 use crate::names::Neuron;
-use crate::patching::{Direction, Patch, plain};
 use crate::presets::presets;
 use crate::readback;
-use crate::runs::Runs;
+use crate::runs::{Direction, Runs};
 use crate::site::{BlockSite, Site};
 
 settings! {}
@@ -78,7 +78,7 @@ impl Analyse for Settings {
 
     async fn run(&self, job: &Job<'_>) -> Result<Findings> {
         let notebook: Notebook = serde_json::from_str(include_str!("../../data/notebook.json"))
-            .map_err(|error| Error::Document(error.to_string()))?;
+            .map_err(|error| Error::BuiltIn(error.to_string()))?;
         let experiment = presets()?.swap_remove(0).experiment;
         // The notebook's prompts, whatever experiment is open.
         let own = Job {
@@ -179,10 +179,11 @@ async fn mlp(job: &Job<'_>, notebook: &Notebook, compute: bool) -> Result<Vec<Fi
         if let Some(runs) = &runs {
             let average = |stats: &LogitStats| mean(&stats.logit_differences(0));
             let (clean, corrupted) = (average(&runs.clean.stats), average(&runs.corrupted.stats));
-            let position = Some(cell.position);
-            let patch = Patch { site: BlockSite::MlpOut, layer: cell.layer, head_or_neuron: None, position };
-            let patched = plain::stats(job.model, runs, Direction::Denoise, patch).await?;
-            here = Some((average(&patched) - corrupted) / (clean - corrupted));
+            let site = Site::Block(cell.layer, BlockSite::MlpOut);
+            let patch = Intervention::patch(site, None, Some(cell.position));
+            let scene = Scene::of(job.model, runs, Direction::Denoise);
+            let patched = interventions::run(&scene, &[patch], &Vec::new()).await?;
+            here = Some((average(&patched.stats) - corrupted) / (clean - corrupted));
         }
         let id = group.cases[0].clean.get(cell.position);
         let token = id.map(|&id| job.tokenizer.token(id).text).unwrap_or_default();

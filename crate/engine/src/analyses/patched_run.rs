@@ -7,9 +7,9 @@ use super::shared::sweeps::DIRECTION;
 use super::{Analyse, Findings, Job, settings};
 use crate::error::Result;
 use crate::host;
+use crate::interventions::{self, Intervention, Scene};
 use crate::model::hooks::SiteFilter;
-use crate::patching::{Direction, Patch, plain};
-use crate::runs::Runs;
+use crate::runs::{Direction, Runs};
 use crate::site::{BlockSite, Site};
 
 settings! {
@@ -24,11 +24,11 @@ settings! {
 
 /// Records attention patterns, the final LayerNorm's output, and the patched site.
 #[derive(Debug)]
-struct InspectedSites(Patch);
+struct InspectedSites(Site);
 
 impl SiteFilter for InspectedSites {
     fn includes(&self, site: Site) -> bool {
-        matches!(site, Site::Block(_, BlockSite::Pattern) | Site::FinalNormalized) || site == self.0.at()
+        matches!(site, Site::Block(_, BlockSite::Pattern) | Site::FinalNormalized) || site == self.0
     }
 }
 
@@ -39,17 +39,18 @@ impl Analyse for Settings {
          beside those of the clean and the corrupted prompt.";
 
     async fn run(&self, job: &Job<'_>) -> Result<Findings> {
-        let patch: Patch = self.patch.parse()?;
+        let patch = Intervention::read_patch(&self.patch)?;
         let inspected = Inspected::new(job, &self.group, &self.prompt, &self.heads, self.top_k)?;
         host::step(job.viewer, "Running the patch", 0, 1).await?;
-        let sites = InspectedSites(patch);
+        let sites = InspectedSites(patch.site);
         let runs = Runs::record(job.model, std::slice::from_ref(&inspected.case), false, &sites).await?;
-        let (base, source) = self.direction.base_and_source(&runs);
-        let patched = plain::patched(job.model, base, source, &runs.readout, patch, &sites).await?;
+        let scene = Scene::of(job.model, &runs, self.direction);
+        let title = format!("Attention with {} patched", patch.place());
+        let patched = interventions::run(&scene, &[patch], &sites).await?;
         host::step(job.viewer, "Running the patch", 1, 1).await?;
 
         let shown = inspected.runs(&runs, self.direction, ("patched", &patched));
-        let parts = inspected.parts(job, base, shown, format!("Attention with {patch} patched")).await?;
+        let parts = inspected.parts(job, scene.base, shown, title).await?;
         Ok(Findings { parts, problems: inspected.problems })
     }
 }

@@ -5,7 +5,7 @@ use super::settings::choice;
 use super::shared::sweeps::{self, Columns, DIRECTION, Options, PatchingMap, probabilities, sweep};
 use super::{Analyse, Findings, Job, PythonCell, settings};
 use crate::error::Result;
-use crate::patching::Direction;
+use crate::runs::Direction;
 use crate::site::BlockSite;
 
 /// A point of the residual stream within a layer.

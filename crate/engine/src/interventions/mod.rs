@@ -1,23 +1,33 @@
 //! Interventions on a forward pass, as data: where, what and how. A list of them is activation patching, ablation, noising,
 //! steering, or several at once; none of these has an engine of its own.
 //!
-//! [`run`] is the definition: one full forward pass in which the whole list acts. `patching/sweep.rs` computes many lists of
-//! one patch each without what they leave unchanged.
+//! [`run`] is the definition: one full forward pass in which the whole list acts. [`sweep`] gives the same numbers for many
+//! lists, without computing what they leave unchanged.
 //!
 //! The document that people write is described in docs/interventions.md. Names are TransformerLens's.
 
-mod resolve;
+mod batch;
+mod changes;
+mod chunks;
+mod pass;
+mod plain;
+mod shortcuts;
+pub mod sweep;
+mod threads;
+mod values;
+mod window;
+
+use std::ops::Range;
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::error::{Error, Result};
-use crate::model::hooks::SiteFilter;
-use crate::model::{Config, Hooks, Model};
-use crate::prompts::PreparedGroup;
-use crate::readback;
-use crate::runs::{Readout, Run};
+use crate::model::Config;
 use crate::site::{ActivationAxis, Site};
+
+pub use plain::{Scene, run};
+pub use shortcuts::Shortcut;
 
 /// One intervention.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -111,6 +121,16 @@ pub enum PromptSet {
     Group(usize),
 }
 
+impl Positions {
+    /// The position, if it is a number.
+    fn index(self) -> Option<usize> {
+        match self {
+            Positions::At(position) => Some(position),
+            Positions::All | Positions::Last => None,
+        }
+    }
+}
+
 impl Serialize for Positions {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
@@ -144,6 +164,61 @@ fn read_site<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Site, D::Erro
 }
 
 impl Intervention {
+    /// A patch: the other run's activation at a place. `index` is the head or neuron where the site has some, and `None` all
+    /// of them; without a position it acts at all.
+    pub fn patch(site: Site, index: Option<usize>, position: Option<usize>) -> Self {
+        let index = |axis| index.filter(|_| site.has(axis));
+        Self {
+            site,
+            head: index(ActivationAxis::Head),
+            neuron: index(ActivationAxis::Neuron),
+            position: position.map_or(Positions::All, Positions::At),
+            source: None,
+            effect: Effect::Replace(Value::Other),
+        }
+    }
+
+    /// Reads a patch as [`Self::place`] writes it: `blocks.7.attn.hook_z[head 11, position 3]`, also `head=11`.
+    ///
+    /// # Errors
+    /// [`Error::UnknownSite`].
+    pub fn read_patch(text: &str) -> Result<Self> {
+        let unknown = || Error::UnknownSite(text.to_owned());
+        let (site, parts) = match text.split_once('[') {
+            Some((site, rest)) => (site, rest.trim_end().strip_suffix(']').ok_or_else(unknown)?),
+            None => (text, ""),
+        };
+        let mut patch = Self::patch(site.trim().parse().map_err(|_| unknown())?, None, None);
+        for part in parts.split(',').map(str::trim).filter(|part| !matches!(*part, "" | "all")) {
+            let (word, index) = part.split_once([' ', '=']).ok_or_else(unknown)?;
+            let index = index.trim();
+            let number = || index.parse::<usize>().map_err(|_| unknown());
+            match word.trim() {
+                "head" => patch.head = Some(number()?),
+                "neuron" => patch.neuron = Some(number()?),
+                "source" => patch.source = Some(number()?),
+                "position" if index == "last" => patch.position = Positions::Last,
+                "position" => patch.position = Positions::At(number()?),
+                _ => return Err(unknown()),
+            }
+        }
+        Ok(patch)
+    }
+
+    /// Where it acts: the hook point, then the part of it, `blocks.7.attn.hook_z[head 11, position 3]`.
+    pub fn place(&self) -> String {
+        let part = |word: &str, index: Option<usize>| index.map(|index| format!("{word} {index}"));
+        let position = match self.position {
+            Positions::All => None,
+            Positions::Last => Some("position last".to_owned()),
+            Positions::At(position) => Some(format!("position {position}")),
+        };
+        let parts =
+            [part("head", self.head), part("neuron", self.neuron), position, part("source", self.source)];
+        let parts: Vec<String> = parts.into_iter().flatten().collect();
+        format!("{}[{}]", self.site, if parts.is_empty() { "all".to_owned() } else { parts.join(", ") })
+    }
+
     /// Reads a list of interventions.
     ///
     /// # Errors
@@ -159,6 +234,29 @@ impl Intervention {
         match &self.effect {
             Effect::Replace(value) | Effect::Add(Addend { value, .. }) => Some(value),
             Effect::Scale(_) => None,
+        }
+    }
+
+    /// Whether one value serves both.
+    fn shares_value_with(&self, other: &Self) -> bool {
+        let given = |one: &Self| matches!(one.value(), Some(Value::Tensor(_)));
+        let part = |one: &Self| (one.head, one.neuron, one.source);
+        self.site == other.site
+            && self.value() == other.value()
+            && (!given(self) || part(self) == part(other))
+    }
+
+    /// Which indices along an axis of the activation it acts on; of prompts and positions, all.
+    fn range(&self, axis: ActivationAxis, config: &Config, positions: usize) -> Range<usize> {
+        let chosen = |index: Option<usize>, size: usize| index.map_or(0..size, |index| index..index + 1);
+        match axis {
+            ActivationAxis::Batch | ActivationAxis::One => 0..1,
+            ActivationAxis::Position => 0..positions,
+            ActivationAxis::Source => chosen(self.source, positions),
+            ActivationAxis::Head => chosen(self.head, config.n_heads),
+            ActivationAxis::Neuron => chosen(self.neuron, config.d_mlp),
+            ActivationAxis::DModel => 0..config.d_model,
+            ActivationAxis::DHead => 0..config.d_head,
         }
     }
 
@@ -179,7 +277,7 @@ impl Intervention {
             ("source", self.source, ActivationAxis::Source, positions),
         ] {
             let Some(index) = index else { continue };
-            if !self.site.axes().contains(&axis) {
+            if !self.site.has(axis) {
                 return refused(format!("this hook point has no `{name}`"));
             }
             if index >= count {
@@ -197,42 +295,6 @@ impl Intervention {
 
 /// A list, as an example.
 pub const EXAMPLE: &str = r#"[{ "site": "blocks.0.attn.hook_z", "head": 0, "position": "last", "effect": { "replace": "other" } }]"#;
-
-/// What a list acts on.
-#[derive(Debug, Clone, Copy)]
-pub struct Scene<'a> {
-    /// The model.
-    pub model: &'a Model,
-    /// The run that is intervened on, which recorded the sites of the list.
-    pub base: &'a Run,
-    /// The other run, which recorded them, too.
-    pub other: &'a Run,
-    /// The groups, for means; the first is the one that the runs are of.
-    pub groups: &'a [PreparedGroup],
-    /// The tokens of the prompts that interventions name, by text.
-    pub prompts: &'a [(String, Vec<u32>)],
-}
-
-/// Runs the base run's prompts again with every intervention of the list, recording `sites`. In a recording, an activation
-/// is what it is after the interventions on it. Those on the same activation act in the order of the list.
-///
-/// # Errors
-/// [`Error::Intervention`], [`Error::Compute`].
-pub async fn run(
-    scene: &Scene<'_>,
-    list: &[Intervention],
-    readout: &Readout,
-    sites: &dyn SiteFilter,
-) -> Result<Run> {
-    let (model, batch) = (scene.model, &scene.base.batch);
-    let edits = resolve::edits(scene, list).await?;
-    let mut hooks = Hooks::new(Some(sites), &edits);
-    let normalized = model.forward(batch, &mut hooks)?; // [b, p, d]
-    let cache = hooks.finish()?;
-    let last = model.last(normalized, batch); // [b, d]
-    let stats = readout.stats(&readback::read(readout.of(model, last)).await?);
-    Ok(Run { batch: batch.clone(), cache, stats })
-}
 
 #[cfg(test)]
 mod tests {

@@ -9,14 +9,14 @@
 
 use std::ops::Range;
 
-use patchlab_kernels::{CausalMask, Normalized, Tensor, Then};
+use patchlab_kernels::{Normalized, Past, Tensor, Then};
 
 use crate::error::{Error, Result};
 use crate::model::flops;
 use crate::model::hooks::Hooks;
 use crate::model::span::{Span, at_ends};
 use crate::model::weights::{Linear, Model};
-use crate::site::{BlockSite, Site};
+use crate::site::{BlockSite, Site, Stage};
 
 /// Prompts as token ids, padded on the right to the same length. Attention is causal, so padding does not
 /// affect the tokens before it.
@@ -46,6 +46,12 @@ impl Batch {
             row
         };
         Ok(Self { ids: prompts.iter().flat_map(pad).collect(), lengths, positions })
+    }
+
+    /// The tokens of some prompts from a position on, row-major, padding included.
+    pub(crate) fn tokens(&self, prompts: &[usize], start: usize) -> Vec<u32> {
+        let row = |&prompt: &usize| &self.ids[prompt * self.positions + start..(prompt + 1) * self.positions];
+        prompts.iter().flat_map(row).copied().collect()
     }
 
     /// Number of prompts.
@@ -80,28 +86,61 @@ impl Model {
         if let Some(&id) = batch.ids.iter().find(|&&id| id as usize >= self.config.d_vocab) {
             return Err(Error::UnknownToken { id, tokens: self.config.d_vocab });
         }
-        let d = self.config.d_model;
-
-        let rows = self.embedding.select(&batch.ids); // [b p, d]
-        let embed = (rows.clone() - rows.mean_dim(1)).reshape([b, p, d]); // [b, p, d]
-        let embed = hooks.apply(Site::Embed, embed)?;
-        let positions = self.positions.clone().slice([0..p, 0..d]); // [p, d]
-        let positions = positions.unsqueeze::<3>().expand([b, p, d]); // [b, p, d]
-        let positions = hooks.apply(Site::PosEmbed, positions)?;
-
-        let mut residual = embed + positions; // [b, p, d]
+        let mut x = self.embed(&batch.ids, [b, p], 0, hooks)?; // [b, p, d]
         let span = Span::whole(p, &self.device);
-        for layer in 0..self.config.n_layers {
-            residual = self.attend(layer, residual, &span, hooks)?;
-            residual = self.mlp(layer, residual, hooks)?;
+        for stage in Stage::all(self.config.n_layers).skip(1) {
+            x = self.step(stage, x, &span, hooks)?;
         }
-        self.normalize(residual, hooks)
+        Ok(x)
+    }
+
+    /// Embeddings of `b` rows of `t` tokens that stand at the positions from `start` on: `[b, t, d]`.
+    pub(crate) fn embed(
+        &self,
+        ids: &[u32],
+        [b, t]: [usize; 2],
+        start: usize,
+        hooks: &mut Hooks<'_>,
+    ) -> Result<Tensor<3>> {
+        let d = self.config.d_model;
+        let rows = self.embedding.select(ids); // [b t, d]
+        let embed = (rows.clone() - rows.mean_dim(1)).reshape([b, t, d]); // [b, t, d]
+        let embed = hooks.apply(Site::Embed, embed)?;
+        let positions = self.positions.clone().slice([start..start + t, 0..d]); // [t, d]
+        let positions = positions.unsqueeze::<3>().expand([b, t, d]); // [b, t, d]
+        Ok(embed + hooks.apply(Site::PosEmbed, positions)?)
+    }
+
+    /// One stage after the embeddings, on the residual stream at the positions of `span`: `[b, t, d] -> [b, t, d]`, or
+    /// `[b, 1, d]` if only the last positions have queries.
+    pub(crate) fn step(
+        &self,
+        stage: Stage,
+        residual: Tensor<3>,
+        span: &Span,
+        hooks: &mut Hooks<'_>,
+    ) -> Result<Tensor<3>> {
+        match stage {
+            Stage::Embed => unreachable!("it reads tokens"),
+            Stage::Attention(layer) => {
+                let residual = match layer.checked_sub(1) {
+                    Some(before) => hooks.apply(Site::Block(before, BlockSite::ResidPost), residual)?,
+                    None => residual,
+                };
+                self.attend(layer, residual, span, hooks)
+            }
+            Stage::Mlp(layer) => self.mlp(layer, residual, hooks),
+            Stage::Final => {
+                let last = Site::Block(self.config.n_layers - 1, BlockSite::ResidPost);
+                self.normalize(hooks.apply(last, residual)?, hooks)
+            }
+        }
     }
 
     /// Attention of one layer: reads the normalised residual stream and adds the heads' output to it.
     /// `residual` holds the positions of `span`: `[b, t, d] -> [b, t, d]`, or `[b, 1, d]` if only the last
     /// positions have queries.
-    pub(crate) fn attend(
+    fn attend(
         &self,
         layer: usize,
         residual: Tensor<3>,
@@ -136,30 +175,30 @@ impl Model {
         let v = hooks.apply(at(V), v)?;
 
         let z = if hooks.look_at(at(AttnScores)) || hooks.look_at(at(Pattern)) {
-            let scores = hooks.apply(at(AttnScores), scores(q, k, span.mask()))?; // [b, h, n, p]
+            let scores = hooks.apply(at(AttnScores), scores(q, k, span))?; // [b, h, n, p]
             let pattern = hooks.apply(at(Pattern), patchlab_kernels::softmax(scores))?; // [b, h, n, p]
-            mix(pattern, v) // [b, n, h, e]
+            mix(pattern, v, span.past()) // [b, n, h, e]
         } else {
             attention(q, k, v, span)
         };
         let z = hooks.apply(at(Z), z)?; // [b, n, h, e]
         let [b, n, h, e] = z.dims();
         let (z, residual) = (z.reshape([b, n, h * e]), span.queried(residual));
-        let residual = if hooks.look_at(at(AttnOut)) {
+        Ok(if hooks.look_at(at(AttnOut)) {
             residual + hooks.apply(at(AttnOut), output.apply(z))? // [b, n, d]
         } else {
             output.apply_to(residual, z) // [b, n, d]
-        };
-        hooks.apply(at(ResidMid), residual) // [b, n, d]
+        })
     }
 
     /// The MLP of one layer: reads the normalised residual stream and adds the neurons' output to it:
     /// `[b, t, d] -> [b, t, d]`.
-    pub(crate) fn mlp(&self, layer: usize, residual: Tensor<3>, hooks: &mut Hooks<'_>) -> Result<Tensor<3>> {
+    fn mlp(&self, layer: usize, residual: Tensor<3>, hooks: &mut Hooks<'_>) -> Result<Tensor<3>> {
         use BlockSite::*;
         let at = |site| Site::Block(layer, site);
         let block = &self.blocks[layer];
 
+        let residual = hooks.apply(at(ResidMid), residual)?; // [b, t, d]
         let x = self.layer_norm(residual.clone(), at(Ln2Scale), at(Ln2Normalized), hooks)?;
         let post = if hooks.look_at(at(MlpPre)) {
             patchlab_kernels::gelu_new(hooks.apply(at(MlpPre), block.mlp_in.apply(x))?) // [b, t, m]
@@ -167,12 +206,11 @@ impl Model {
             block.mlp_in.then(x, Then::Gelu) // [b, t, m]
         };
         let post = hooks.apply(at(MlpPost), post)?;
-        let residual = if hooks.look_at(at(MlpOut)) {
+        Ok(if hooks.look_at(at(MlpOut)) {
             residual + hooks.apply(at(MlpOut), block.mlp_out.apply(post))? // [b, t, d]
         } else {
             block.mlp_out.apply_to(residual, post) // [b, t, d]
-        };
-        hooks.apply(at(ResidPost), residual) // [b, t, d]
+        })
     }
 
     /// The final LayerNorm: `[b, t, d] -> [b, t, d]`.
@@ -262,19 +300,19 @@ pub(crate) fn attention(q: Tensor<4>, k: Tensor<4>, v: Tensor<4>, span: &Span) -
     let p = span.past_positions() + t;
     flops::matmul(b * h * n, e, p);
     flops::matmul(b * h * n, p, e);
-    patchlab_kernels::attention(q, k, v, span.past(), span.mask())
+    patchlab_kernels::attention(q, k, v, span.past().cloned(), span.mask())
 }
 
-/// Masked attention scores: `q [b, n, h, e], k [b, p, h, e] -> [b, h, n, p]`.
-fn scores(q: Tensor<4>, k: Tensor<4>, mask: &CausalMask) -> Tensor<4> {
-    let ([b, n, h, e], [_, p, _, _]) = (q.dims(), k.dims());
-    flops::matmul(b * h * n, e, p);
-    patchlab_kernels::scores(q, k, mask)
+/// Masked attention scores of the positions of a span: `[b, h, n, p]`.
+pub(crate) fn scores(q: Tensor<4>, k: Tensor<4>, span: &Span) -> Tensor<4> {
+    let ([b, n, h, e], [_, t, _, _]) = (q.dims(), k.dims());
+    flops::matmul(b * h * n, e, span.past_positions() + t);
+    patchlab_kernels::scores(q, k, span.past(), span.mask())
 }
 
-/// Attention-weighted values, each head's z: `pattern [b, h, n, p], v [b, p, h, e] -> [b, n, h, e]`.
-pub(crate) fn mix(pattern: Tensor<4>, v: Tensor<4>) -> Tensor<4> {
+/// Attention-weighted values, each head's z: `pattern [b, h, n, p], v [b, t, h, e] -> [b, n, h, e]`.
+pub(crate) fn mix(pattern: Tensor<4>, v: Tensor<4>, past: Option<&Past>) -> Tensor<4> {
     let ([b, h, n, p], [.., e]) = (pattern.dims(), v.dims());
     flops::matmul(b * h * n, p, e);
-    patchlab_kernels::mix(pattern, v)
+    patchlab_kernels::mix(pattern, v, past)
 }

@@ -1,4 +1,4 @@
-//! What happens at hook points: nothing, recording or patching. One forward pass serves all three, so a
+//! What happens at hook points: nothing, recording or editing. One forward pass serves all three, so a
 //! recorded run cannot drift from a plain one.
 
 use std::collections::HashMap;
@@ -107,12 +107,12 @@ pub struct Edit {
     pub change: Change,
 }
 
-/// What happens to a slice of an activation. Values have the shape of the activation at the site, e.g. the clean run's.
+/// What happens to a slice of an activation. Values have the shape of the slice; axes of size 1 are repeated.
 #[derive(Debug, Clone)]
 pub enum Change {
-    /// It becomes that of the value.
+    /// It becomes the value.
     Replace(Activation),
-    /// That of the value is added, so many times.
+    /// The value is added, so many times.
     Add(Activation, f32),
     /// It is multiplied.
     Scale(f32),
@@ -180,11 +180,15 @@ impl<'a> Hooks<'a> {
     where
         Activation: Rank<D>,
     {
+        let mut here = Vec::new();
         for (edit, fired) in self.edits.iter().zip(&mut self.fired) {
             if edit.site == site {
-                tensor = edited(edit, tensor)?;
+                here.push(edit);
                 *fired = true;
             }
+        }
+        if !here.is_empty() {
+            tensor = edited(&here, tensor)?;
         }
         if self.record.is_some_and(|record| record.includes(site)) {
             self.cache.activations.insert(site, Activation::wrap(tensor.clone()));
@@ -204,24 +208,80 @@ impl<'a> Hooks<'a> {
     }
 }
 
-/// Changes the edit's slice of `tensor`.
-fn edited<const D: usize>(edit: &Edit, tensor: Tensor<D>) -> Result<Tensor<D>>
+/// Makes edits in their order. Where they are to different rows, each block of rows is changed alone, so that many edits do
+/// not copy the whole tensor many times.
+fn edited<const D: usize>(edits: &[&Edit], tensor: Tensor<D>) -> Result<Tensor<D>>
 where
     Activation: Rank<D>,
 {
-    let misfit = || Error::PatchUnfired(format!("{} {:?}", edit.site, edit.range));
-    let range: [Range<usize>; D] = edit.range.clone().try_into().map_err(|_| misfit())?;
-    let fits = |dims: [usize; D]| (0..D).all(|axis| !range[axis].is_empty() && range[axis].end <= dims[axis]);
-    let of_value = |value: &Activation| -> Result<Tensor<D>> {
-        let value: Tensor<D> = Activation::unwrap(value).ok_or_else(misfit)?;
-        if fits(value.dims()) { Ok(value.slice(range.clone())) } else { Err(misfit()) }
-    };
-    if !fits(tensor.dims()) {
-        return Err(misfit());
+    let blocks = blocks(edits);
+    if let [(_, edits)] = blocks.as_slice() {
+        return edits.iter().try_fold(tensor, |tensor, edit| edited_once(edit, 0, tensor));
     }
+    let whole = tensor.dims();
+    let rows = |rows: Range<usize>| {
+        let range: [Range<usize>; D] =
+            std::array::from_fn(|axis| if axis == 0 { rows.clone() } else { 0..whole[axis] });
+        tensor.clone().slice(range)
+    };
+    let (mut parts, mut done) = (Vec::new(), 0);
+    for (range, edits) in blocks {
+        if range.end > whole[0] {
+            return Err(misfit(edits[0]));
+        }
+        if done < range.start {
+            parts.push(rows(done..range.start));
+        }
+        done = range.end;
+        let first = range.start;
+        parts.push(edits.iter().try_fold(rows(range), |block, edit| edited_once(edit, first, block))?);
+    }
+    if done < whole[0] {
+        parts.push(rows(done..whole[0]));
+    }
+    Ok(Tensor::cat(parts, 0))
+}
+
+/// Edits by the rows that they change together, in the order of the rows.
+fn blocks<'e>(edits: &[&'e Edit]) -> Vec<(Range<usize>, Vec<&'e Edit>)> {
+    let mut blocks: Vec<(Range<usize>, Vec<&Edit>)> = Vec::new();
+    for &edit in edits {
+        let mut rows = edit.range.first().cloned().unwrap_or_default();
+        let mut members = Vec::new();
+        while let Some((last, others)) = blocks.pop_if(|(last, _)| rows.start < last.end) {
+            rows = rows.start.min(last.start)..rows.end.max(last.end);
+            members.splice(0..0, others);
+        }
+        members.push(edit);
+        blocks.push((rows, members));
+    }
+    blocks
+}
+
+fn misfit(edit: &Edit) -> Error {
+    Error::PatchUnfired(format!("{} {:?}", edit.site, edit.range))
+}
+
+/// Changes the edit's slice of some rows, the first of which is row `first` of the pass.
+fn edited_once<const D: usize>(edit: &Edit, first: usize, tensor: Tensor<D>) -> Result<Tensor<D>>
+where
+    Activation: Rank<D>,
+{
+    let mut range: [Range<usize>; D] = edit.range.clone().try_into().map_err(|_| misfit(edit))?;
+    range[0] = range[0].start - first..range[0].end - first;
+    let (dims, sizes) = (tensor.dims(), range.each_ref().map(Range::len));
+    if (0..D).any(|axis| range[axis].is_empty() || range[axis].end > dims[axis]) {
+        return Err(misfit(edit));
+    }
+    let value = |value: &Activation| -> Result<Tensor<D>> {
+        let value: Tensor<D> = Activation::unwrap(value).ok_or_else(|| misfit(edit))?;
+        let dims = value.dims();
+        let fits = (0..D).all(|axis| dims[axis] == sizes[axis] || dims[axis] == 1);
+        if fits { Ok(value.expand(sizes)) } else { Err(misfit(edit)) }
+    };
     let changed = match &edit.change {
-        Change::Replace(value) => of_value(value)?,
-        Change::Add(value, factor) => tensor.clone().slice(range.clone()) + of_value(value)? * *factor,
+        Change::Replace(other) => value(other)?,
+        Change::Add(other, factor) => tensor.clone().slice(range.clone()) + value(other)? * *factor,
         Change::Scale(factor) => tensor.clone().slice(range.clone()) * *factor,
     };
     Ok(tensor.slice_assign(range, changed))

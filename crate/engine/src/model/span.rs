@@ -65,8 +65,8 @@ impl Span {
     }
 
     /// Keys and values of the positions before the first that is computed.
-    pub(super) fn past(&self) -> Option<Past> {
-        self.past.clone()
+    pub(super) fn past(&self) -> Option<&Past> {
+        self.past.as_ref()
     }
 
     /// How many positions are before the first that is computed.

@@ -79,6 +79,26 @@ impl<'a> Runs<'a> {
     }
 }
 
+/// Which run is patched, and with which run's activations.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::EnumString, strum::VariantNames)]
+#[strum(serialize_all = "kebab-case")]
+pub enum Direction {
+    /// Denoising, clean activations into the corrupted run: what is sufficient to restore the behaviour?
+    Denoise,
+    /// Noising, corrupted activations into the clean run: what is necessary for it?
+    Noise,
+}
+
+impl Direction {
+    /// The run that is patched, and the run that the activations come from.
+    pub(crate) fn base_and_other<'r>(self, runs: &'r Runs<'_>) -> (&'r Run, &'r Run) {
+        match self {
+            Direction::Denoise => (&runs.corrupted, &runs.clean),
+            Direction::Noise => (&runs.clean, &runs.corrupted),
+        }
+    }
+}
+
 /// Most prompts that are recorded at once, so that progress is seen and cancelling heard.
 const MOST_PROMPTS: usize = 64;
 

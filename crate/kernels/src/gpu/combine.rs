@@ -28,6 +28,8 @@ pub(crate) enum Operation {
     Magnitude = 7,
     /// The right side, whatever the left.
     Fill = 8,
+    /// 1 where the sides differ or one is not a number, else 0.
+    Differ = 9,
 }
 
 /// The right side of an operation.

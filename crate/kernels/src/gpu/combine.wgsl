@@ -39,6 +39,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         case 6u: { result[out] = 1.0 / a; }
         case 7u: { result[out] = abs(a); }
         case 8u: { result[out] = b; }
+        case 9u: { result[out] = select(1.0, 0.0, a == b); }
         default: { result[out] = a; }
     }
 }

@@ -12,6 +12,7 @@ mod prepare;
 mod product;
 mod product_text;
 mod rows;
+mod scores;
 mod shader;
 mod tile;
 
@@ -23,6 +24,7 @@ pub(crate) use logits::{chosen_logits, vocabulary};
 pub(crate) use prepare::prepare;
 pub(crate) use product::{After, multiply};
 pub(crate) use rows::{gelu_new, layer_norm, rank_one, softmax};
+pub(crate) use scores::{continued_mix, continued_scores, mix, scores};
 
 use burn::tensor::{Device, Int, Tensor};
 use burn_cubecl::CubeBackend;

@@ -11,10 +11,9 @@ use crate::analyses::settings::{Spec, count, text};
 use crate::error::Result;
 use crate::figures::{Attention, AttentionPrompt, Mark, Part, Quantity, Table};
 use crate::names::Head;
-use crate::patching::Direction;
 use crate::prompts::{PreparedCase, PreparedGroup, Problem};
 use crate::readback::Reads;
-use crate::runs::{Run, Runs};
+use crate::runs::{Direction, Run, Runs};
 use crate::site::{BlockSite, Site};
 
 /// The group, as a number from 0.

@@ -6,7 +6,7 @@ use std::ops::Range;
 use crate::figures::summary::Numbers;
 use crate::figures::{Measure, Quantity};
 use crate::metrics::{LogitStats, PerPrompt, mean};
-use crate::patching::Direction;
+use crate::runs::Direction;
 
 /// If the mean clean and corrupted logit differences are closer than this, nothing is normalised: 1e-4 of f32
 /// noise in a logit would already be 1 % of the distance.

@@ -10,13 +10,13 @@ use crate::analyses::settings::{Spec, choice, flag};
 use crate::error::Result;
 use crate::figures::{Axis, AxisKind, Grid, Panel, Part, Values};
 use crate::host::{ProgressUnit, Work};
+use crate::interventions::sweep::{Sweep, SweepSites};
+use crate::interventions::{Intervention, Scene, Shortcut};
 use crate::metrics::LogitStats;
 use crate::names::Head;
-use crate::patching::sweep::{Sweep, SweepSites};
-use crate::patching::{Direction, Patch};
 use crate::prompts::{PreparedGroup, Problem};
-use crate::runs::{Runs, parts};
-use crate::site::BlockSite;
+use crate::runs::{Direction, Runs, parts};
+use crate::site::{BlockSite, Site};
 use crate::tokens::Token;
 
 /// Python that the cells of patching need to run first.
@@ -73,28 +73,18 @@ impl PatchingMap {
     }
 
     /// The map's patches, row by row.
-    fn patches(&self, job: &Job<'_>, positions: usize) -> Vec<Patch> {
-        let (config, site) = (&job.model.config, self.site);
-        let row = |layer: usize| -> Vec<Patch> {
+    fn patches(&self, job: &Job<'_>, positions: usize) -> Vec<Vec<Intervention>> {
+        let config = &job.model.config;
+        let row = |layer: usize| -> Vec<Vec<Intervention>> {
+            let patch =
+                |index, position| vec![Intervention::patch(Site::Block(layer, self.site), index, position)];
             match self.columns {
-                Columns::Positions => (0..positions)
-                    .map(|p| Patch { site, layer, head_or_neuron: None, position: Some(p) })
-                    .collect(),
-                Columns::Heads | Columns::Neurons => {
-                    let count = if self.columns == Columns::Heads { config.n_heads } else { config.d_mlp };
-                    (0..count)
-                        .map(|index| Patch { site, layer, head_or_neuron: Some(index), position: None })
-                        .collect()
-                }
+                Columns::Positions => (0..positions).map(|p| patch(None, Some(p))).collect(),
+                Columns::Heads => (0..config.n_heads).map(|head| patch(Some(head), None)).collect(),
+                Columns::Neurons => (0..config.d_mlp).map(|neuron| patch(Some(neuron), None)).collect(),
                 Columns::HeadsByPosition => (0..config.n_heads)
-                    .flat_map(|head| {
-                        (0..positions).map(move |p| Patch {
-                            site,
-                            layer,
-                            head_or_neuron: Some(head),
-                            position: Some(p),
-                        })
-                    })
+                    .flat_map(|head| (0..positions).map(move |p| (head, p)))
+                    .map(|(head, p)| patch(Some(head), Some(p)))
                     .collect(),
             }
         };
@@ -203,8 +193,10 @@ const BOTH: u64 = 2;
 
 /// What runs must have recorded for these maps.
 fn sites_of(job: &Job<'_>, maps: &[PatchingMap]) -> SweepSites {
-    let patched: Vec<BlockSite> = maps.iter().map(|map| map.site).collect();
-    SweepSites::new(&patched, &job.model.config)
+    let sites = |map: &PatchingMap| -> Vec<Site> {
+        map.layers.iter().map(|&layer| Site::Block(layer, map.site)).collect()
+    };
+    SweepSites::new(maps.iter().flat_map(sites), job.model.config.n_layers)
 }
 
 /// One group's maps while they are being computed.
@@ -214,7 +206,7 @@ struct GroupMaps<'a> {
     group: &'a PreparedGroup,
     options: Options,
     /// The patches of all maps, one map after the other.
-    patches: Vec<Patch>,
+    patches: Vec<Vec<Intervention>>,
     /// Each map's range of `patches`.
     ranges: Vec<Range<usize>>,
     /// The final logits of each patched run.
@@ -248,10 +240,9 @@ impl<'a> GroupMaps<'a> {
             self.unpatched.corrupted.set_run(0, first, &runs.corrupted.stats);
             self.unpatched.prompts += cases.len();
             let sweep = Sweep {
-                model,
-                runs: &runs,
-                direction: options.direction,
-                patches: &self.patches,
+                scene: Scene::of(model, &runs, options.direction),
+                lists: &self.patches,
+                shortcuts: Shortcut::ALL,
                 work: model.budget.work(),
             };
             let Self { maps, group, ranges, unpatched, .. } = &*self;
