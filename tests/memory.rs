@@ -122,16 +122,20 @@ fn sweeps() {
     let neurons = |_: usize| -> Vec<Vec<Intervention>> {
         (0..3072).map(|neuron| patch(1, BlockSite::MlpPost, neuron, None)).collect()
     };
-    let heads_by_position = |tokens: usize| -> Vec<Vec<Intervention>> {
+    let heads_by_position = |site: BlockSite, tokens: usize| -> Vec<Vec<Intervention>> {
         let cells = (0..2).flat_map(|layer| {
             (0..12).flat_map(move |head| (0..tokens).map(move |position| (layer, head, position)))
         });
-        cells.map(|(layer, head, position)| patch(layer, BlockSite::V, head, Some(position))).collect()
+        cells.map(|(layer, head, position)| patch(layer, site, head, Some(position))).collect()
     };
+    let none: &[Shortcut] = &[];
     for tokens in [300, 400] {
-        for (what, patches) in
-            [("neurons", neurons(tokens)), ("heads by position", heads_by_position(tokens))]
-        {
+        for (what, patches, shortcuts) in [
+            ("neurons", neurons(tokens), Shortcut::ALL),
+            ("heads by position", heads_by_position(BlockSite::V, tokens), Shortcut::ALL),
+            ("heads by position, resumed", heads_by_position(BlockSite::V, tokens), none),
+            ("patterns, resumed", heads_by_position(BlockSite::Pattern, tokens), none),
+        ] {
             let cases = cases(2, tokens);
             let (peak, largest, ()) = watched(|| {
                 block_on(async {
@@ -143,7 +147,7 @@ fn sweeps() {
                         let sweep = Sweep {
                             scene: Scene::of(&model, &runs, Direction::Denoise),
                             lists: &patches,
-                            shortcuts: Shortcut::ALL,
+                            shortcuts,
                             work: model.budget.work(),
                         };
                         let mut work = Work::new(&Quiet, "", ProgressUnit::Patches, patches.len());

@@ -5,7 +5,7 @@ use patchlab_kernels::Tensor;
 use super::Intervention;
 use super::batch::SweepBatch;
 use super::chunks::{Chunk, Member};
-use super::shortcuts::{Family, Shortcut};
+use super::shortcuts::{Entered, Family, Shortcut};
 use super::sweep::Sweep;
 use crate::error::Result;
 use crate::host::Work;
@@ -55,38 +55,37 @@ impl Sweep<'_> {
                 continue;
             }
             let families = self.families(entering);
+            let mut neurons = None;
             let mut joined: Vec<Tensor<3>> = streams.take().into_iter().collect();
             for (family, count) in &families {
-                let (stream, ratio) = match family {
-                    Some(family) => {
-                        let streams = family.streams(batch)?; // [c, b, t, d]
-                        let ratio = family.shrunk(batch, &streams, stage)?;
-                        (streams, ratio)
-                    }
+                let entered = match family {
+                    Some(family) => family.enter(batch, stage)?,
                     None => {
                         let stream = batch.stream(stage)?; // [b, t, d]
                         let [_, t, d] = stream.dims();
-                        (stream.unsqueeze::<4>().expand([*count, b, t, d]), None)
+                        let streams = stream.unsqueeze::<4>().expand([*count, b, t, d]);
+                        Entered { streams, shrunk: None, neurons: None }
                     }
                 };
-                let [c, _, t, d] = stream.dims();
-                joined.push(stream.reshape([c * b, t, d]));
-                shrunk.push((ratio, c * b));
+                let [c, _, t, d] = entered.streams.dims();
+                joined.push(entered.streams.reshape([c * b, t, d]));
+                shrunk.push((entered.shrunk, c * b));
+                neurons = entered.neurons;
             }
             // Somebody has entered, so there is a stream.
             let all = if joined.len() == 1 { joined.remove(0) } else { Tensor::cat(joined, 0) };
             let span = batch.span(stage)?;
             // Neurons of a layer alone, as in a sweep over it.
             let alone = match families.as_slice() {
-                [(Some(family), _)] if already == 0 && self.goes_on(family, stage, shortcuts, &edits) => {
-                    Some(family)
+                [(Some(family), _)] if already == 0 && goes_on(shortcuts, &edits) => {
+                    neurons.map(|sum| (family, sum))
                 }
                 _ => None,
             };
             streams = Some(match (alone, stage) {
-                (Some(family), Stage::Attention(layer)) => {
+                (Some((family, sum)), Stage::Attention(layer)) => {
                     ran[..count].fill(Some(Shortcut::AfterNeuron));
-                    let heads = family.attention_after(batch, &span)?;
+                    let heads = family.attention_after(sum, batch, &span);
                     model.attend_with(layer, all, heads, &span, &mut hooks)?
                 }
                 _ => model.step(stage, all, &span, &mut hooks)?,
@@ -127,18 +126,6 @@ impl Sweep<'_> {
         families
     }
 
-    /// Whether neurons' streams need not be multiplied by the weights of the attention after them: it exists, and nothing
-    /// acts on what it reads.
-    fn goes_on(&self, family: &Family<'_>, stage: Stage, shortcuts: &[Shortcut], edits: &[Edit]) -> bool {
-        use BlockSite::*;
-        let read =
-            |site: Site| !matches!(site, Site::Block(_, Q | K | V | AttnScores | Pattern | Z | AttnOut));
-        family.shortcut == Shortcut::Neuron
-            && stage != Stage::Final
-            && shortcuts.contains(&Shortcut::AfterNeuron)
-            && !edits.iter().any(|edit| read(edit.site))
-    }
-
     /// What hooks do in a stage, for the lists whose streams are in the pass.
     fn edits(&self, batch: &SweepBatch<'_>, members: &[Member], stage: Stage) -> Result<Vec<Edit>> {
         let (layers, b) = (self.scene.model.config.n_layers, batch.prompts.len());
@@ -159,4 +146,11 @@ impl Sweep<'_> {
         }
         Ok(edits)
     }
+}
+
+/// Whether neurons' streams need not be multiplied by the weights of the attention after them: nothing acts on what it reads.
+fn goes_on(shortcuts: &[Shortcut], edits: &[Edit]) -> bool {
+    use BlockSite::*;
+    let read = |site: Site| !matches!(site, Site::Block(_, Q | K | V | AttnScores | Pattern | Z | AttnOut));
+    shortcuts.contains(&Shortcut::AfterNeuron) && !edits.iter().any(|edit| read(edit.site))
 }

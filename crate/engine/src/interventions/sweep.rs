@@ -31,8 +31,9 @@ use crate::model::hooks::SiteFilter;
 use crate::readback;
 use crate::site::{BlockSite, Site, Stage};
 
-/// A stream that has shrunk by more than this is a difference of larger numbers, and computed again without a shortcut.
-const SHRUNK: f32 = 2.0;
+/// A stream whose square has shrunk by more than this is a difference of larger numbers, and computed again without a
+/// shortcut.
+const SHRUNK: f32 = 4.0;
 
 /// Lists to run on the same prompts.
 #[derive(Debug, Clone, Copy)]
@@ -158,7 +159,8 @@ impl Sweep<'_> {
         let rows = left.numbers.chunks_exact(batch.prompts.len() * width);
         let (mut done, mut again) = (Vec::new(), Vec::new());
         for ((&(list, _), rows), ran) in members.iter().zip(rows).zip(&left.ran) {
-            let shrunk = |row: &[f32]| row.last().is_some_and(|&shrunk| shrunk > SHRUNK);
+            // Written so that NaN is computed again.
+            let shrunk = |row: &[f32]| !row.last().is_some_and(|&shrunk| shrunk <= SHRUNK);
             if left.with_shrunk && rows.chunks_exact(width).any(shrunk) {
                 again.push(list);
                 continue;

@@ -74,6 +74,9 @@ impl Window {
     /// The part of an activation of the base run, or of a value, that stands in the window. Axes of size 1 stay so. `sources`:
     /// it has an axis of source positions.
     pub(super) fn view(&self, x: Activation, last: bool, sources: bool) -> Activation {
+        if self.start == 0 && self.chosen.is_none() && !last {
+            return x;
+        }
         match x {
             Activation::Three(x) => Activation::Three(self.part(x, last)),
             Activation::Four(x) if sources => {

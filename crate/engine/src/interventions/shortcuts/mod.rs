@@ -12,6 +12,7 @@ mod outputs;
 
 use std::ops::Range;
 
+use neurons::Sum;
 use patchlab_kernels::Tensor;
 
 use super::batch::SweepBatch;
@@ -85,6 +86,17 @@ pub(super) struct Family<'l> {
     pub shortcut: Shortcut,
 }
 
+/// What a family brings into a pass.
+pub(super) struct Entered {
+    /// The residual streams, `[c, b, t, d]`.
+    pub streams: Tensor<4>,
+    /// By how much the square of a stream has shrunk from the base run's, at most: `[c b, 1]`. The stream is a sum with the base
+    /// run's, of whose rounding so much more is seen. None: it is no such sum.
+    pub shrunk: Option<Tensor<2>>,
+    /// The streams in parts, if they are neurons'.
+    pub neurons: Option<Sum>,
+}
+
 impl<'l> Family<'l> {
     /// Adds a list, if it belongs to the family.
     pub(super) fn takes(&mut self, one: &Intervention, shortcut: Shortcut) -> bool {
@@ -117,32 +129,26 @@ impl<'l> Family<'l> {
         Site::Block(self.layer(), site)
     }
 
-    /// The residual streams that the lists make, before the stage after the one they act in: `[c, b, t, d]`.
-    pub(super) fn streams(&self, batch: &SweepBatch<'_>) -> Result<Tensor<4>> {
+    /// The residual streams that the lists make, before the stage after the one they act in.
+    pub(super) fn enter(&self, batch: &SweepBatch<'_>, stage: Stage) -> Result<Entered> {
         match self.shortcut {
-            Shortcut::Output => self.with_output(batch),
-            Shortcut::Head => self.with_head(batch),
-            Shortcut::Attention => self.with_attention(batch),
-            Shortcut::Neuron | Shortcut::AfterNeuron => self.with_neuron(batch),
+            Shortcut::Output => {
+                Ok(Entered { streams: self.with_output(batch)?, shrunk: None, neurons: None })
+            }
+            Shortcut::Head => self.beside(self.with_head(batch)?, batch, stage),
+            Shortcut::Attention => self.beside(self.with_attention(batch)?, batch, stage),
+            Shortcut::Neuron | Shortcut::AfterNeuron => self.with_neuron(batch, stage),
         }
     }
 
-    /// How much smaller a stream has become than the base run's, at most: `[c b, 1]`. The stream is a sum with the base run's,
-    /// whose rounding grows by so much. None: it is no such sum.
-    pub(super) fn shrunk(
-        &self,
-        batch: &SweepBatch<'_>,
-        streams: &Tensor<4>,
-        stage: Stage,
-    ) -> Result<Option<Tensor<2>>> {
-        if self.shortcut == Shortcut::Output {
-            return Ok(None);
-        }
+    /// Streams, compared with the base run's.
+    fn beside(&self, streams: Tensor<4>, batch: &SweepBatch<'_>, stage: Stage) -> Result<Entered> {
         let ([c, b, t, d], eps) = (streams.dims(), batch.config().eps);
         let base = patchlab_kernels::layer_norm(batch.stream(stage)?, eps).scale; // [b, t, 1]
         let own = patchlab_kernels::layer_norm(streams.clone().reshape([c * b, t, d]), eps).scale; // [c b, t, 1]
         let ratio = base.reshape([1, b, t]) / own.reshape([c, b, t]); // [c, b, t]
-        Ok(Some(ratio.max_dim(2).reshape([c * b, 1])))
+        let shrunk = (ratio.clone() * ratio).max_dim(2).reshape([c * b, 1]);
+        Ok(Entered { streams, shrunk: Some(shrunk), neurons: None })
     }
 
     /// `base`, but `changed` where the intervention acts: both `[b, t, x]`, in the window.
