@@ -22,9 +22,9 @@ pub(crate) fn prepare(d_model: usize, d_head: usize, device: &Device) -> Tensor<
     let row: Tensor<2> = ones(width).reshape([1, width]);
     let mut last: Vec<Tensor<1>> = Vec::new();
 
-    // Products: each tile, with the right side's rows or columns at hand, and scores and mixes of an odd number of positions.
+    // Products: each tile, with the right side's rows or columns at hand, also for an odd number of positions.
     let square = |size: usize| ones(size * size).reshape([1, 1, size, size]);
-    for (tile, size) in [(FEW, width), (MEDIUM, width), (LARGE, width), (FEW, 3), (MEDIUM, 3)] {
+    for (tile, size) in [FEW, MEDIUM, LARGE].into_iter().flat_map(|tile| [(tile, width), (tile, 3)]) {
         for right in [square(size), square(size).swap_dims(2, 3)] {
             let product = multiply_in(tile, 1, square(size), right, After::default(), false);
             last.push(product.reshape([size * size]));
