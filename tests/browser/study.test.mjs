@@ -136,17 +136,17 @@ test('hovering marks the same thing elsewhere; a head, a neuron and a patched ce
   await page.locator('#residual-patching .heat [role="gridcell"]').nth(2).click();
   const patch = page.locator('.card[data-item="blocks.0.hook_resid_pre[position 2]"]');
   await patch.and(page.locator('[data-state="fresh"]')).waitFor();
-  assert.deepEqual(await patch.locator('.run').evaluateAll((runs) => runs.map((run) => /** @type {HTMLElement} */ (run).dataset.run)), ['clean', 'corrupted', 'with the interventions']);
+  assert.deepEqual(await patch.locator('.run').evaluateAll((runs) => runs.map((run) => /** @type {HTMLElement} */ (run).dataset.run)), ['clean', 'corrupted', 'intervened']);
   // Another value, and another place in the same run.
-  const said = () => patch.locator('.run[data-run="with the interventions"] .run-note').innerText();
+  const said = () => patch.locator('.run[data-run="intervened"] .run-note').innerText();
   const once = await said();
   await patch.getByLabel('What it becomes').selectOption('zero');
-  await page.waitForFunction(([selector, before]) => document.querySelector(selector)?.textContent !== before, ['.card[data-kind="patch"] .run[data-run="with the interventions"] .run-note', once]);
+  await page.waitForFunction(([selector, before]) => document.querySelector(selector)?.textContent !== before, ['.card[data-kind="patch"] .run[data-run="intervened"] .run-note', once]);
   const zeroed = await said();
   const others = patch.getByLabel('together with');
   await others.fill('L1H3, blocks.1.hook_mlp_out[position 2]');
   await others.press('Enter');
-  await page.waitForFunction(([selector, before]) => document.querySelector(selector)?.textContent !== before, ['.card[data-kind="patch"] .run[data-run="with the interventions"] .run-note', zeroed]);
+  await page.waitForFunction(([selector, before]) => document.querySelector(selector)?.textContent !== before, ['.card[data-kind="patch"] .run[data-run="intervened"] .run-note', zeroed]);
   await others.fill('the head');
   await others.press('Enter');
   await patch.locator('.field-error', { hasText: 'Not a head, neuron or hook point: the head' }).waitFor();

@@ -61,7 +61,7 @@ impl Analyse for Settings {
         let changed = interventions::run(&scene, &list, &sites).await?;
         host::step(job.viewer, "Running the prompts", 1, 1).await?;
 
-        let shown = inspected.runs(&runs, self.direction, ("with the interventions", &changed));
+        let shown = inspected.runs(&runs, self.direction, ("intervened", &changed));
         let mut parts =
             vec![Part::Table(components(job, &runs, shown.map(|(name, run, _)| (name, run))).await?)];
         parts.extend(inspected.parts(job, base, shown, "Attention with the interventions".to_owned()).await?);
