@@ -75,7 +75,8 @@ export function cardKinds({ direction, open }) {
 
 /** What the activation becomes, and what else is patched in the same run. @type {CardKind['fields']} */
 function patchFields(item, card) {
-  const id = `patch-also-${itemName(item)}`;
+  // Ids are words: a list of them is separated by spaces.
+  const id = `patch-also-${itemName(item).replace(/\W+/g, '-')}`;
   const effect = h('select', { 'aria-label': 'What it becomes', on: { change: () => card.refresh() } }, ...EFFECTS.map(({ name }) => h('option', {}, name)));
   const error = h('p', { class: 'field-error', id: `${id}-error`, hidden: true });
   const others = h('input', { id, type: 'text', spellcheck: 'false', autocomplete: 'off', 'aria-describedby': error.id, placeholder: 'L9H6, blocks.9.hook_mlp_out' });

@@ -316,6 +316,30 @@ mod tests {
     }
 
     #[test]
+    fn patches_read_back_as_written() {
+        for text in [
+            "blocks.7.attn.hook_z[head 11, position 3]",
+            "blocks.7.mlp.hook_post[neuron 2744]",
+            "blocks.7.hook_resid_pre[all]",
+            "blocks.7.attn.hook_pattern[head 0, position last, source 2]",
+        ] {
+            assert_eq!(Intervention::read_patch(text).expect(text).place(), text);
+        }
+        let z = Site::Block(7, crate::site::BlockSite::Z);
+        let read = Intervention::read_patch("blocks.7.attn.hook_z[head=11]").expect("a patch");
+        assert_eq!(read, Intervention::patch(z, Some(11), None));
+        for text in [
+            "",
+            "blocks.7.attn.hook_z[head]",
+            "blocks.7.attn.hook_z[head 1",
+            "blocks.7.attn.hook_z[x 1]",
+            "blocks.7.attn.hook_z[position end]",
+        ] {
+            assert!(Intervention::read_patch(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
     fn what_cannot_be_read_is_said() {
         for (text, said) in [
             ("", "EOF"),

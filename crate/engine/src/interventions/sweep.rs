@@ -1,5 +1,5 @@
 //! Many lists of interventions on the same prompts, recomputing only what each changes. None of this is an approximation; the
-//! definition is [`super::run`], and `tests/interventions.rs` compares the two.
+//! definition is [`super::run`], and `tests/sweeps.rs` compares the two.
 //!
 //! - A list that changes no number that is read at the end ends as the base run did ([`super::changes`]).
 //! - Before the first stage that a list changes, the run is the base run: the pass is resumed there, from the recorded
