@@ -1,6 +1,6 @@
 // A linear scale from numbers to pixels, with ticks at round numbers.
 
-import { ticks } from './vendor/dist/d3.js';
+import { ticks } from './vendor/dist/libraries.js';
 
 /**
  * @param {[number, number]} domain

@@ -154,12 +154,12 @@ export default async function init() {}
 export function catalogue() { return [{ name: 'test-prompt', title: '', description: '', settings: [] }]; }
 export function presets() { return [{ name: 'One', note: '', experiment: { groups: [{ name: 'a', pairs: [{ clean: 'a', corrupted: 'b', answer: 'c', distractor: 'd' }] }] } }]; }
 export class Engine {
-  async open(choice) {
+  async open(_, choice) {
     const device = { kind: 'cpu', name: 'CPU', reason: 'made up' };
     return { model: { name: choice.name, n_layers: 1, n_heads: 1, d_model: 1, d_head: 1, d_mlp: 1, d_vocab: 1, n_ctx: 9, parameters: 1, device }, bytes: { total: 1, network: 1, storage: 0 } };
   }
   check(experiment) { return { groups: experiment.groups.map((group) => group.pairs.map(() => ({ clean: [], corrupted: [], answer: [], distractor: [], differing: [] }))), problems: [] }; }
-  run(request) {
+  run(_, request) {
     if (request.settings.prompt !== 'panic') return Promise.resolve({ analysis: request.analysis, title: '', model: 'm', device: 'd', parts: [], problems: [] });
     setTimeout(() => {
       console.error('panicked at src/made/up.rs:1:2:\\nindex out of bounds');

@@ -25,7 +25,7 @@ export function presets() { return [{ name: 'One', note: '', experiment: { group
 export class Engine {
   model = null;
   stopped = false;
-  async open(choice, wanted) {
+  async open(_, choice, wanted) {
     this.stopped = false;
     await note('open ' + wanted);
     for (let tick = 0; tick < ((await noted()).length > 1 ? 30 : 1); tick += 1) {
@@ -39,7 +39,7 @@ export class Engine {
     return { model: this.model, bytes: { total: 1, network: 1, storage: 0, unkept: null } };
   }
   check(experiment) { return { groups: experiment.groups.map((group) => group.pairs.map(() => ({ clean: [], corrupted: [], answer: [], distractor: [], differing: [] }))), problems: [] }; }
-  async run({ analysis, settings, experiment }) {
+  async run(_, { analysis, settings, experiment }) {
     if (!this.model) throw { code: 'no-model', message: 'No model is open. Choose one above.' };
     const said = settings.prompt ?? '';
     await note('run ' + analysis + ' ' + (said || experiment.groups[0]?.pairs[0]?.clean) + ' ' + this.model.device.kind);
@@ -137,7 +137,7 @@ test('a device that always fails: the failure is told, and nothing that was type
   await page.waitForSelector('#opening[data-state="failed"]');
   assert.equal(await page.locator('.failure').getAttribute('data-code'), 'compute');
   assert.match(await page.locator('.failure').innerText(), /The device was lost\. Open the model again\.[\s\S]*No model is open/);
-  assert.match(await page.locator('#test-prompt .notice-error').innerText(), /The device was lost/);
+  assert.match(await page.locator('#test-prompt .figure-message').innerText(), /No model is open/);
   assert.equal(await page.inputValue('#test-prompt-text'), 'lose always');
   assert.equal((await ledger(page)).filter((text) => text.startsWith('open')).length, 3);
   await page.fill('#test-prompt-text', 'calm');
@@ -182,8 +182,7 @@ test('opening again can be cancelled', async (t) => {
   await page.waitForSelector('#opening[data-state="opening"]');
   await page.click('#cancel-opening');
   await page.waitForSelector('#opening[data-state="none"]');
-  await page.locator('#test-prompt .notice-error').waitFor();
-  assert.match(await page.locator('#test-prompt .notice-error').innerText(), /No model is open/);
+  await page.locator('#test-prompt .figure-message .notice', { hasText: 'No model is open' }).waitFor();
   await andThenFresh(page, 'test-prompt', () => page.click('[data-model="demo"]'));
   assert.equal(await page.inputValue('#test-prompt-text'), 'lose once');
   assertClean(watched);

@@ -75,7 +75,7 @@ export default async function init() {}
 export function catalogue() { return []; }
 export function presets() { return []; }
 export class Engine {
-  async open(choice, device, progress) {
+  async open(_, choice, device, progress) {
     const wait = (ms) => new Promise((done) => setTimeout(done, ms));
     for (let tick = 0; tick < 8; tick += 1) {
       progress({ stage: 'Loading weights', done: 1e6 + 1e6 * tick, total: 500e6, unit: 'bytes', note: tick < 4 ? 'The host has sent nothing for 5 seconds.' : null });

@@ -1,16 +1,17 @@
 // The experiment editor. Typing only updates the state; the elements are rebuilt when groups or pairs are added or removed.
 
+import { batch, effect, untracked } from '../vendor/dist/libraries.js';
 import { h, icon, iconButton } from '../dom.js';
-import { emptyGroup, freeName } from '../experiment.js';
+import { formatQuantity } from '../numbers.js';
+import { emptyGroup, freeName } from '../store/experiment.js';
 import { GroupView } from './group.js';
 import { openPasteDialog } from './paste-dialog.js';
 
-/** @import { State } from '../state.js' */
+/** @import { Store, Structure } from '../store/store.js' */
 /** @import { Checked, Dots, Experiment, Field, Place } from '../types/engine.js' */
-import { formatQuantity } from '../numbers.js';
 
 export class Editor {
-  #state;
+  #store;
   #root;
   #onEnter;
   #check;
@@ -20,25 +21,28 @@ export class Editor {
   #focusNext = null;
   /** @type {Checked | null} */
   #checked = null;
-  #undo = iconButton('undo', 'Undo', () => this.#state.undo());
-  #redo = iconButton('redo', 'Redo', () => this.#state.redo());
+  #undo = iconButton('undo', 'Undo', () => this.#store.undo());
+  #redo = iconButton('redo', 'Redo', () => this.#store.redo());
 
   /**
-   * @param {State} state
+   * @param {Store} store
    * @param {{ root: HTMLElement, tools: HTMLElement, presets: HTMLElement, onEnter: () => void, check: (experiment: Experiment) => Promise<Checked | null> }} options
    */
-  constructor(state, { root, tools, presets, onEnter, check }) {
-    this.#state = state;
+  constructor(store, { root, tools, presets, onEnter, check }) {
+    this.#store = store;
     this.#root = root;
     this.#onEnter = onEnter;
     this.#check = check;
     tools.append(presets, this.#undo, this.#redo);
-    state.onChange(({ kind }) => {
-      if (kind === 'structure') this.#draw();
-      this.#drawTools();
-    });
     document.addEventListener('keydown', (event) => this.#shortcut(event));
-    this.#drawTools();
+    effect(() => {
+      const { structure, isStarted } = store;
+      if (isStarted) untracked(() => this.#draw(structure));
+    });
+    effect(() => {
+      this.#undo.disabled = !store.canUndo.value;
+      this.#redo.disabled = !store.canRedo.value;
+    });
   }
 
   /** Undo and redo outside text fields, which have their own. @param {KeyboardEvent} event */
@@ -46,29 +50,25 @@ export class Editor {
     if (!(event.ctrlKey || event.metaKey) || event.altKey) return;
     if (event.target instanceof Element && event.target.closest('input:not([type=checkbox]), textarea')) return;
     const key = event.key.toLowerCase();
-    if (key === 'z' && !event.shiftKey) this.#state.undo();
-    else if (key === 'y' || (key === 'z' && event.shiftKey)) this.#state.redo();
+    if (key === 'z' && !event.shiftKey) this.#store.undo();
+    else if (key === 'y' || (key === 'z' && event.shiftKey)) this.#store.redo();
     else return;
     event.preventDefault();
   }
 
-  #drawTools() {
-    this.#undo.disabled = !this.#state.canUndo;
-    this.#redo.disabled = !this.#state.canRedo;
-  }
-
-  #draw() {
-    const { experiment } = this.#state;
+  /** @param {Structure} structure */
+  #draw({ moved }) {
+    const { experiment } = this.#store;
     const opened = this.#groups.map((group) => group.element.open);
     const scroll = this.#root.scrollTop;
-    const first = this.#groups.length === 0;
     this.#groups = experiment.groups.map((_, g) =>
-      new GroupView(this.#state, g, first ? g === 0 : (opened[g] ?? false), {
+      // Another experiment begins with its first group open.
+      new GroupView(this.#store, g, moved.every((from) => from === null) ? g === 0 : (opened[moved[g] ?? -1] ?? false), {
         focusNext: (place) => { this.#focusNext = place; },
         onEnter: this.#onEnter,
-        onPaste: () => this.#paste(g),
+        onPaste: (pasted) => this.#paste(g, pasted),
       }));
-    const bos = h('input', { type: 'checkbox', id: 'prepend-bos', on: { change: () => this.#state.edit((own) => { own.prepend_bos = bos.checked; }) } });
+    const bos = h('input', { type: 'checkbox', id: 'prepend-bos', on: { change: () => this.#store.edit((own) => { own.prepend_bos = bos.checked; }) } });
     bos.checked = experiment.prepend_bos;
     this.#root.replaceChildren(
       h('label', { class: 'check check-bos', tip: 'TransformerLens\u2019s prepend_bos: GPT-2 behaves oddly without it.' }, bos, h('span', {}, 'prepend ', h('code', {}, '<|endoftext|>'))),
@@ -86,25 +86,29 @@ export class Editor {
   }
 
   #addGroup() {
-    this.#focusNext = { group: this.#state.experiment.groups.length, pair: 0, field: 'clean' };
-    this.#state.edit((experiment) => { experiment.groups.push(emptyGroup(experiment)); });
+    this.#focusNext = { group: this.#store.experiment.groups.length, pair: 0, field: 'clean' };
+    this.#store.edit((experiment) => { experiment.groups.push(emptyGroup(experiment)); });
   }
 
-  /** Pastes many pairs at once, into a group, or into a new one if `group` is null. @param {number | null} group */
-  #paste(group) {
-    const { experiment } = this.#state;
+  /** Pastes many pairs at once, into a group, or into a new one if `group` is null. @param {number | null} group @param {string} [pasted] */
+  #paste(group, pasted) {
+    const { experiment } = this.#store;
     const like = group === null ? null : experiment.groups[group];
     openPasteDialog({
+      pasted,
       where: like ? `They are added to ${like.name || 'this group'}.` : 'They become a new group.',
       like,
       check: (pasted) => this.#check({ ...pasted, prepend_bos: experiment.prepend_bos }),
       onAdd: (pairs) => {
-        this.#focusNext = group === null
-          ? { group: experiment.groups.length, pair: null, field: null }
-          : { group, pair: experiment.groups[group].pairs.length, field: 'clean' };
-        this.#state.edit((own) => {
-          if (group === null) own.groups.push({ ...emptyGroup(own), name: freeName(own, 'Pasted'), pairs });
-          else own.groups[group].pairs.push(...pairs);
+        const added = { group: experiment.groups.length, pair: experiment.groups[group ?? -1]?.pairs.length ?? 0 };
+        this.#focusNext = { group: group ?? added.group, pair: added.pair, field: 'clean' };
+        batch(() => {
+          this.#store.edit((own) => {
+            if (group === null) own.groups.push({ ...emptyGroup(own), name: freeName(own, 'Pasted'), pairs });
+            else own.groups[group].pairs.push(...pairs);
+          });
+          // Whoever pastes a group wants to see its figures.
+          if (group === null) this.#store.setView({ shown: [added.group] });
         });
       },
     });

@@ -2,25 +2,26 @@
 // fold is first opened, so that fifty groups cost nothing.
 
 import { h, icon, iconButton } from '../dom.js';
-import { emptyPair, isEmptyPair } from '../experiment.js';
+import { emptyPair, isEmptyPair } from '../store/experiment.js';
+import { linesOf } from '../store/pasted.js';
 import { plural } from '../numbers.js';
 import { PairView } from './pair.js';
 
-/** @import { FullGroup } from '../experiment.js' */
-/** @import { State } from '../state.js' */
+/** @import { FullGroup } from '../store/experiment.js' */
+/** @import { Store } from '../store/store.js' */
 /** @import { Field, PairTokens, Problem } from '../types/engine.js' */
 
 /**
  * @typedef {object} GroupActions
  * @property {(focus: { group: number, pair: number | null, field: Field | null }) => void} focusNext sets what gets the focus after the next redraw
  * @property {() => void} onEnter
- * @property {() => void} onPaste opens the paste dialog for this group
+ * @property {(pasted?: string) => void} onPaste opens the paste dialog for this group
  */
 
 export class GroupView {
   /** @type {HTMLDetailsElement} */
   element;
-  #state;
+  #store;
   #index;
   #actions;
   /** @type {PairView[] | null} */
@@ -33,9 +34,9 @@ export class GroupView {
   /** @type {{ tokens: PairTokens[], problems: Problem[] }} */
   #checked = { tokens: [], problems: [] };
 
-  /** @param {State} state @param {number} index @param {boolean} open @param {GroupActions} actions */
-  constructor(state, index, open, actions) {
-    this.#state = state;
+  /** @param {Store} store @param {number} index @param {boolean} open @param {GroupActions} actions */
+  constructor(store, index, open, actions) {
+    this.#store = store;
     this.#index = index;
     this.#actions = actions;
     this.element = h('details', { class: 'group', open, data: { group: index } },
@@ -48,7 +49,7 @@ export class GroupView {
 
   /** @returns {FullGroup} */
   get #group() {
-    return this.#state.experiment.groups[this.#index];
+    return this.#store.experiment.groups[this.#index];
   }
 
   refreshHead() {
@@ -74,7 +75,7 @@ export class GroupView {
       ...this.#pairs.map((pair) => pair.element),
       h('div', { class: 'adds' },
         h('button', { type: 'button', class: 'add', on: { click: () => this.#addPairs(group.pairs.length, [emptyPair()]) } }, icon('plus'), 'Add a pair'),
-        h('button', { type: 'button', class: 'add', on: { click: this.#actions.onPaste } }, icon('copy'), 'Paste pairs')),
+        h('button', { type: 'button', class: 'add', on: { click: () => this.#actions.onPaste() } }, icon('copy'), 'Paste pairs')),
     );
     this.#drawCheck();
   }
@@ -84,9 +85,15 @@ export class GroupView {
     const group = this.#group;
     return new PairView(group.pairs[p], { group: this.#index, index: p, symmetric: group.symmetric }, {
       onInput: (field, text) => this.#edit(`${p} ${field}`, (own) => { own.pairs[p][field] = text; }),
-      onPaste: (pairs) => {
+      onPaste: (text, like) => {
+        // A line without tabs is a prompt like any other, even with a | in it.
+        if (!text.includes('\t')) return false;
+        const lines = linesOf(text, like);
+        const pairs = lines.flatMap(({ pair }) => pair ?? []);
         const replace = isEmptyPair(this.#group.pairs[p]);
-        this.#addPairs(replace ? p : p + 1, pairs, replace ? 1 : 0);
+        if (pairs.length < lines.length) this.#actions.onPaste(text);
+        else if (pairs.length > 0) this.#addPairs(replace ? p : p + 1, pairs, replace ? 1 : 0);
+        return true;
       },
       onDuplicate: () => this.#addPairs(p + 1, [{ ...this.#group.pairs[p] }]),
       onRemove: () => {
@@ -105,7 +112,7 @@ export class GroupView {
 
   #duplicate() {
     this.#actions.focusNext({ group: this.#index + 1, pair: null, field: null });
-    this.#state.edit((experiment) => {
+    this.#store.edit((experiment) => {
       const copy = structuredClone(experiment.groups[this.#index]);
       copy.name = `${copy.name} (copy)`;
       experiment.groups.splice(this.#index + 1, 0, copy);
@@ -114,12 +121,12 @@ export class GroupView {
 
   #remove() {
     this.#actions.focusNext({ group: Math.max(0, this.#index - 1), pair: null, field: null });
-    this.#state.edit((experiment) => { experiment.groups.splice(this.#index, 1); });
+    this.#store.edit((experiment) => { experiment.groups.splice(this.#index, 1); });
   }
 
   /** @param {string} field the text field that is being typed in, or '' @param {(group: FullGroup) => void} edit */
   #edit(field, edit) {
-    this.#state.edit((experiment) => edit(experiment.groups[this.#index]), field ? { kind: 'field', key: `${this.#index} ${field}` } : {});
+    this.#store.edit((experiment) => edit(experiment.groups[this.#index]), field ? { key: `${this.#index} ${field}` } : {});
     if (field) this.refreshHead();
   }
 

@@ -1,8 +1,8 @@
 // One pair in the editor: four fields, their error messages and their tokens.
 
-import { FIELDS, pairsFromText } from '../experiment.js';
+import { FIELDS } from '../store/experiment.js';
 import { h, iconButton } from '../dom.js';
-import { actOnEnter, growWithText } from './field.js';
+import { actOnEnter, growWithText } from '../field.js';
 import { drawAnswerTokens, drawPairTokens } from './pair-tokens.js';
 
 /** @import { Field, Pair, PairTokens, Problem } from '../types/engine.js' */
@@ -10,7 +10,7 @@ import { drawAnswerTokens, drawPairTokens } from './pair-tokens.js';
 /**
  * @typedef {object} PairActions
  * @property {(field: Field, text: string) => void} onInput
- * @property {(pairs: Pair[]) => void} onPaste several pairs were pasted into a field
+ * @property {(text: string, like: Pair) => boolean} onPaste text was pasted into a field of `like`; true if it is a list of pairs, which is taken care of
  * @property {() => void} onDuplicate
  * @property {() => void} onRemove
  * @property {() => void} onEnter run now
@@ -72,10 +72,7 @@ export class PairView {
     actOnEnter(input, actions.onEnter);
     /** @type {HTMLElement} */ (input).addEventListener('paste', (event) => {
       const like = mapFields((name) => this.#inputs[name].value);
-      const pairs = pairsFromText(event.clipboardData?.getData('text/plain') ?? '', like);
-      if (!pairs) return;
-      event.preventDefault();
-      actions.onPaste(pairs);
+      if (actions.onPaste(event.clipboardData?.getData('text/plain') ?? '', like)) event.preventDefault();
     });
   }
 

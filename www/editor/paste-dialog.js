@@ -3,11 +3,11 @@
 import { h } from '../dom.js';
 import { plural } from '../numbers.js';
 import { visibleText } from '../reports/token.js';
-import { linesOf } from './pasted.js';
+import { linesOf } from '../store/pasted.js';
 
-/** @import { FullGroup } from '../experiment.js' */
+/** @import { FullGroup } from '../store/experiment.js' */
 /** @import { Checked, Experiment, Pair } from '../types/engine.js' */
-/** @import { PastedLine } from './pasted.js' */
+/** @import { PastedLine } from '../store/pasted.js' */
 
 const PAUSE_MS = 150;
 
@@ -17,8 +17,9 @@ const PAUSE_MS = 150;
  * @param {FullGroup | null} options.like the group they are added to
  * @param {(experiment: Experiment) => Promise<Checked | null>} options.check
  * @param {(pairs: Pair[]) => void} options.onAdd
+ * @param {string} [options.pasted] what was pasted already
  */
-export function openPasteDialog({ where, like, check, onAdd }) {
+export function openPasteDialog({ where, like, check, onAdd, pasted = '' }) {
   /** @type {PastedLine[]} */
   let lines = [];
   let checks = 0;
@@ -75,4 +76,6 @@ export function openPasteDialog({ where, like, check, onAdd }) {
   document.body.append(dialog);
   dialog.showModal();
   text.focus();
+  text.value = pasted;
+  if (pasted) read();
 }

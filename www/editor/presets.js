@@ -1,10 +1,10 @@
 // The presets menu: a preset replaces the experiment or is added to it.
 
 import { h } from '../dom.js';
-import { withDefaults } from '../experiment.js';
+import { withDefaults } from '../store/experiment.js';
 import { plural } from '../numbers.js';
 
-/** @import { FullExperiment } from '../experiment.js' */
+/** @import { FullExperiment } from '../store/experiment.js' */
 /** @import { Preset } from '../types/engine.js' */
 
 /**

@@ -7,12 +7,11 @@
  * @typedef {object} Calls
  * @property {{ args: { model: ModelChoice, device: DevicePreference, halved?: number }, result: Opened }} open
  * @property {{ args: { experiment: Experiment }, result: Checked }} check
- * @property {{ args: { analysis: string, experiment: Experiment, settings: object }, result: Report }} run
+ * @property {{ args: { analysis: string, experiment: Experiment, settings: object, first?: boolean }, result: Report }} run
  * @property {{ args: { grid: Grid, group: number, minus: number }, result: Panel | null }} difference
  * @property {{ args: { request: NotebookRequest }, result: string }} notebook
  * @property {{ args: {}, result: AnalysisInfo[] }} catalogue
  * @property {{ args: {}, result: Preset[] }} presets
- * @property {{ args: { paused: boolean }, result: null }} pause
  * @property {{ args: {}, result: StoredModel[] }} stored
  * @property {{ args: { base: string }, result: null }} forget
  */
@@ -34,35 +33,56 @@ export class EngineError extends Error {
  * @property {(preview: Preview) => void} [onPreview] called with incomplete figures
  * @property {AbortSignal} [signal]
  *
- * @typedef {Omit<Options, 'signal'> & { resolve: (result: any) => void, reject: (error: EngineError) => void, request: object }} Pending
+ * @typedef {Options & { resolve: (result: any) => void, reject: (error: EngineError) => void, request: { id: number, call: string, args: object } }} Pending
  */
 
+/** A call that can also be paused. @template T @typedef {Promise<T> & { pause: (paused: boolean) => void }} Call */
+
 export class Engine {
+  #makeWorker;
   /** @type {Worker} */
   #worker;
+  /** Why the worker answers nothing any more. @type {EngineError | null} */
+  #dead = null;
   /** @type {Map<number, Pending>} */
   #pending = new Map();
   #next = 1;
+  /** The call that opened the model that the page knows of; 0 before the first. */
+  #model = 0;
 
-  constructor() {
+  /** @param {() => Worker} [makeWorker] */
+  constructor(makeWorker = () => new Worker(new URL('./worker.js', import.meta.url), { type: 'module', name: 'engine' })) {
+    this.#makeWorker = makeWorker;
     this.#worker = this.#start();
   }
 
   #start() {
-    const worker = new Worker(new URL('./worker.js', import.meta.url), { type: 'module', name: 'engine' });
+    const worker = this.#makeWorker();
     // Messages of a worker that has been replaced may still arrive.
     const isCurrent = () => worker === this.#worker;
     worker.addEventListener('message', (event) => { if (isCurrent()) this.#receive(event.data); });
     // Only a worker script that fails to load ends up here; the worker reports its own errors.
-    worker.addEventListener('error', () => { if (isCurrent()) this.#failAll('The engine could not be loaded. Reload the page.'); });
+    worker.addEventListener('error', () => { if (isCurrent()) this.#die('The engine could not be loaded. Reload the page.'); });
     return worker;
   }
 
-  /** Replaces a worker that can no longer compute. The new one has no model open; unanswered requests are sent to it again. */
+  /**
+   * Replaces a worker that can no longer compute. The new one has no model open; unanswered requests are sent to it again, but
+   * for runs, which fail as the device did.
+   */
   restart() {
     this.#worker.terminate();
+    this.#dead = null;
     this.#worker = this.#start();
-    for (const { request } of this.#pending.values()) this.#worker.postMessage(request);
+    for (const [id, { request, signal, reject }] of [...this.#pending]) {
+      const isRun = request.call === 'run';
+      if (signal?.aborted || isRun) {
+        this.#pending.delete(id);
+        reject(new EngineError(signal?.aborted ? { code: 'cancelled', message: 'Cancelled.' } : { code: 'compute', message: 'The device failed while computing.' }));
+      } else {
+        this.#worker.postMessage(request);
+      }
+    }
   }
 
   /**
@@ -70,20 +90,25 @@ export class Engine {
    * @param {K} call
    * @param {Calls[K]['args']} args
    * @param {Options} [options]
-   * @returns {Promise<Calls[K]['result']>} rejected with an `EngineError`
+   * @returns {Call<Calls[K]['result']>} rejected with an `EngineError`
    */
   call(call, args, { onProgress, onPreview, signal } = {}) {
     const id = this.#next++;
-    return new Promise((resolve, reject) => {
-      const request = { id, call, args };
-      this.#pending.set(id, { resolve, reject, onProgress, onPreview, request });
+    /** @param {string} name @param {object} about */
+    const control = (name, about) => {
+      if (this.#pending.has(id)) this.#worker.postMessage({ id: this.#next++, call: name, args: { id, ...about } });
+    };
+    const promise = new Promise((resolve, reject) => {
+      if (this.#dead) return reject(this.#dead);
+      // A run is answered by this model or not at all.
+      const request = { id, call, args: call === 'run' ? { ...args, model: this.#model } : args };
+      this.#pending.set(id, { resolve, reject, onProgress, onPreview, signal, request });
       this.#worker.postMessage(request);
-      const cancel = () => {
-        if (this.#pending.has(id)) this.#worker.postMessage({ id: this.#next++, call: 'cancel', args: { id } });
-      };
+      const cancel = () => control('cancel', {});
       if (signal?.aborted) cancel();
       else signal?.addEventListener('abort', cancel, { once: true });
     });
+    return Object.assign(promise, { pause: (/** @type {boolean} */ paused) => control('pause', { paused }) });
   }
 
   /** @param {any} message */
@@ -99,13 +124,15 @@ export class Engine {
       return;
     }
     this.#pending.delete(id);
+    if (pending.request.call === 'open' && result) this.#model = id;
     if (error) pending.reject(new EngineError(error));
     else pending.resolve(result);
   }
 
   /** @param {string} message */
-  #failAll(message) {
-    for (const { reject } of this.#pending.values()) reject(new EngineError({ code: 'engine', message }));
+  #die(message) {
+    this.#dead = new EngineError({ code: 'engine', message });
+    for (const { reject } of this.#pending.values()) reject(this.#dead);
     this.#pending.clear();
   }
 }

@@ -16,11 +16,11 @@ import { offerTimestamps } from './timestamps.js';
  * @property {{ new (): WasmEngine }} Engine
  *
  * @typedef {object} WasmEngine
- * @property {(choice: ModelChoice, device: DevicePreference, progress: (progress: Progress) => void, halved: number) => Promise<Opened>} open
+ * @property {(call: number, choice: ModelChoice, device: DevicePreference, progress: (progress: Progress) => void, halved: number) => Promise<Opened>} open
  * @property {(experiment: Experiment) => Checked} check
- * @property {(request: unknown, progress: (progress: Progress) => void, preview: (preview: Preview) => void) => Promise<Report>} run
- * @property {() => void} cancel
- * @property {(paused: boolean) => void} pause
+ * @property {(call: number, request: unknown, progress: (progress: Progress) => void, preview: (preview: Preview) => void) => Promise<Report>} run
+ * @property {(call: number) => void} cancel
+ * @property {(call: number, paused: boolean) => void} pause
  * @property {() => Promise<StoredModel[]>} stored
  * @property {(base: string) => Promise<void>} forget
  */
@@ -42,12 +42,16 @@ loaded.catch(() => {});
 
 /** Unanswered calls; a crash answers all of them. @type {Set<number>} */
 const open = new Set();
-/** Calls that were cancelled before they started. @type {Set<number>} */
+/** Calls that were cancelled before they began. @type {Set<number>} */
 const dropped = new Set();
-/** The call that is using the model. */
-let running = 0;
-/** Calls that use the model run one at a time; this is the end of the queue. @type {Promise<unknown>} */
+/** Runs that have begun. The last one computes, the others are paused. @type {number[]} */
+const begun = [];
+/** Settles when the runs that wait for their turn have ended. @type {Promise<unknown>} */
 let turn = Promise.resolve();
+/** Settles when the model that is being opened is open; null if none is. @type {Promise<unknown> | null} */
+let opening = null;
+/** The call that opened the model that is open; 0 before the first. */
+let model = 0;
 /** Set after a crash: the module's memory can no longer be trusted. @type {Failure | null} */
 let broken = null;
 /** The last console error: a Rust panic writes its location and message there. */
@@ -84,11 +88,6 @@ async function serve({ id, call, args }) {
 
 /** @param {number} id @param {string} call @param {any} args @returns {Promise<unknown>} */
 async function perform(id, call, args) {
-  if (call === 'cancel') {
-    if (args.id === running) (await loaded).engine.cancel();
-    else if (open.has(args.id)) dropped.add(args.id);
-    return null;
-  }
   const { module, engine } = await loaded;
   /** @param {Progress} progress */
   const report = (progress) => self.postMessage({ id, progress });
@@ -105,38 +104,73 @@ async function perform(id, call, args) {
       return module.notebook(args.request);
     case 'check':
       return engine.check(args.experiment);
-    // These do not queue: they have to work while a model is being opened.
+    case 'cancel':
+      if (open.has(args.id)) dropped.add(args.id);
+      engine.cancel(args.id);
+      return null;
     case 'pause':
-      engine.pause(args.paused);
+      engine.pause(args.id, args.paused);
       return null;
     case 'stored':
       return engine.stored();
     case 'forget':
       await engine.forget(args.base);
       return null;
-    case 'open':
-      return inTurn(id, () => engine.open(args.model, args.device, report, args.halved ?? 0));
-    case 'run':
-      return inTurn(id, () => engine.run(args, report, show));
+    case 'open': {
+      refuseIfDropped(id);
+      // Runs go on meanwhile, with the model that is still open.
+      const mine = engine.open(id, args.model, args.device, report, args.halved ?? 0);
+      opening = mine;
+      const opened = await mine.finally(() => { if (opening === mine) opening = null; });
+      model = id;
+      return opened;
+    }
+    case 'run': {
+      const { first, model: wanted, ...request } = args;
+      return inTurn(() => run(id, wanted, () => engine.run(id, request, report, show), engine), first && begun.length > 0);
+    }
     default:
       throw { code: 'engine', message: `The engine has no call "${call}".` };
   }
 }
 
-/** @param {number} id @param {() => Promise<unknown>} work */
-function inTurn(id, work) {
-  const mine = turn.then(async () => {
-    if (dropped.has(id)) throw { code: 'cancelled', message: 'Cancelled.' };
-    if (broken) throw broken;
-    running = id;
-    try {
-      return await work();
-    } finally {
-      running = 0;
-    }
-  });
-  turn = mine.catch(() => {});
+/**
+ * Does work after all that came before, or at once if it is to come first.
+ *
+ * @template T @param {() => Promise<T>} work @param {boolean} isFirst @returns {Promise<T>}
+ */
+function inTurn(work, isFirst) {
+  const mine = isFirst ? work() : turn.then(work);
+  turn = Promise.allSettled([turn, mine]);
   return mine;
+}
+
+/**
+ * Runs one that computes at once: those that have begun are paused, and go on when it has ended.
+ *
+ * @param {number} id @param {number} wanted the call that opened the model it is for; 0 for any @param {() => Promise<unknown>} work @param {WasmEngine} engine
+ */
+async function run(id, wanted, work, engine) {
+  // The first model is on its way: a worker that replaces another gets its requests together.
+  if (model === 0 && opening) await opening.catch(() => {});
+  refuseIfDropped(id);
+  if (wanted && wanted !== model) throw { code: 'cancelled', message: 'Another model was opened meanwhile.' };
+  const before = begun.at(-1);
+  if (before !== undefined) engine.pause(before, true);
+  begun.push(id);
+  try {
+    return await work();
+  } finally {
+    begun.splice(begun.indexOf(id), 1);
+    const next = begun.at(-1);
+    if (next !== undefined) engine.pause(next, false);
+  }
+}
+
+/** @param {number} id */
+function refuseIfDropped(id) {
+  if (dropped.has(id)) throw { code: 'cancelled', message: 'Cancelled.' };
+  if (broken) throw broken;
 }
 
 /** @param {number} id @param {{ result: unknown } | { error: Failure }} outcome */

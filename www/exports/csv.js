@@ -1,7 +1,7 @@
 // A part's numbers as tidy CSV, one observation per line, as pandas and R expect. Numbers have all their digits, and the
 // whole part is written, whatever is currently shown.
 
-import { csvFormatRow } from '../vendor/dist/d3.js';
+import { csvFormatRow } from '../vendor/dist/libraries.js';
 import { gridRows } from './csv-grid.js';
 
 /** @import { Attention, Cell, Dots, Part, Scatter, Table, TextLens, TokenRows, TokenValues } from '../types/engine.js' */

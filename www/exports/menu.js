@@ -1,7 +1,6 @@
 // The save menu on every figure.
 
 import { h } from '../dom.js';
-import { toast } from '../messages.js';
 import { choicesMenu } from './choices-menu.js';
 import { download, fileName } from './download.js';
 
@@ -13,14 +12,14 @@ const FORMATS = [
   { format: 'csv', name: 'CSV', note: 'every number, in full' },
 ];
 
-/** @param {HTMLElement} figure @param {Part} part */
-export function saveMenu(figure, part) {
+/** @param {HTMLElement} figure @param {Part} part @param {(text: string) => void} fail tells why it could not be saved */
+export function saveMenu(figure, part, fail) {
   /** @param {string} format */
   const choose = async (format) => {
     try {
       download(await contentOf(figure, part, format), fileName(part.title, format));
     } catch (error) {
-      toast(`The picture could not be saved as ${format.toUpperCase()}: ${error instanceof Error ? error.message : error}`);
+      fail(`The picture could not be saved as ${format.toUpperCase()}: ${error instanceof Error ? error.message : error}`);
     }
   };
   const { button, menu } = choicesMenu({ text: 'Save', label: `Save ${part.title}`, buttonClass: 'save', menuClass: 'menu-save', choices: FORMATS, width: 220, onChoose: choose });

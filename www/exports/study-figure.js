@@ -3,7 +3,8 @@
 
 import { h } from '../dom.js';
 import { formatBytes, plural } from '../numbers.js';
-import { drawPart, outcomeOf, whenPainted } from '../reports/index.js';
+import { drawPart, nameOf, outcomeOf, whenPainted } from '../reports/index.js';
+import { Stage } from '../reports/stage.js';
 import { emphasised } from '../study/figure.js';
 import { shortCsv } from './csv.js';
 import { fileName } from './download.js';
@@ -12,6 +13,7 @@ import { drawPicture } from './picture.js';
 import { numberTables, reportTable } from './study-numbers.js';
 import { settingsOf } from './study-source.js';
 
+/** @import { PictureView } from '../store/view.js' */
 /** @import { Part } from '../types/engine.js' */
 /** @import { Study, StudyFigure } from './study-source.js' */
 
@@ -31,7 +33,8 @@ const LONG_TABLE = 40;
  * @returns {AsyncGenerator<string>} the HTML, in pieces
  */
 export async function* figureHtml(figure, study, counter, signal) {
-  const { report, place } = figure;
+  const { report, place, picture } = figure;
+  const stage = new Stage({ pictures: (name) => picture ?? study.pictures(name) });
   yield '<section class="figure">\n';
   yield headOf(figure, study).outerHTML;
   const pictures = report.parts.filter((part) => part.kind !== 'table');
@@ -43,7 +46,7 @@ export async function* figureHtml(figure, study, counter, signal) {
   for (const part of pictures) {
     const name = `Figure ${(counter.figures += 1)}`;
     named.push({ part, name });
-    yield `\n${await pictureHtml(part, name, place, signal)}`;
+    yield `\n${await pictureHtml(part, name, stage, place, signal)}`;
     await breathe();
   }
   if (pictures.length > 0) yield '\n</div>';
@@ -59,7 +62,7 @@ export async function* figureHtml(figure, study, counter, signal) {
   if (tables.length > 0 && !folded) yield '\n</div>';
 
   if (report.problems.length > 0) yield `\n${problems(figure, study).outerHTML}`;
-  for (const { part, name } of named) yield `\n${(await numbersElement(part, name, place, signal)).outerHTML}`;
+  for (const { part, name } of named) yield `\n${(await numbersElement(part, name, stage.picture(nameOf(part, place)).now, signal)).outerHTML}`;
   yield '\n</section>\n';
 }
 
@@ -82,9 +85,9 @@ function withoutClicks(text) {
   return clauses.join(' ').replace(/[;:]$/, '.');
 }
 
-/** @param {Part} part @param {string} name @param {string} place @param {AbortSignal} [signal] */
-async function pictureHtml(part, name, place, signal) {
-  const drawn = drawPart(part, {}, place);
+/** @param {Part} part @param {string} name @param {Stage} stage @param {string} place @param {AbortSignal} [signal] */
+async function pictureHtml(part, name, stage, place, signal) {
+  const drawn = drawPart(part, stage, place);
   await breathe();
   await whenPainted(drawn);
   // The caption has the title already.
@@ -116,9 +119,9 @@ function problems({ report }, { describe }) {
     h('ul', {}, ...report.problems.map(({ place, message }) => h('li', {}, place && h('b', {}, `${describe(place)}: `), message))));
 }
 
-/** @param {Part} part @param {string} name @param {string} place @param {AbortSignal} [signal] */
-async function numbersElement(part, name, place, signal) {
-  const tables = await inSlices(numberTables(part, place), signal);
+/** @param {Part} part @param {string} name @param {PictureView} view @param {AbortSignal} [signal] */
+async function numbersElement(part, name, view, signal) {
+  const tables = await inSlices(numberTables(part, view), signal);
   const line = await csvLine(part, name, signal);
   if (part.kind === 'table') return line;
   return h('details', { class: 'numbers-of', data: { title: part.title } }, h('summary', {}, `Numbers of ${name}: ${part.title}`), ...tables, line);

@@ -1,13 +1,13 @@
 // The "Export" menu in the header: the experiment, or the whole study as a report, as data or as a notebook.
 
 import { h } from '../dom.js';
-import { say, toast } from '../messages.js';
 import { plural } from '../numbers.js';
 import { choicesMenu } from './choices-menu.js';
 import { download } from './download.js';
 import { studyFileName, takeStudy } from './study-source.js';
 
 /** @import { Engine } from '../engine/client.js' */
+/** @import { Messages } from '../messages.js' */
 /** @import { Study, StudySource } from './study-source.js' */
 
 const CHOICES = [
@@ -22,22 +22,23 @@ const QUIET_MS = 300;
 /**
  * @param {StudySource} source
  * @param {Engine} engine
+ * @param {Messages} messages
  * @returns {HTMLElement}
  */
-export function studyMenu(source, engine) {
+export function studyMenu(source, engine, messages) {
   const place = h('div', { class: 'exporting', hidden: true });
   let busy = false;
 
   /** @param {string} format @param {(work: Work) => Promise<string>} save resolves to the final message */
   const run = async (format, save) => {
-    if (busy) return toast('Another export is still running.');
+    if (busy) return messages.toast('Another export is still running.');
     busy = true;
     const work = new Work(place, CHOICES.find((choice) => choice.format === format)?.name ?? '');
     try {
-      toast(await save(work));
+      messages.toast(await save(work));
     } catch (error) {
-      if (work.signal.aborted) say('The export was cancelled.');
-      else toast(error instanceof Error ? error.message : String(error));
+      if (work.signal.aborted) messages.say('The export was cancelled.');
+      else messages.toast(error instanceof Error ? error.message : String(error));
     } finally {
       work.end();
       busy = false;
@@ -47,7 +48,7 @@ export function studyMenu(source, engine) {
   const choose = (format) => {
     if (format === 'experiment') {
       download(new Blob([`${JSON.stringify(source.experiment(), null, 2)}\n`], { type: 'application/json' }), 'patchlab-experiment.json');
-      say('The experiment was exported.');
+      messages.say('The experiment was exported.');
       return;
     }
     run(format, async (work) => {

@@ -1,6 +1,6 @@
 // The study as a TransformerLens notebook, written by the engine from the pairs that can be run.
 
-/** @import { FullExperiment } from '../experiment.js' */
+/** @import { FullExperiment } from '../store/experiment.js' */
 /** @import { Engine } from '../engine/client.js' */
 /** @import { Problem } from '../types/engine.js' */
 /** @import { Study } from './study-source.js' */

@@ -5,8 +5,8 @@ import { h } from '../dom.js';
 import { formatQuantity } from '../numbers.js';
 import { cellName, columnCount, columnTicks, measureOf, tickLabel, valuesOf, visible } from '../reports/grid-view.js';
 import { visibleText } from '../reports/token.js';
-import { viewOf } from '../reports/view.js';
 
+/** @import { PictureView } from '../store/view.js' */
 /** @import { Cell, Column, Dots, Grid, Mark, Panel, Part, Quantity, Table, Values } from '../types/engine.js' */
 
 /** A panel with more cells, or more columns, than this is reduced to its largest values. */
@@ -16,11 +16,11 @@ const TOP = 20;
 /** Cells written between two pauses. */
 const STEP = 200;
 
-/** @param {Part} part @param {string} place @returns {Generator<undefined, HTMLElement[]>} */
-export function* numberTables(part, place) {
+/** @param {Part} part @param {PictureView} view how the chart is shown @returns {Generator<undefined, HTMLElement[]>} */
+export function* numberTables(part, view) {
   if (part.kind === 'dots') return [dotsTable(part)];
   if (part.kind !== 'heat' && part.kind !== 'line') return [];
-  const measure = measureOf(part, viewOf(`${place}/${part.kind}/${part.title}`));
+  const measure = measureOf(part, view);
   const tables = [];
   if (part.rows.ticks.length === 1 && part.panels.every((panel) => panel.ticks === null) && part.columns.ticks.length <= LARGEST_TABLE) {
     tables.push(yield* columnsTable(part, measure));

@@ -1,13 +1,13 @@
 // Reads a study document (docs/study.md). It is untrusted, so its shape is checked before anything is shown.
 
-import { readExperiment } from '../experiment.js';
-import { readTest } from '../state.js';
-import { readSetup } from '../study/setup.js';
+import { readTest } from '../store/draft.js';
+import { readExperiment } from '../store/experiment.js';
+import { readView } from '../store/view.js';
 import { VERSION } from './study-json.js';
 
-/** @import { FullExperiment } from '../experiment.js' */
-/** @import { TestPrompt } from '../state.js' */
-/** @import { Saved, Settings } from '../study/setup.js' */
+/** @import { FullExperiment } from '../store/experiment.js' */
+/** @import { TestPrompt } from '../store/store.js' */
+/** @import { Settings, View } from '../store/view.js' */
 /** @import { ModelInfo, Part, Report } from '../types/engine.js' */
 
 /**
@@ -22,7 +22,7 @@ import { VERSION } from './study-json.js';
  * @property {ModelInfo} model
  * @property {FullExperiment} experiment
  * @property {TestPrompt | null} test
- * @property {Partial<Saved>} view
+ * @property {View} view
  * @property {LoadedResult[]} results
  */
 
@@ -54,7 +54,7 @@ export function readStudy(value) {
     model: readModel(value.model),
     experiment: readExperiment(value.experiment),
     test: readTest(value.test),
-    view: readSetup(value.view),
+    view: readView(value.view),
     results: value.results.map(readResult),
   };
 }

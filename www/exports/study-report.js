@@ -8,7 +8,7 @@ import { breathe } from './in-slices.js';
 import { STYLE } from './study-style.js';
 import { titleOf } from './study-source.js';
 
-/** @import { FullExperiment } from '../experiment.js' */
+/** @import { FullExperiment } from '../store/experiment.js' */
 /** @import { Study } from './study-source.js' */
 
 /** Nothing in the file can run or be fetched, whatever its content. */
@@ -55,7 +55,7 @@ function opening({ made, model, experiment, figures, link }, title) {
     ['Device', [model.device.name]],
     ['Made', [h('time', { datetime: made.toISOString() }, new Intl.DateTimeFormat('en-GB', { dateStyle: 'long', timeStyle: 'short' }).format(made))]],
     ['Prompts', [`${plural(experiment.groups.length, 'group')} of ${plural(pairs, 'pair')} in all${experiment.prepend_bos ? ', after <|endoftext|>' : ', without <|endoftext|>'}`]],
-    ['On the page', [h('a', { href: link.address, rel: 'noreferrer' }, `reopen this study at ${host}${pathname}`), link.isWhole ? '' : ' with the demo model: a link cannot hold a checkpoint from disk']],
+    ['On the page', [h('a', { href: link.address, rel: 'noreferrer' }, `reopen this study at ${host}${pathname}`), link.lacks && ` (${link.lacks})`]],
   ];
   /** @type {Map<string, HTMLElement>} */
   const sections = new Map();

@@ -2,11 +2,14 @@
 
 import { fileName } from './download.js';
 
-/** @import { FullExperiment } from '../experiment.js' */
-/** @import { TestPrompt } from '../state.js' */
+/** @import { Picture } from '../reports/stage.js' */
+/** @import { FullExperiment } from '../store/experiment.js' */
+/** @import { TestPrompt } from '../store/store.js' */
+/** @import { Settings, View } from '../store/view.js' */
 /** @import { SectionEntry } from '../study/sections.js' */
-/** @import { Saved, Settings } from '../study/setup.js' */
 /** @import { AnalysisInfo, ModelInfo, Place, Report } from '../types/engine.js' */
+
+/** What reopens the study; `lacks` says what it cannot hold, and is empty if it holds everything. @typedef {{ address: string, lacks: string }} StudyLink */
 
 /**
  * @typedef {object} StudyFigure a figure whose results are up to date
@@ -18,29 +21,32 @@ import { fileName } from './download.js';
  * @property {AnalysisInfo | null} info null if the page derives it from other figures
  * @property {Settings} settings of the request; omitted ones had their defaults
  * @property {number[]} groups the experiment's groups that it shows
- * @property {string} place the key of its charts' view state, see reports/view.js
+ * @property {string} place under which the views of its pictures are kept
+ * @property {Picture | null} picture the view that all its pictures share; null if each has its own
  * @property {Report} report
  *
  * @typedef {object} StudySource what exports need from the page
  * @property {() => FullExperiment} experiment
  * @property {() => TestPrompt} test
- * @property {() => Saved} view
+ * @property {() => View} view
  * @property {() => ModelInfo | null} model
  * @property {() => { model: string, tokenizer: string }} python names of the checkpoint and its tokenizer in Python
  * @property {() => StudyFigure[]} figures those with up-to-date results, in reading order
  * @property {() => string[]} missing titles of the other figures
- * @property {() => Promise<{ address: string, isWhole: boolean }>} link reopens the study; not whole if it cannot include the model
+ * @property {(name: string) => Picture} pictures how the page shows its pictures
+ * @property {() => Promise<StudyLink>} link
  * @property {(place: Place) => string} describe names a place in the experiment
  *
  * @typedef {object} Study a snapshot of all of it
  * @property {Date} made
  * @property {FullExperiment} experiment
  * @property {TestPrompt} test
- * @property {Saved} view
+ * @property {View} view
  * @property {ModelInfo} model
  * @property {StudyFigure[]} figures
  * @property {string[]} missing
- * @property {{ address: string, isWhole: boolean }} link
+ * @property {(name: string) => Picture} pictures
+ * @property {StudyLink} link
  * @property {(place: Place) => string} describe
  */
 
@@ -51,7 +57,7 @@ export async function takeStudy(source) {
   if (!model) throw new Error('No model is open yet. Open one, then export.');
   if (figures.length === 0) throw new Error('Nothing is computed yet. Wait for a figure, or choose \u201cRun all\u201d, then export.');
   // A snapshot, because the experiment may be edited while the link is being written.
-  const now = { made: new Date(), experiment: source.experiment(), test: source.test(), view: source.view(), model, figures, missing: source.missing(), describe: source.describe };
+  const now = { made: new Date(), experiment: source.experiment(), test: source.test(), view: source.view(), model, figures, missing: source.missing(), pictures: source.pictures, describe: source.describe };
   return { ...now, link: await source.link() };
 }
 

@@ -1,12 +1,13 @@
 // The three kinds of cards: what they request and how they draw it.
 
 import { h } from '../dom.js';
-import { actOnEnter, growWithText } from '../editor/field.js';
+import { actOnEnter, growWithText } from '../field.js';
 import { drawPart } from '../reports/index.js';
-import { itemName, placeNames, readPlace } from './item.js';
+import { itemName, placeNames, readPlace } from '../store/item.js';
 import { drawPatchedRun } from './patched-run.js';
 
-/** @import { Item } from './item.js' */
+/** @import { Item } from '../store/item.js' */
+/** @import { Direction } from '../store/view.js' */
 /** @import { CardKind } from './card.js' */
 
 /** The activations of a head that can be patched. */
@@ -24,48 +25,43 @@ const EFFECTS = [
 ];
 
 /**
- * @param {{ direction: () => string, open: (item: Item) => void }} page
+ * @param {{ direction: () => Direction, open: (item: Item) => void }} page
  * @returns {Record<Item['kind'], CardKind>}
  */
 export function cardKinds({ direction, open }) {
   return {
     head: {
       what: 'Head',
-      ask: (item, prompt) => ({ analysis: 'attention', settings: { heads: itemName(item), prompt: String(prompt) } }),
-      draw: (report) => report.parts.map((part) => drawPart(part, {}, 'inspector')),
+      analysis: 'attention',
+      settings: (item, { prompt }) => ({ heads: itemName(item), prompt: String(prompt) }),
+      draw: (report, stage) => report.parts.map((part) => drawPart(part, stage, 'inspector')),
       fields: (item) => [h('div', { class: 'card-patches' }, h('span', { class: 'setting-name' }, 'run with its'),
         ...HEAD_SITES.map(({ site, name }) => h('button', { type: 'button', class: 'link', on: { click: () => open({ ...item, kind: 'patch', site: `blocks.${item.layer}.attn.${site}` }) } }, name)),
         h('span', { class: 'setting-name' }, 'patched'))],
     },
     neuron: {
       what: 'Neuron',
-      ask: (item, _, fields, chosen) => {
-        const [text, full] = fields.querySelectorAll('textarea, input');
-        return {
-          analysis: 'neuron-on-text',
-          settings: { neuron: itemName(item), text: valueOf(text) || chosen, full: valueOf(full) || 'auto' },
-        };
-      },
-      draw: (report) => {
-        const [picture, ...tables] = report.parts.map((part) => drawPart(part, {}, 'inspector'));
+      analysis: 'neuron-on-text',
+      settings: (item, { text, full }, prompt) => ({ neuron: itemName(item), text: text || prompt, full: full || 'auto' }),
+      draw: (report, stage) => {
+        const [picture, ...tables] = report.parts.map((part) => drawPart(part, stage, 'inspector'));
         return [picture, h('div', { class: 'card-tables' }, ...tables)];
       },
       fields: neuronFields(open),
     },
     patch: {
       what: 'Patched run',
-      ask: (item, prompt, fields) => {
-        const [, others] = fields.querySelectorAll('select, input');
-        const effect = EFFECTS[fields.querySelector('select')?.selectedIndex ?? 0].effect;
-        const names = [itemName(item), ...placeNames(valueOf(others))];
-        const list = names.flatMap((name) => readPlace(name) ?? []).map((place) => ({ ...place, effect }));
-        return { analysis: 'intervene', settings: { list: JSON.stringify(list), prompt: String(prompt), direction: direction() } };
+      analysis: 'intervene',
+      settings: (item, { prompt, effect, others }) => {
+        const names = [itemName(item), ...placeNames(others)];
+        const list = names.flatMap((name) => readPlace(name) ?? []).map((place) => ({ ...place, effect: EFFECTS[effect].effect }));
+        return { list: JSON.stringify(list), prompt: String(prompt), direction: direction() };
       },
       draw: drawPatchedRun,
-      fields: (item, card) => {
+      fields: (item, change) => {
         const unit = item.head !== undefined ? { kind: /** @type {const} */ ('head'), text: `L${item.layer}H${item.head}` } : item.neuron !== undefined ? { kind: /** @type {const} */ ('neuron'), text: `L${item.layer}N${item.neuron}` } : null;
         return [
-          ...patchFields(item, card),
+          ...patchFields(item, change),
           ...(unit ? [h('div', { class: 'card-patches' }, h('button', { type: 'button', class: 'link', on: { click: () => open({ ...item, kind: unit.kind, site: undefined, position: undefined }) } }, `Everything about ${unit.text}`))] : []),
         ];
       },
@@ -74,10 +70,10 @@ export function cardKinds({ direction, open }) {
 }
 
 /** What the activation becomes, and what else is patched in the same run. @type {CardKind['fields']} */
-function patchFields(item, card) {
+function patchFields(item, change) {
   // Ids are words: a list of them is separated by spaces.
   const id = `patch-also-${itemName(item).replace(/\W+/g, '-')}`;
-  const effect = h('select', { 'aria-label': 'What it becomes', on: { change: () => card.refresh() } }, ...EFFECTS.map(({ name }) => h('option', {}, name)));
+  const effect = h('select', { 'aria-label': 'What it becomes', on: { change: () => change({ effect: effect.selectedIndex }) } }, ...EFFECTS.map(({ name }) => h('option', {}, name)));
   const error = h('p', { class: 'field-error', id: `${id}-error`, hidden: true });
   const others = h('input', { id, type: 'text', spellcheck: 'false', autocomplete: 'off', 'aria-describedby': error.id, placeholder: 'L9H6, blocks.9.hook_mlp_out' });
   const changed = () => {
@@ -85,7 +81,8 @@ function patchFields(item, card) {
     error.hidden = unknown.length === 0;
     others.setAttribute('aria-invalid', String(unknown.length > 0));
     error.textContent = unknown.length > 0 ? `Not a head, neuron or hook point: ${unknown.join(', ')}. Write them as L9H6, L8N2744 or blocks.9.hook_mlp_out[position 3].` : '';
-    if (unknown.length === 0) card.refresh();
+    // Until it is corrected, the run is the one with the names before.
+    if (unknown.length === 0) change({ others: others.value });
   };
   others.addEventListener('change', changed);
   actOnEnter(others, changed);
@@ -98,14 +95,15 @@ function patchFields(item, card) {
 
 /** @param {(item: Item) => void} open @returns {CardKind['fields']} */
 function neuronFields(open) {
-  return (item, card) => {
+  return (item, change) => {
     const id = `neuron-text-${item.layer}-${item.neuron}`;
     const text = h('textarea', { id, rows: 1, spellcheck: 'false', autocomplete: 'off', placeholder: 'the prompt chosen above' });
     const full = h('input', { id: `${id}-full`, type: 'text', class: 'setting-short', placeholder: 'auto', autocomplete: 'off' });
     growWithText(text);
-    actOnEnter(text, () => card.refresh());
-    text.addEventListener('change', () => card.refresh());
-    full.addEventListener('change', () => card.refresh());
+    const changed = () => change({ text: text.value, full: full.value });
+    actOnEnter(text, changed);
+    text.addEventListener('change', changed);
+    full.addEventListener('change', changed);
     return [
       h('label', { class: 'card-field', for: id }, 'text', text),
       h('div', { class: 'card-patches' },
@@ -113,9 +111,4 @@ function neuronFields(open) {
         h('button', { type: 'button', class: 'link', on: { click: () => open({ ...item, kind: 'patch', site: `blocks.${item.layer}.mlp.hook_post` }) } }, 'Run with it patched')),
     ];
   };
-}
-
-/** @param {Element | undefined} field */
-function valueOf(field) {
-  return field instanceof HTMLInputElement || field instanceof HTMLTextAreaElement ? field.value : '';
 }

@@ -1,154 +1,185 @@
 // An inspector card: what is inspected, on which prompt, and the engine's results for it.
 
-import { casesOf } from '../experiment.js';
+import { computed, effect, signal, untracked } from '../vendor/dist/libraries.js';
 import { h, iconButton } from '../dom.js';
 import { visible } from '../reports/grid-view.js';
+import { Scope } from '../scope.js';
+import { casesOf } from '../store/experiment.js';
+import { itemName } from '../store/item.js';
 import { onlyGroups } from '../study/groups.js';
-import { itemName } from './item.js';
+import { Run } from '../study/run.js';
 import { numbersTable } from './numbers.js';
 
-/** @import { EngineError } from '../engine/client.js' */
-/** @import { State } from '../state.js' */
+/** @import { Stage } from '../reports/stage.js' */
+/** @import { Item } from '../store/item.js' */
+/** @import { Store } from '../store/store.js' */
+/** @import { Results } from '../study/results.js' */
 /** @import { Study } from '../study/study.js' */
-/** @import { Setup } from '../study/setup.js' */
 /** @import { Report } from '../types/engine.js' */
-/** @import { Item } from './item.js' */
+
+/**
+ * What can be chosen on a card. Kinds use what they have a field for.
+ *
+ * @typedef {object} Choices
+ * @property {number} prompt index among the group's prompts
+ * @property {string} text a text instead of the prompt
+ * @property {string} full the activation at which a colour is full
+ * @property {number} effect index of what a patched activation becomes
+ * @property {string} others what else is patched in the same run
+ */
 
 /**
  * @typedef {object} CardKind how one kind of card requests and draws its results
- * @property {(item: Item, prompt: number, fields: HTMLElement, text: string) => { analysis: string, settings: Record<string, string | number | boolean> }} ask the request
- * @property {(report: Report, item: Item) => (Node | null)[]} draw
- * @property {(item: Item, card: Card) => HTMLElement[]} fields controls above the results
  * @property {string} what the kind's name, as shown
+ * @property {string} analysis
+ * @property {(item: Item, choices: Choices, text: string) => Record<string, string | number | boolean>} settings of the request; `text` is the prompt's
+ * @property {(report: Report, stage: Stage) => (Node | null)[]} draw
+ * @property {(item: Item, change: (choices: Partial<Choices>) => void) => HTMLElement[]} fields controls above the results
  */
 
 /**
  * @typedef {object} CardOptions
- * @property {State} state
- * @property {Setup} setup
+ * @property {Store} store
  * @property {Study} study
+ * @property {Results} results of all cards
+ * @property {Stage} stage
  * @property {CardKind} kind
- * @property {boolean} pinned
+ * @property {() => boolean} isPinned
  * @property {(item: Item) => void} onChange another group was chosen
  * @property {() => void} onPin
  * @property {() => void} onClose
  */
 
-let asked = 0;
+let made = 0;
 
 export class Card {
   /** @type {HTMLElement} */
   element;
-  item;
+  #item;
+  #choices = signal(/** @type {Choices} */ ({ prompt: 0, text: '', full: '', effect: 0, others: '' }));
   #options;
-  #prompt = 0;
-  #key = '';
+  #run;
+  #scope = new Scope();
   #title;
-  #where = h('div', { class: 'card-where' });
-  #fields = h('div', { class: 'card-fields' });
   #body = h('div', { class: 'card-body' });
-  #numbers = h('div', { class: 'card-numbers' });
-
-  // For the scheduler: the inspector comes before everything else, the last clicked card first.
-  order = 0;
-  urgency() { return 3; }
 
   /** @param {Item} item @param {CardOptions} options */
   constructor(item, options) {
-    this.item = item;
+    const { store, study, kind, stage, results, isPinned, onPin, onClose } = options;
     this.#options = options;
+    this.#item = signal(item);
     const name = itemName(item);
-    const { kind, pinned, onPin, onClose } = options;
+    const pin = h('button', { type: 'button', class: 'quiet card-pin', on: { click: onPin } });
+    const where = h('div', { class: 'card-where' });
+    const numbers = h('div', { class: 'card-numbers' });
     this.#title = h('h3', { class: 'card-title', tabindex: -1 }, name);
     this.element = h(
       'section',
       { class: 'card', 'aria-label': `${kind.what} ${name}`, data: { item: name, kind: item.kind, state: 'waiting' } },
-      h('header', { class: 'card-head' },
-        h('div', { class: 'card-name' }, h('p', { class: 'card-kind' }, kind.what), this.#title),
-        h('button', { type: 'button', class: 'quiet card-pin', 'aria-pressed': String(pinned), tip: pinned ? 'Unpin' : 'Keep this card beside the next one', on: { click: onPin } }, pinned ? 'Pinned' : 'Pin'),
-        iconButton('cross', `Close ${name}`, onClose)),
-      this.#where,
-      this.#fields,
+      h('header', { class: 'card-head' }, h('div', { class: 'card-name' }, h('p', { class: 'card-kind' }, kind.what), this.#title), pin, iconButton('cross', `Close ${name}`, onClose)),
+      where,
+      h('div', { class: 'card-fields' }, ...kind.fields(item, (choices) => { this.#choices.value = { ...this.#choices.value, ...choices }; })),
       this.#body,
-      this.#numbers,
+      numbers,
     );
-    this.#fields.replaceChildren(...kind.fields(item, this));
-    this.refresh();
+    const cases = computed(() => casesOf(store.experiment).filter((one) => one.group === this.#item.value.group));
+    const prompt = computed(() => Math.max(0, Math.min(this.#choices.value.prompt, cases.value.length - 1)));
+    this.#run = new Run({
+      entry: { analysis: kind.analysis, section: '', read: [], eager: true, inspects: true },
+      // The card made last first.
+      order: -(made += 1),
+      store, results, scheduler: study.scheduler, timing: study.timing, onDone() {},
+      ask: () => {
+        const { group } = this.#item.value;
+        if (!store.experiment.groups[group]) return 'The group is not there any more.';
+        const settings = kind.settings(this.#item.value, { ...this.#choices.value, prompt: prompt.value }, cases.value[prompt.value]?.prompt ?? '');
+        return { analysis: kind.analysis, settings, experiment: onlyGroups(store.experiment, [group]), shown: [group] };
+      },
+    });
+    this.#scope.add(() => this.#run.end());
+    this.#scope.add(() => stage.scope.end());
+    this.#follow(() => this.#drawWhere(where, cases.value.map((one) => one.prompt), prompt.value));
+    this.#follow(() => {
+      const pinned = isPinned();
+      pin.setAttribute('aria-pressed', String(pinned));
+      pin.dataset.tip = pinned ? 'Unpin' : 'Keep this card beside the next one';
+      pin.textContent = pinned ? 'Pinned' : 'Pin';
+    });
+    this.#follow(() => numbers.replaceChildren(...numbersTable(this.#item.value, study.computed, (analysis) => study.goToFigure(analysis))));
+    this.#follow(() => this.#drawState());
+    /** @type {Report | null} */
+    let drawn = null;
+    this.#follow(() => {
+      const report = this.#run.error ? null : this.#run.shown.value?.report ?? null;
+      if (!report || report === drawn) return;
+      drawn = report;
+      untracked(() => this.#draw(report));
+    });
+  }
+
+  /** @param {() => void} draw called again when what it reads changes, as long as the card is there */
+  #follow(draw) {
+    this.#scope.add(effect(draw));
+  }
+
+  get item() {
+    return this.#item.value;
   }
 
   focus() {
     this.#title.focus();
   }
 
-  /** Runs the request again if anything that the card depends on has changed. */
-  refresh() {
-    const { state, study, kind } = this.#options;
-    const { experiment } = state;
-    this.#drawWhere();
-    this.drawNumbers();
-    if (!experiment.groups[this.item.group] || !study.isBuilt || !study.hasModel) return;
-    const cases = casesOf(experiment).filter((item) => item.group === this.item.group);
-    const { analysis, settings } = kind.ask(this.item, this.#prompt, this.#fields, cases[this.#prompt]?.prompt ?? '');
-    const ask = { analysis, settings, experiment: onlyGroups(experiment, [this.item.group]), shown: [this.item.group] };
-    const key = JSON.stringify([study.serial, ask]);
-    if (key === this.#key) return;
-    this.#key = key;
-    this.order = -(asked += 1);
-    this.element.dataset.state = 'running';
-    this.#body.setAttribute('aria-busy', 'true');
-    study.scheduler.ask(this, ask);
-  }
-
-  drawNumbers() {
-    const { study } = this.#options;
-    this.#numbers.replaceChildren(...numbersTable(this.item, study.results, (analysis) => study.goToFigure(analysis)));
-  }
-
-  /** Draws the choice of group and prompt. */
-  #drawWhere() {
-    const { experiment } = this.#options.state;
-    const cases = casesOf(experiment).filter((item) => item.group === this.item.group);
-    this.#prompt = Math.max(0, Math.min(this.#prompt, cases.length - 1));
-    const group = h('select', { 'aria-label': 'Group', on: { change: () => this.#options.onChange({ ...this.item, group: group.selectedIndex }) } },
-      ...experiment.groups.map((one, index) => h('option', { selected: index === this.item.group }, one.name || `group ${index}`)));
-    const prompt = h('select', { 'aria-label': 'Prompt', on: { change: () => {
-      this.#prompt = prompt.selectedIndex;
-      this.refresh();
-    } } }, ...cases.map((one, index) => h('option', { selected: index === this.#prompt }, `${index + 1}: ${visible(one.prompt)}`)));
-    this.#where.replaceChildren(group, prompt);
-  }
-
   /** Shows the same item on another group. @param {Item} item */
   move(item) {
-    if (item.group === this.item.group) return;
-    this.item = item;
-    this.refresh();
+    this.#item.value = item;
   }
 
   /** The card has been removed from the page. */
   leave() {
-    this.#options.study.scheduler.drop(this);
+    this.#scope.end();
   }
 
-  onStart() {}
+  #written = '';
+  /** The choice of group and prompt. Only what has changed is written, so that a list that is being used stays. @param {HTMLElement} where @param {string[]} prompts @param {number} prompt */
+  #drawWhere(where, prompts, prompt) {
+    const { store, onChange } = this.#options;
+    const names = store.experiment.groups.map((one, index) => one.name || `group ${index}`);
+    const texts = prompts.map((text, index) => `${index + 1}: ${visible(text)}`);
+    const written = JSON.stringify([names, texts]);
+    if (written !== this.#written) {
+      this.#written = written;
+      const group = h('select', { 'aria-label': 'Group', on: { change: () => onChange({ ...this.item, group: group.selectedIndex }) } }, ...names.map((name) => h('option', {}, name)));
+      const list = h('select', { 'aria-label': 'Prompt', on: { change: () => { this.#choices.value = { ...this.#choices.value, prompt: list.selectedIndex }; } } }, ...texts.map((text) => h('option', {}, text)));
+      const focused = [...where.children].indexOf(/** @type {any} */ (document.activeElement));
+      where.replaceChildren(group, list);
+      if (focused >= 0) /** @type {HTMLElement} */ (where.children[focused]).focus();
+    }
+    const [group, list] = where.querySelectorAll('select');
+    group.selectedIndex = this.#item.value.group;
+    list.selectedIndex = prompt;
+  }
 
-  onProgress() {}
-
-  onPreview() {}
+  #drawState() {
+    const state = this.#run.state.value;
+    const { error } = this.#run;
+    const ask = this.#run.ask.value;
+    const isBusy = ['stale', 'queued', 'running'].includes(state);
+    this.element.dataset.state = isBusy ? 'running' : state === 'fresh' || state === 'failed' ? state : 'waiting';
+    this.#body.toggleAttribute('aria-busy', false);
+    if (isBusy) this.#body.setAttribute('aria-busy', 'true');
+    untracked(() => {
+      const hasReport = this.#run.shown.value !== null;
+      if (error) this.#body.replaceChildren(h('p', { class: 'notice notice-error', role: 'alert' }, error.message));
+      else if (!hasReport) this.#body.replaceChildren(h('p', { class: 'hint' }, typeof ask === 'string' ? ask : isBusy ? 'running\u2026' : ''));
+    });
+  }
 
   /** @param {Report} report */
-  onReport(report) {
-    this.element.dataset.state = 'fresh';
-    this.#body.removeAttribute('aria-busy');
+  #draw(report) {
+    const { kind, stage } = this.#options;
+    stage.scope.end();
     const problems = report.parts.length === 0 ? report.problems.map((problem) => h('p', { class: 'field-error' }, problem.message)) : [];
-    this.#body.replaceChildren(...problems, ...this.#options.kind.draw(report, this.item).filter((node) => node !== null));
-  }
-
-  /** @param {EngineError} error */
-  onError(error) {
-    this.element.dataset.state = 'failed';
-    this.#key = '';
-    this.#body.removeAttribute('aria-busy');
-    this.#body.replaceChildren(h('p', { class: 'notice notice-error', role: 'alert' }, error.message));
+    this.#body.replaceChildren(...problems, ...kind.draw(report, stage).filter((node) => node !== null));
   }
 }

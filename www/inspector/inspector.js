@@ -1,37 +1,47 @@
 // The inspector: what was clicked last, and up to two pinned items to compare it with. A rail on wide screens, a drawer
 // on narrower ones, a sheet on phones.
 
-import { byId, h, iconButton } from '../dom.js';
-import { PINS } from '../study/setup.js';
+import { computed, effect, untracked } from '../vendor/dist/libraries.js';
+import { h, iconButton } from '../dom.js';
+import { itemName, sameItem } from '../store/item.js';
+import { PINS } from '../store/view.js';
+import { Results } from '../study/results.js';
 import { Card } from './card.js';
-import { itemName, sameItem } from './item.js';
 import { cardKinds } from './card-kinds.js';
 
-/** @import { State } from '../state.js' */
+/** @import { Stage } from '../reports/stage.js' */
+/** @import { Item } from '../store/item.js' */
+/** @import { Store } from '../store/store.js' */
 /** @import { Study } from '../study/study.js' */
-/** @import { Setup } from '../study/setup.js' */
-/** @import { Item } from './item.js' */
 
 export class Inspector {
-  #root = byId('inspector', HTMLElement);
+  #root;
   #cards = h('div', { class: 'cards' });
   #wide = h('button', { type: 'button', class: 'quiet inspector-wide', 'aria-pressed': 'false', on: { click: () => this.#widen() } }, 'Side by side');
-  #state;
-  #setup;
+  #isWide = false;
+  #store;
   #study;
+  #stage;
   #kinds;
+  #results = new Results();
   /** @type {Map<string, Card>} */
   #shown = new Map();
   /** Where to return the focus on closing. @type {Element | null} */
   #opener = null;
+  /** The pinned items, and the one clicked last. */
+  #items = computed(() => {
+    const { pins, open } = this.#store.view;
+    return open && !pins.some((pin) => sameItem(pin, open)) ? [...pins, open] : pins;
+  });
 
-  /** @param {State} state @param {Setup} setup @param {Study} study */
-  constructor(state, setup, study) {
-    this.#state = state;
-    this.#setup = setup;
+  /** @param {HTMLElement} root @param {Store} store @param {Study} study @param {Stage} stage */
+  constructor(root, store, study, stage) {
+    this.#root = root;
+    this.#store = store;
     this.#study = study;
-    this.#kinds = cardKinds({ direction: () => setup.direction, open: (item) => this.open(item) });
-    this.#root.append(
+    this.#stage = stage;
+    this.#kinds = cardKinds({ direction: () => store.view.direction, open: (item) => this.open(item) });
+    root.append(
       h('div', { class: 'inspector-inner' },
         h('header', { class: 'inspector-head' },
           h('h2', { id: 'inspector-title', tabindex: -1 }, 'Inspector'),
@@ -40,18 +50,13 @@ export class Inspector {
         this.#cards,
         h('p', { class: 'hint inspector-hint' }, 'Click a head, a neuron or a patched cell in any figure to see everything known about it here. Pin it to compare it with the next one.')));
     document.addEventListener('keydown', (event) => {
-      if (event.key !== 'Escape' || this.#items.length === 0 || document.querySelector('dialog[open], [popover]:popover-open, .rail.sheet-opened')) return;
-      if (this.#root.contains(document.activeElement) || document.activeElement === document.body || this.#opener === document.activeElement) this.close();
+      if (event.key !== 'Escape' || this.#items.value.length === 0 || document.querySelector('dialog[open], .menu:popover-open, .rail.sheet-opened')) return;
+      if (root.contains(document.activeElement) || document.activeElement === document.body || this.#opener === document.activeElement) this.close();
     });
-    setup.onChange(() => this.refresh());
-    study.results.onChange(() => { for (const card of this.#shown.values()) card.drawNumbers(); });
-    this.refresh();
-  }
-
-  /** @returns {Item[]} */
-  get #items() {
-    const { pins, open } = this.#setup;
-    return open && !pins.some((pin) => sameItem(pin, open)) ? [...pins, open] : pins;
+    effect(() => {
+      const items = this.#items.value;
+      untracked(() => this.#show(items));
+    });
   }
 
   /** @param {Item} item */
@@ -59,22 +64,22 @@ export class Inspector {
     const from = document.activeElement;
     const byKeyboard = from?.matches(':focus-visible') ?? false;
     if (from && !this.#root.contains(from)) this.#opener = from;
-    this.#setup.set({ open: item });
+    this.#store.setView({ open: item });
     const card = this.#shown.get(itemName(item));
     if (byKeyboard) card?.focus();
     card?.element.scrollIntoView({ block: 'nearest' });
   }
 
   #widen() {
-    const wide = this.#wide.getAttribute('aria-pressed') !== 'true';
-    this.#wide.setAttribute('aria-pressed', String(wide));
-    this.#root.classList.toggle('is-wide', wide);
+    this.#isWide = !this.#isWide;
+    this.#wide.setAttribute('aria-pressed', String(this.#isWide));
+    this.#root.classList.toggle('is-wide', this.#isWide);
   }
 
   /** Closes the unpinned card if there are pinned ones beside it, else everything. */
   close() {
-    const { open, pins } = this.#setup;
-    this.#setup.set(open && pins.length > 0 && !pins.some((pin) => sameItem(pin, open)) ? { open: null } : { open: null, pins: [] });
+    const { open, pins } = this.#store.view;
+    this.#store.setView(open && pins.length > 0 && !pins.some((pin) => sameItem(pin, open)) ? { open: null } : { open: null, pins: [] });
     this.#returnFocus();
   }
 
@@ -84,42 +89,39 @@ export class Inspector {
     // A click focuses the figure as a whole; return to its current cell, so that the arrow keys work.
     const place = opener.querySelector('[tabindex="0"]') ?? opener;
     if (place.isConnected) /** @type {HTMLElement | SVGElement} */ (place).focus({ preventScroll: true });
-    else byId('article', HTMLElement).focus({ preventScroll: true });
+    else document.getElementById('article')?.focus({ preventScroll: true });
   }
 
   /** @param {Item} item */
   #pin(item) {
-    const { pins, open } = this.#setup;
+    const { pins, open } = this.#store.view;
     if (pins.some((pin) => sameItem(pin, item))) {
       // An unpinned item stays open, unless another one is.
-      this.#setup.set({ pins: pins.filter((pin) => !sameItem(pin, item)), open: open && !sameItem(open, item) ? open : item });
+      this.#store.setView({ pins: pins.filter((pin) => !sameItem(pin, item)), open: open && !sameItem(open, item) ? open : item });
     } else {
-      this.#setup.set({ pins: [...pins, item].slice(-PINS), open: null });
+      this.#store.setView({ pins: [...pins, item].slice(-PINS), open: null });
     }
   }
 
   /** @param {Item} item */
   #remove(item) {
-    const { pins, open } = this.#setup;
-    this.#setup.set({ pins: pins.filter((pin) => !sameItem(pin, item)), open: open && sameItem(open, item) ? null : open });
-    if (this.#items.length === 0) this.#returnFocus();
+    const { pins, open } = this.#store.view;
+    this.#store.setView({ pins: pins.filter((pin) => !sameItem(pin, item)), open: open && sameItem(open, item) ? null : open });
+    if (this.#items.value.length === 0) this.#returnFocus();
   }
 
-  /** Updates the cards to the choices, the experiment and the model. */
-  refresh() {
-    const items = this.#items;
+  /** @param {Item[]} items */
+  #show(items) {
     const names = items.map(itemName);
     for (const [name, card] of this.#shown) {
-      const pinned = this.#setup.pins.some((pin) => itemName(pin) === name);
-      if (names.includes(name) && card.element.querySelector('.card-pin')?.getAttribute('aria-pressed') === String(pinned)) continue;
+      if (names.includes(name)) continue;
       card.leave();
       this.#shown.delete(name);
     }
     for (const item of items) {
       const card = this.#shown.get(itemName(item));
-      if (!card) this.#shown.set(itemName(item), this.#make(item));
-      else if (card.item.group !== item.group) card.move(item);
-      else card.refresh();
+      if (card) card.move(item);
+      else this.#shown.set(itemName(item), this.#make(item));
     }
     const elements = names.flatMap((name) => this.#shown.get(name)?.element ?? []);
     if (elements.length !== this.#cards.children.length || elements.some((element, index) => this.#cards.children[index] !== element)) this.#cards.replaceChildren(...elements);
@@ -130,9 +132,9 @@ export class Inspector {
   /** @param {Item} item */
   #make(item) {
     return new Card(item, {
-      state: this.#state, setup: this.#setup, study: this.#study,
+      store: this.#store, study: this.#study, results: this.#results, stage: this.#stage.apart({ actions: {} }),
       kind: this.#kinds[item.kind],
-      pinned: this.#setup.pins.some((pin) => sameItem(pin, item)),
+      isPinned: () => this.#store.view.pins.some((pin) => sameItem(pin, item)),
       onChange: (moved) => this.#replace(moved),
       onPin: () => this.#pin(this.#shown.get(itemName(item))?.item ?? item),
       onClose: () => this.#remove(item),
@@ -141,7 +143,7 @@ export class Inspector {
 
   /** @param {Item} item */
   #replace(item) {
-    const { pins, open } = this.#setup;
-    this.#setup.set({ pins: pins.map((pin) => (sameItem(pin, item) ? item : pin)), open: open && sameItem(open, item) ? item : open });
+    const { pins, open } = this.#store.view;
+    this.#store.setView({ pins: pins.map((pin) => (sameItem(pin, item) ? item : pin)), open: open && sameItem(open, item) ? item : open });
   }
 }

@@ -4,13 +4,13 @@ import { h } from '../dom.js';
 import { formatQuantity, full } from '../numbers.js';
 import { indexOnAxis } from '../reports/grid-view.js';
 
-/** @import { Grid, Panel } from '../types/engine.js' */
-/** @import { Results } from '../study/results.js' */
-/** @import { Item } from './item.js' */
+/** @import { Grid, Panel, Report } from '../types/engine.js' */
+/** @import { Item } from '../store/item.js' */
 
-/** @param {Item} item @param {Results} results @param {(analysis: string) => void} goTo */
-export function numbersTable(item, results, goTo) {
-  const rows = results.parts().flatMap(({ analysis, part }) => {
+/** @param {Item} item @param {{ analysis: string, report: Report }[]} figures those with up-to-date results @param {(analysis: string) => void} goTo */
+export function numbersTable(item, figures, goTo) {
+  const parts = figures.filter(({ analysis }) => analysis !== 'compare').flatMap(({ analysis, report }) => report.parts.map((part) => ({ analysis, part })));
+  const rows = parts.flatMap(({ analysis, part }) => {
     if (part.kind !== 'heat' && part.kind !== 'line') return [];
     if (item.kind === 'patch' && part.site !== siteOf(item)) return [];
     const panel = part.panels.find((one) => one.group === item.group && one.minus === null);

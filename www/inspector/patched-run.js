@@ -7,14 +7,15 @@ import { thumbnail } from '../reports/attention/matrix.js';
 import { drawPart } from '../reports/index.js';
 import { tokenChip } from '../reports/token.js';
 
+/** @import { Stage } from '../reports/stage.js' */
 /** @import { Attention, Report, Table } from '../types/engine.js' */
 
 /** How many top tokens of each run are shown. */
 const SHOWN = 6;
 const THUMBNAIL = 92;
 
-/** @param {Report} report @returns {(Node | null)[]} */
-export function drawPatchedRun(report) {
+/** @param {Report} report @param {Stage} stage @returns {(Node | null)[]} */
+export function drawPatchedRun(report, stage) {
   const tables = report.parts.filter((part) => part.kind === 'table');
   const isRun = (/** @type {Table} */ table) => table.columns.some((column) => column.quantity === 'token');
   const components = tables.find((table) => !isRun(table));
@@ -22,11 +23,11 @@ export function drawPatchedRun(report) {
   return [
     h('h4', { class: 'card-subtitle' }, 'What each run says next'),
     h('div', { class: 'runs' }, ...tables.filter(isRun).map(drawRun)),
-    ...(components ? [h('details', { class: 'run-components' }, h('summary', {}, 'What each layer writes in each'), drawPart(components, {}, 'inspector'))] : []),
+    ...(components ? [h('details', { class: 'run-components' }, h('summary', {}, 'What each layer writes in each'), drawPart(components, stage, 'inspector'))] : []),
     ...(attention ? [
       h('h4', { class: 'card-subtitle' }, 'Where heads look in each'),
       h('div', { class: 'run-heads' }, ...drawHeads(attention)),
-      h('details', { class: 'run-attention' }, h('summary', {}, 'Attention, token by token'), drawPart(attention, {}, 'inspector')),
+      h('details', { class: 'run-attention' }, h('summary', {}, 'Attention, token by token'), drawPart(attention, stage, 'inspector')),
     ] : []),
   ];
 }

@@ -1,42 +1,41 @@
 // Opens models: one at a time, and the latest request wins. If opening fails, the previous model stays open. If the
 // device fails, the model that was open on it is opened again (recovery.js).
 
+import { batch, signal } from '../vendor/dist/libraries.js';
 import { EngineError } from '../engine/client.js';
-import { byId } from '../dom.js';
-import { say, toast } from '../messages.js';
 import { label, namesInPython, queryFor, toModelChoice } from './choices.js';
-import { OpeningPanel } from './panel.js';
 import { Recovery } from './recovery.js';
 import { askToKeep } from './storage.js';
 
 /** @import { Engine } from '../engine/client.js' */
+/** @import { Messages } from '../messages.js' */
+/** @import { Store } from '../store/store.js' */
 /** @import { Choice } from './choices.js' */
+/** @import { OpeningPanel } from './panel.js' */
 /** @import { Opened, DevicePreference } from '../types/engine.js' */
 /** @import { Attempt } from './recovery.js' */
 
 /** @typedef {{ showModel: (choice: Choice | null) => void, showDevice: (device: DevicePreference) => void }} Chooser */
 
 export class Opener {
-  /** @type {Opened | null} */
-  open = null;
-  /** Incremented when another model is opened, to distinguish results of different models. */
-  serial = 0;
-
   #engine;
-  #panel = new OpeningPanel(byId('opening', HTMLElement));
-  #onOpened;
+  #store;
+  #messages;
+  #panel;
   #onReopened;
-  #onQuery;
   /** @type {Chooser | null} */
   #chooser = null;
-  /** @type {Choice} */
+  /** What the visitor chose last. @type {Choice} */
   #choice = { kind: 'demo' };
   /** @type {DevicePreference} */
   #device = 'auto';
-  /** @type {{ choice: Choice, device: DevicePreference } | null} */
-  #openAs = null;
+  /** How the model that is open was opened. */
+  #openAs = signal(/** @type {{ choice: Choice, device: DevicePreference } | null} */ (null));
+  #serial = 0;
   /** @type {AbortController | null} */
   #running = null;
+  /** Whether what is being opened is the model that was lost with its device. */
+  #isRecovering = false;
   /** Settles when `#running` has ended. */
   #done = Promise.resolve();
   /** Whether the engine has crashed and has to be replaced. */
@@ -44,22 +43,29 @@ export class Opener {
   #recovery = new Recovery();
 
   /**
-   * @param {Engine} engine
-   * @param {object} listeners
-   * @param {() => void} listeners.onOpened another model has been opened
-   * @param {() => void} listeners.onReopened the same model has been opened again after its device failed
-   * @param {() => void} listeners.onQuery
+   * @param {Pick<Engine, 'call' | 'restart'>} engine
+   * @param {Store} store receives the open model
+   * @param {object} page
+   * @param {Pick<OpeningPanel, 'opening' | 'progress' | 'opened' | 'failed' | 'dismiss'>} page.panel
+   * @param {Pick<Messages, 'say' | 'toast'>} page.messages
+   * @param {() => void} page.onReopened the same model has been opened again after its device failed
    */
-  constructor(engine, { onOpened, onReopened, onQuery }) {
+  constructor(engine, store, { panel, messages, onReopened }) {
     this.#engine = engine;
-    this.#onOpened = onOpened;
+    this.#store = store;
+    this.#panel = panel;
+    this.#messages = messages;
     this.#onReopened = onReopened;
-    this.#onQuery = onQuery;
   }
 
   /** @param {Chooser} chooser */
   connect(chooser) {
     this.#chooser = chooser;
+  }
+
+  /** The open model. */
+  get #open() {
+    return this.#store.model.value?.info ?? null;
   }
 
   /** @param {Choice} choice @param {DevicePreference} device */
@@ -80,22 +86,22 @@ export class Opener {
   chooseDevice(device) {
     this.#device = device;
     // Move the model that is open to the other device, not one that failed to open.
-    return this.choose(this.#openAs?.choice ?? this.#choice);
+    return this.choose(this.#openAs.value?.choice ?? this.#choice);
   }
 
   /** The query string for the address bar. */
   get query() {
-    const as = this.#openAs ?? { choice: this.#choice, device: this.#device };
+    const as = this.#openAs.value ?? { choice: this.#choice, device: this.#device };
     return queryFor(new URLSearchParams(location.search), as.choice, as.device);
   }
 
   /** The names of the open checkpoint and its tokenizer for Python. */
   get inPython() {
-    return namesInPython((this.#openAs ?? { choice: this.#choice }).choice);
+    return namesInPython((this.#openAs.value ?? { choice: this.#choice }).choice);
   }
 
   get isFromFiles() {
-    return this.#openAs?.choice.kind === 'files';
+    return this.#openAs.value?.choice.kind === 'files';
   }
 
   /** @param {Attempt | null} [attempt] set when recovering from a device failure */
@@ -111,44 +117,32 @@ export class Opener {
     this.#running?.abort();
     const mine = new AbortController();
     this.#running = mine;
+    this.#isRecovering = attempt !== null;
     if (this.#broken || attempt) this.#engine.restart();
     this.#broken = false;
+    /** @type {import('../engine/client.js').Call<Opened> | undefined} */
+    let call;
     this.#panel.opening(label(choice), {
       onCancel: () => mine.abort(),
-      onPause: choice.kind === 'files' ? null : (paused) => this.#engine.call('pause', { paused }).catch(() => {}),
+      onPause: choice.kind === 'files' ? null : (paused) => call?.pause(paused),
       why: attempt?.says,
     });
-    if (attempt) say(attempt.says);
+    if (attempt) this.#messages.say(attempt.says);
     try {
-      const opened = await this.#engine.call('open', { model: toModelChoice(choice, new URLSearchParams(location.search)), device: attempt?.device ?? wish, halved: attempt?.halved ?? 0 }, {
+      call = this.#engine.call('open', { model: toModelChoice(choice, new URLSearchParams(location.search)), device: attempt?.device ?? wish, halved: attempt?.halved ?? 0 }, {
         signal: mine.signal,
         onProgress: (progress) => this.#running === mine && this.#panel.progress(progress),
       });
-      const isAgain = attempt !== null && this.open !== null && this.#openAs?.choice === choice;
-      this.open = opened;
-      this.#openAs = { choice, device: wish };
-      if (!isAgain) this.serial += 1;
-      if (this.#running !== mine) return;
-      this.#panel.opened(opened, { demo: choice.kind === 'demo', why: attempt?.why ?? null });
-      this.#chooser?.showModel(choice);
-      // After a fallback, show the CPU, so that the failed device can be chosen again. The next model may use it.
-      this.#chooser?.showDevice(attempt?.why ? 'cpu' : wish);
-      say(`${opened.model.name} is open on ${opened.model.device.name}.`);
-      if (attempt) toast(attempt.then);
-      if (choice.kind === 'gpt2' || choice.kind === 'address') askToKeep();
-      if (isAgain) {
-        this.#onReopened();
-        return;
-      }
-      this.#onQuery();
-      this.#onOpened();
+      const opened = await call;
+      // Another may have been chosen too late to stop this one: until that is open, this is what the engine computes with.
+      this.#opened(opened, { choice, wish, attempt, isLast: this.#running === mine });
     } catch (error) {
       const code = error instanceof EngineError ? error.code : '';
       if (error instanceof EngineError && code === 'engine') this.crashed(error);
       else if (this.#running !== mine) return;
       else if (error instanceof EngineError && code === 'compute') {
         // The model that was open is lost with the device, unless it is the one being opened again.
-        if (!attempt) this.open = null;
+        if (!attempt) this.#store.model.value = null;
         await this.#recover(error, true);
       } else {
         this.#fail(error, attempt !== null);
@@ -156,6 +150,24 @@ export class Opener {
     } finally {
       if (this.#running === mine) this.#running = null;
     }
+  }
+
+  /** @param {Opened} opened @param {{ choice: Choice, wish: DevicePreference, attempt: Attempt | null, isLast: boolean }} how `isLast`: nothing else is being opened */
+  #opened(opened, { choice, wish, attempt, isLast }) {
+    const isAgain = attempt !== null && this.#open !== null && this.#openAs.value?.choice === choice;
+    if (!isAgain) this.#serial += 1;
+    this.#panel.opened(opened, { demo: choice.kind === 'demo', why: attempt?.why ?? null, isLast });
+    this.#chooser?.showModel(choice);
+    // After a fallback, show the CPU, so that the failed device can be chosen again. The next model may use it.
+    this.#chooser?.showDevice(attempt?.why ? 'cpu' : wish);
+    this.#messages.say(`${opened.model.name} is open on ${opened.model.device.name}.`);
+    if (attempt) this.#messages.toast(attempt.then);
+    if (choice.kind === 'gpt2' || choice.kind === 'address') askToKeep();
+    batch(() => {
+      this.#openAs.value = { choice, device: wish };
+      this.#store.model.value = { info: opened.model, serial: this.#serial };
+    });
+    if (isAgain) this.#onReopened();
   }
 
   /**
@@ -166,19 +178,21 @@ export class Opener {
    */
   lost(error) {
     if (this.#broken) return null;
+    // Several runs may fail with their device.
+    if (this.#running && this.#isRecovering) return this.#done;
     if (this.#running) {
       // Another model is already being opened: the new engine opens that one.
-      this.open = null;
+      this.#store.model.value = null;
       this.#engine.restart();
       return this.#done;
     }
-    if (this.#openAs) this.#choice = this.#openAs.choice;
+    if (this.#openAs.value) this.#choice = this.#openAs.value.choice;
     return this.#recover(error, false);
   }
 
   /** @param {EngineError} error @param {boolean} isOpening whether it failed while opening @returns {Promise<void> | null} */
   #recover(error, isOpening) {
-    const attempt = this.#recovery.next(error, this.#device, isOpening ? null : this.open?.model.device.kind ?? null);
+    const attempt = this.#recovery.next(error, this.#device, isOpening ? null : this.#open?.device.kind ?? null);
     if (attempt) return this.#begin(attempt);
     this.crashed(error);
     return null;
@@ -186,22 +200,22 @@ export class Opener {
 
   /** @param {unknown} error @param {boolean} [isLost] whether the model that was open was lost with its device */
   #fail(error, isLost = false) {
-    if (isLost) this.open = null;
+    if (isLost) this.#store.model.value = null;
     const code = error instanceof EngineError ? error.code : 'address';
     const message = error instanceof Error ? error.message : String(error);
-    if (this.#openAs) {
-      this.#device = this.#openAs.device;
+    if (this.#openAs.value) {
+      this.#device = this.#openAs.value.device;
       this.#chooser?.showDevice(this.#device);
     }
+    const retried = this.#choice;
     if (code === 'cancelled') {
-      this.#panel.dismiss(this.open !== null);
-      say('Opening was cancelled.');
+      this.#panel.dismiss(this.#open !== null);
+      this.#messages.say('Opening was cancelled.');
       return;
     }
-    const retried = this.#choice;
     this.#panel.failed(message, {
       code,
-      kept: this.open?.model.name ?? null,
+      kept: this.#open?.name ?? null,
       retry: code === 'engine'
         ? { label: 'Restart the engine', click: () => this.#restart() }
         : { label: 'Try again', click: () => this.choose(retried) },
@@ -212,13 +226,13 @@ export class Opener {
   crashed(error) {
     if (this.#broken) return;
     this.#broken = true;
-    this.open = null;
+    this.#store.model.value = null;
     this.#running = null;
     this.#fail(error);
   }
 
   /** Starts a new engine and reopens the model that was open or being opened. */
   #restart() {
-    return this.choose(this.#openAs?.choice ?? this.#choice);
+    return this.choose(this.#openAs.value?.choice ?? this.#choice);
   }
 }

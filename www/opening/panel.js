@@ -73,12 +73,18 @@ export class OpeningPanel {
     this.#work.hidden = true;
   }
 
-  /** @param {Opened} opened @param {{ demo: boolean, why: string | null }} about `why`: the reason for this device, if it is unexpected */
-  opened({ model, bytes }, { demo, why }) {
-    this.#end();
-    this.#state('open');
-    this.#root.style.removeProperty('min-height');
-    this.#failure.hidden = true;
+  /**
+   * @param {Opened} opened
+   * @param {{ demo: boolean, why: string | null, isLast: boolean }} about `why`: the reason for this device, if it is unexpected;
+   *   `isLast`: nothing else is being opened
+   */
+  opened({ model, bytes }, { demo, why, isLast }) {
+    if (isLast) {
+      this.#end();
+      this.#state('open');
+      this.#root.style.removeProperty('min-height');
+      this.#failure.hidden = true;
+    }
     const size = [
       `${model.n_layers} layers`, `${model.n_heads} heads`, `d_model ${model.d_model}`, `d_mlp ${model.d_mlp}`, `n_ctx ${model.n_ctx}`,
       `${formatCount(model.parameters)} parameters`,

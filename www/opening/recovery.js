@@ -17,9 +17,13 @@
 /** How often it is halved before the CPU is taken. */
 const MOST_HALVED = 3;
 
+/** A failure so long ago has nothing to do with the next one: the lid of a laptop was closed, say. */
+const FORGOTTEN_MS = 5 * 60_000;
+
 export class Recovery {
   #failures = 0;
   #halved = 0;
+  #last = -Infinity;
 
   /** Called when the user opens a model. */
   reset() {
@@ -36,6 +40,9 @@ export class Recovery {
    * @returns {Attempt | null} null to give up
    */
   next(error, wish, kind) {
+    const now = performance.now();
+    if (now - this.#last > FORGOTTEN_MS) this.reset();
+    this.#last = now;
     if (kind === 'wgpu' && isOutOfMemory(error.message) && this.#halved < MOST_HALVED) {
       this.#halved += 1;
       return {

@@ -1,7 +1,6 @@
 // The menu of stored weights: their size, how to delete them, and the fp16 option.
 
 import { h } from '../dom.js';
-import { say } from '../messages.js';
 import { formatBytes } from '../numbers.js';
 import { keepHalf, keepsHalf } from './half.js';
 
@@ -11,8 +10,8 @@ import { keepHalf, keepsHalf } from './half.js';
 /** The effect of fp16, measured on random weights of GPT-2 small's shape (docs/hosting.md). */
 const HALF_EFFECT = 'changes logit differences and log-probabilities by up to 0.01';
 
-/** @param {HTMLElement} menu @param {Engine} engine */
-export async function fillStoredMenu(menu, engine) {
+/** @param {HTMLElement} menu @param {Engine} engine @param {(text: string) => void} say tells a screen reader */
+export async function fillStoredMenu(menu, engine, say) {
   const title = h('h2', { id: 'stored-title', tabindex: -1 }, 'Weights kept in this browser');
   const room = h('p', { class: 'hint' });
   const list = h('ul', { class: 'stored-list' });
@@ -43,7 +42,11 @@ export async function fillStoredMenu(menu, engine) {
     let sure = false;
     const button = h('button', { type: 'button', class: 'quiet stored-delete', on: {
       click: async () => {
-        if (!sure) return ask(true);
+        if (!sure) {
+          // Not every browser focuses a button that is clicked, and without the focus there is no blur.
+          button.focus();
+          return ask(true);
+        }
         button.disabled = true;
         fault.hidden = true;
         try {

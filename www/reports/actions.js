@@ -1,7 +1,7 @@
 // What clicks on figures do.
 
 /** @import { Grid, Panel } from '../types/engine.js' */
-/** @import { Target } from './link-hover.js' */
+/** @import { Target } from './hover.js' */
 
 /**
  * @typedef {{ layer: number, head: number, group: number }} Head
@@ -23,8 +23,8 @@
  * @property {(head: Head) => void} [onHead]
  * @property {(neuron: Neuron) => void} [onNeuron]
  * @property {(patch: Patch) => void} [onPatch] a cell of a patching grid was clicked
- * @property {(group: number, label: string) => void} [onDot] a prompt's dot was clicked
- * @property {(group: number, name: string) => void} [onSeries] a group's name was clicked
+ * @property {(group: number, label: string, nth: number) => void} [onDot] a prompt's dot was clicked; `nth` of the prompts with this text
+ * @property {(group: number) => void} [onSeries] a group's name was clicked
  */
 
 /**

@@ -7,21 +7,23 @@ import { frame } from './frame.js';
 
 /** @import { Dot, Dots, DotSeries, Part, Quantity } from '../types/engine.js' */
 /** @import { Actions } from './actions.js' */
+/** @import { Stage } from './stage.js' */
 
 /**
  * @param {Extract<Part, { kind: 'dots' }>} part
- * @param {Actions} [actions]
+ * @param {Stage} stage
  */
-export function drawDots(part, actions = {}) {
+export function drawDots(part, stage) {
   const axis = axisOf(part);
   return frame(
     part,
+    stage,
     {},
     h(
       'div',
       { class: 'dots', data: { quantity: part.quantity } },
       h('div', { class: 'dots-head', 'aria-hidden': 'true' }, h('span', {}, 'group'), h('span', { class: 'dots-axis-name' }, part.axis), h('span', { class: 'dots-mean' }, 'mean')),
-      ...part.series.map((series) => drawSeries(series, part.quantity, axis, actions)),
+      ...part.series.map((series) => drawSeries(series, part.quantity, axis, stage.actions)),
       h('div', { class: 'dots-axis', 'aria-hidden': 'true' }, h('span', {}), h('div', { class: 'dots-ticks' }, ...axis.ticks.map((tick) => drawTick(tick, axis))), h('span', {})),
     ),
   );
@@ -59,7 +61,7 @@ function drawTick(tick, axis) {
 function drawSeries(series, quantity, axis, actions) {
   const mean = formatQuantity(series.mean, quantity);
   const name = actions.onSeries
-    ? h('button', { type: 'button', class: 'dots-name', on: { click: () => actions.onSeries?.(series.group, series.name) } }, series.name)
+    ? h('button', { type: 'button', class: 'dots-name', on: { click: () => actions.onSeries?.(series.group) } }, series.name)
     : h('span', { class: 'dots-name' }, series.name);
   const interval = series.interval ? `, 95 % interval ${series.interval.map((end) => formatQuantity(end, quantity)).join(' to ')}` : '';
   const limit = Math.max(Math.abs(axis.low), Math.abs(axis.high));
@@ -101,7 +103,7 @@ function drawPoints(series, quantity, axis, limit, actions) {
       style: { left: placeOf(point.value, axis), '--lane': String(lanes[index]), background: diverging(softened(point.value, limit), 1) },
       'aria-label': `${point.label}: ${formatQuantity(point.value, quantity)}`,
       tip: `${point.label}\n${full(point.value)}`,
-      on: { click: () => actions.onDot?.(series.group, point.label) },
+      on: { click: () => actions.onDot?.(series.group, point.label, series.points.slice(0, index).filter(({ label }) => label === point.label).length) },
     }),
   );
 }

@@ -1,18 +1,19 @@
-// The frame of every figure: title, how to read it, controls, and the save menu.
+// The frame of every picture: title, how to read it, controls, and the menu that saves it.
 
 import { h } from '../dom.js';
-import { saveMenu } from '../exports/menu.js';
 
 /** @import { Child } from '../dom.js' */
 /** @import { Part } from '../types/engine.js' */
+/** @import { Stage } from './stage.js' */
 
 /**
  * @param {Part} part
+ * @param {Stage} stage
  * @param {{ caption?: boolean, controls?: Child[] }} options `caption`: whether to show the title; false where it is shown elsewhere
  * @param {...Child} body
  * @returns {HTMLElement}
  */
-export function frame(part, { caption = true, controls = [] }, ...body) {
+export function frame(part, stage, { caption = true, controls = [] }, ...body) {
   const note = 'note' in part && part.note;
   const figure = h(
     'figure',
@@ -22,7 +23,7 @@ export function frame(part, { caption = true, controls = [] }, ...body) {
     controls.some(Boolean) && h('div', { class: 'controls', data: { screen: true } }, ...controls),
     ...body,
   );
-  figure.querySelector('.part-head')?.append(saveMenu(figure, part));
+  if (stage.menu) figure.querySelector('.part-head')?.append(stage.menu(figure, part));
   return figure;
 }
 
@@ -34,17 +35,16 @@ export function frame(part, { caption = true, controls = [] }, ...body) {
  * @param {{ value: T, text: string, tip?: string }[]} options
  * @param {T} chosen
  * @param {(value: T) => void} choose
+ * @returns {HTMLElement & { show: (value: T) => void }} `show` presses the button of a value that was chosen elsewhere
  */
 export function segmented(name, options, chosen, choose) {
-  const buttons = options.map(({ value, text, tip }) =>
-    h('button', {
-      type: 'button', 'aria-pressed': String(value === chosen), tip,
-      on: { click: () => {
-        buttons.forEach((button, i) => button.setAttribute('aria-pressed', String(options[i].value === value)));
-        choose(value);
-      } },
-    }, text));
-  return h('div', { class: 'segments segments-small', role: 'group', 'aria-label': name }, ...buttons);
+  const buttons = options.map(({ value, text, tip }) => h('button', { type: 'button', tip, on: { click: () => {
+    show(value);
+    choose(value);
+  } } }, text));
+  const show = (/** @type {T} */ value) => buttons.forEach((button, i) => button.setAttribute('aria-pressed', String(options[i].value === value)));
+  show(chosen);
+  return Object.assign(h('div', { class: 'segments segments-small', role: 'group', 'aria-label': name }, ...buttons), { show });
 }
 
 /**

@@ -6,28 +6,28 @@ import { measureOf, promptCount, visible } from './grid-view.js';
 import { tickText } from '../numbers.js';
 
 /** @import { Grid, Measure } from '../types/engine.js' */
-/** @import { View } from './view.js' */
+/** @import { Picture } from './stage.js' */
 
-/** @param {{ measures: Measure[] }} part @param {View} view @param {() => void} changed */
-export function measureSwitch(part, view, changed) {
+/** @param {{ measures: Measure[] }} part @param {Picture} picture @param {() => void} changed */
+export function measureSwitch(part, picture, changed) {
   if (part.measures.length < 2) return null;
   // Short names save room; the full label is beside the scale.
   const options = part.measures.map(({ name, label }) => ({ value: name, text: name.replaceAll('-', ' '), tip: label }));
-  return segmented('Measure', options, part.measures[measureOf(part, view)].name, (name) => {
-    view.measure = name;
+  return segmented('Measure', options, part.measures[measureOf(part, picture.now)].name, (name) => {
+    picture.set({ measure: name });
     changed();
   });
 }
 
-/** @param {Grid} grid @param {View} view @param {() => void} changed */
-export function promptChoice(grid, view, changed) {
+/** @param {Grid} grid @param {Picture} picture @param {() => void} changed */
+export function promptChoice(grid, picture, changed) {
   const count = promptCount(grid);
   if (count < 2) return null;
   // With several groups a prompt's text depends on the panel, which shows it.
   const texts = grid.panels.length === 1 ? grid.panels[0].prompts.map((prompt) => ` ${visible(prompt)}`) : [];
   const options = ['mean over prompts', ...Array.from({ length: count }, (_, i) => (texts.length > 0 ? `${i + 1}: ${texts[i]}` : `only prompt ${i + 1}`))];
-  return choice('show', options, Math.min(view.prompt, count - 1) + 1, (index) => {
-    view.prompt = index - 1;
+  return choice('show', options, Math.min(picture.now.prompt, count - 1) + 1, (index) => {
+    picture.set({ prompt: index - 1 });
     changed();
   });
 }
@@ -37,18 +37,18 @@ export function promptChoice(grid, view, changed) {
  * hidden rather than left out, so that nothing moves.
  *
  * @param {Grid} grid
- * @param {View} view
+ * @param {Picture} picture
  * @param {() => void} changed
  */
-export function scaleSwitch(grid, view, changed) {
+export function scaleSwitch(grid, picture, changed) {
   const ranged = grid.measures.find((measure) => measure.range !== null);
   if (!ranged?.range) return null;
   const [low, high] = ranged.range.map((end) => tickText(end, 0.1).replace(/\.0$/, ''));
   const element = segmented('Colour scale', [
     { value: false, text: `${low} to ${high}`, tip: 'A fixed scale: the same colour is the same number in every figure' },
     { value: true, text: 'fit', tip: 'A scale fitted to the numbers' },
-  ], view.fit, (fit) => {
-    view.fit = fit;
+  ], picture.now.fit, (fit) => {
+    picture.set({ fit });
     changed();
   });
   return element;

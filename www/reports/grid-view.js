@@ -3,12 +3,12 @@
 import { full, signed } from '../numbers.js';
 
 /** @import { Axis, Grid, Measure, Panel, Values } from '../types/engine.js' */
-/** @import { Target } from './link-hover.js' */
-/** @import { View } from './view.js' */
+/** @import { Target } from './hover.js' */
+/** @import { PictureView } from '../store/view.js' */
 
 /** @typedef {{ low: number, high: number, middle: number | null, below: boolean, above: boolean }} Domain the ends of a scale, and whether values lie beyond them */
 
-/** The measure shown. @param {{ measures: Measure[] }} part @param {View} view */
+/** The measure shown. @param {{ measures: Measure[] }} part @param {PictureView} view */
 export function measureOf(part, view) {
   return Math.max(0, part.measures.findIndex((measure) => measure.name === view.measure));
 }
@@ -23,7 +23,7 @@ export function valuesOf(panel, measure) {
  *
  * @param {Panel} panel
  * @param {number} measure
- * @param {View} view
+ * @param {PictureView} view
  * @returns {(number | null)[] | null}
  */
 export function numbersOf(panel, measure, view) {
@@ -40,7 +40,7 @@ export function promptCount(grid) {
  * The common scale of all panels. Single prompts share one as well, so that they can be compared.
  *
  * @param {Grid} grid
- * @param {View} view
+ * @param {PictureView} view
  * @returns {Domain}
  */
 export function domainOf(grid, view) {
@@ -178,7 +178,7 @@ export function cellName(grid, panel, row, column) {
  *
  * @param {Grid} grid
  * @param {Panel} panel
- * @param {View} view
+ * @param {PictureView} view
  * @param {number} row
  * @param {number} column
  * @returns {string}

@@ -12,72 +12,76 @@ import { drawTextLens } from './text-lens.js';
 import { drawTokenValues } from './token-values.js';
 import { drawTokens } from './tokens.js';
 
-/** @import { Actions } from './actions.js' */
+/** @import { Stage } from './stage.js' */
 /** @import { Part, Report } from '../types/engine.js' */
 /** @typedef {Extract<Part, { kind: 'table' }>} TablePart */
 
-export { updatePart, whenPainted } from './update.js';
+export { repaintPart, updatePart, whenPainted } from './update.js';
 
 /**
  * @param {Part} part
- * @param {Actions} [actions]
- * @param {string} [place] where the part is shown, e.g. an analysis: view state is kept per place, kind of part and
- *   title
+ * @param {Stage} stage
+ * @param {string} [place] where the part is shown, e.g. an analysis: its view is kept by place, kind and title
  * @returns {HTMLElement}
  */
-export function drawPart(part, actions = {}, place = '') {
-  const context = { actions, name: `${place}/${part.kind}/${part.title}` };
+export function drawPart(part, stage, place = '') {
+  const name = nameOf(part, place);
   switch (part.kind) {
     case 'table':
-      return drawTable(part);
+      return drawTable(part, stage);
     case 'dots':
-      return drawDots(part, actions);
+      return drawDots(part, stage);
     case 'tokens':
-      return drawTokens(part);
+      return drawTokens(part, stage);
     case 'heat':
-      return drawHeat(part, context);
+      return drawHeat(part, stage, name);
     case 'line':
-      return drawLine(part, context);
+      return drawLine(part, stage, name);
     case 'scatter':
-      return drawScatter(part, context);
+      return drawScatter(part, stage, name);
     case 'attention':
-      return drawAttention(part, context);
+      return drawAttention(part, stage, name);
     case 'text-lens':
-      return drawTextLens(part);
+      return drawTextLens(part, stage);
     case 'token-values':
-      return drawTokenValues(part);
+      return drawTokenValues(part, stage);
   }
+}
+
+/** The name under which the view of a picture is kept. @param {Part} part @param {string} place */
+export function nameOf({ kind, title }, place) {
+  return `${place}/${kind}/${title}`;
 }
 
 /**
  * @param {Report} report
- * @param {Actions} [actions]
+ * @param {Stage} stage
  * @returns {HTMLElement}
  */
-export function drawReport(report, actions = {}) {
+export function drawReport(report, stage) {
   const tables = report.parts.filter((part) => part.kind === 'table');
   const body = h('div', { class: 'report' });
   /** @type {HTMLElement | null} */
   let list = null;
   for (const part of report.parts) {
     if (part.kind !== 'table' || tables.length === 1) {
-      body.append(drawPart(part, actions, report.analysis));
+      body.append(drawPart(part, stage, report.analysis));
       continue;
     }
     // Several tables are folded: eight groups would be a wall of numbers.
     if (!list) body.append((list = h('div', { class: 'folds' })));
-    list.append(foldTable(part));
+    list.append(foldTable(part, stage));
   }
   return body;
 }
 
-/** A folded table: its title and summary. @param {TablePart} table */
-export function foldTable(table) {
+/** A folded table: its title and summary. @param {TablePart} table @param {Stage} stage */
+export function foldTable(table, stage) {
   return h(
     'details',
-    { class: 'fold', data: { title: table.title } },
+    { class: 'fold', data: { title: table.title, group: table.group } },
     h('summary', {}, h('span', { class: 'fold-title' }, table.title), outcomeOf(table)),
-    drawTable(table, { caption: false }),
+    drawTable(table, stage, { caption: false }),
   );
 }
 

@@ -5,7 +5,7 @@ import { plural } from '../numbers.js';
 import { baselines, measureOf, valuesOf, visible } from './grid-view.js';
 
 /** @import { Grid, Panel } from '../types/engine.js' */
-/** @import { View } from './view.js' */
+/** @import { PictureView } from '../store/view.js' */
 
 /** Below this width, in pixels, the means take two lines. */
 const NARROW = 310;
@@ -22,7 +22,7 @@ export class PanelHead {
     this.element = h('div', { class: 'panel-head' }, h('p', { class: 'panel-name' }, name), this.#whose, this.#means);
   }
 
-  /** @param {Grid} grid @param {Panel} panel @param {View} view */
+  /** @param {Grid} grid @param {Panel} panel @param {PictureView} view */
   show(grid, panel, view) {
     const measure = measureOf(grid, view);
     const values = valuesOf(panel, measure);

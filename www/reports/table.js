@@ -6,6 +6,7 @@ import { formatQuantity, full } from '../numbers.js';
 import { frame } from './frame.js';
 import { tokenChip, visibleText } from './token.js';
 
+/** @import { Stage } from './stage.js' */
 /** @import { Cell, Column, Part, Quantity, Row, Table } from '../types/engine.js' */
 
 /** Text for screen readers for marks that are shown as a line or a tint. */
@@ -13,9 +14,10 @@ const MARKS = { answer: 'answer', distractor: 'distractor', mean: 'mean', passed
 
 /**
  * @param {Extract<Part, { kind: 'table' }>} part
+ * @param {Stage} stage
  * @param {{ caption?: boolean }} [options] `caption`: whether to show the title; false where it is shown elsewhere
  */
-export function drawTable(part, { caption = true } = {}) {
+export function drawTable(part, stage, { caption = true } = {}) {
   const limits = part.columns.map((_, c) => limitOf(part, c));
   const table = h(
     'table',
@@ -26,6 +28,7 @@ export function drawTable(part, { caption = true } = {}) {
   );
   return frame(
     part,
+    stage,
     { caption },
     // Focusable, so that a table wider than the screen can be scrolled with the keyboard.
     h('div', { class: 'table-scroll', tabindex: 0, role: 'region', 'aria-label': part.title || 'Table' }, table),

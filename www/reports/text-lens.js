@@ -3,18 +3,17 @@
 import { blues, textOn } from '../colour.js';
 import { h } from '../dom.js';
 import { fixed, formatQuantity } from '../numbers.js';
-import { hideTip, showTip } from '../tip.js';
 import { colourBar } from './colour-bar.js';
 import { frame } from './frame.js';
 import { visible } from './grid-view.js';
-import { publish, subscribe } from './link-hover.js';
 import { roveOver } from './rove.js';
 import { visibleText } from './token.js';
 
+/** @import { Stage } from './stage.js' */
 /** @import { Guess, Part, TextLens } from '../types/engine.js' */
 
-/** @param {Extract<Part, { kind: 'text-lens' }>} part */
-export function drawTextLens(part) {
+/** @param {Extract<Part, { kind: 'text-lens' }>} part @param {Stage} stage */
+export function drawTextLens(part, stage) {
   const cells = part.rows.map((row, r) => part.columns.map((_, c) => drawCell(part, row, r, c)));
   const heads = part.columns.map((token, c) => h('th', { scope: 'col' }, h('span', { class: 'lens-text' }, ...visibleText(token.text)), h('span', { class: 'lens-index' }, c)));
   const rowHeads = part.rows.map((row) => h('th', { scope: 'row' }, row));
@@ -26,19 +25,19 @@ export function drawTextLens(part) {
   );
   roveOver(table, cells, {
     onPoint: (r, c, cell) => {
-      publish({ component: part.rows[r], position: c });
-      showTip(describe(part, r, c), cell);
+      stage.hover.publish({ component: part.rows[r], position: c });
+      stage.tip.show(describe(part, r, c), cell);
     },
     onLeave: () => {
-      publish(null);
-      hideTip();
+      stage.hover.publish(null);
+      stage.tip.hide();
     },
   });
-  subscribe(table, (target) => {
+  stage.hover.subscribe(stage.scope, (target) => {
     rowHeads.forEach((head, r) => head.classList.toggle('is-marked', target?.component === part.rows[r]));
     heads.forEach((head, c) => head.classList.toggle('is-marked', target?.position === c));
   });
-  return frame(part, {}, colourBar('probability of the token shown', { low: 0, high: 1, middle: null, below: false, above: false }, blues), h('div', { class: 'panel-scroll' }, table));
+  return frame(part, stage, {}, colourBar('probability of the token shown', { low: 0, high: 1, middle: null, below: false, above: false }, blues), h('div', { class: 'panel-scroll' }, table));
 }
 
 /** @param {TextLens} part @param {string} row @param {number} r @param {number} c */

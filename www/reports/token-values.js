@@ -3,17 +3,16 @@
 import { reds, textOn } from '../colour.js';
 import { h } from '../dom.js';
 import { formatQuantity, full } from '../numbers.js';
-import { hideTip, showTip } from '../tip.js';
 import { colourBar } from './colour-bar.js';
 import { frame } from './frame.js';
-import { publish, subscribe } from './link-hover.js';
 import { roveOver } from './rove.js';
 import { visibleText } from './token.js';
 
+/** @import { Stage } from './stage.js' */
 /** @import { Part } from '../types/engine.js' */
 
-/** @param {Extract<Part, { kind: 'token-values' }>} part */
-export function drawTokenValues(part) {
+/** @param {Extract<Part, { kind: 'token-values' }>} part @param {Stage} stage */
+export function drawTokenValues(part, stage) {
   const [low, high] = part.range;
   const place = (/** @type {number} */ value) => (high > low ? (value - low) / (high - low) : 0);
   const values = part.rows.flatMap((row) => row.values);
@@ -30,19 +29,19 @@ export function drawTokenValues(part) {
     const line = h('div', { class: 'valued-line', role: 'listbox', 'aria-orientation': 'horizontal', 'aria-label': label || part.title }, ...tokens);
     roveOver(line, [tokens], {
       onPoint: (_, c, cell) => {
-        publish({ position: c });
+        stage.hover.publish({ position: c });
         const token = part.rows[r].tokens[c];
-        showTip(`${JSON.stringify(token.text)}   id ${token.id}, position ${c}\n${part.quantity}: ${full(part.rows[r].values[c])}`, cell);
+        stage.tip.show(`${JSON.stringify(token.text)}   id ${token.id}, position ${c}\n${part.quantity}: ${full(part.rows[r].values[c])}`, cell);
       },
       onLeave: () => {
-        publish(null);
-        hideTip();
+        stage.hover.publish(null);
+        stage.tip.hide();
       },
     });
-    subscribe(line, (target) => tokens.forEach((token, c) => token.classList.toggle('is-marked', target?.position === c)));
+    stage.hover.subscribe(stage.scope, (target) => tokens.forEach((token, c) => token.classList.toggle('is-marked', target?.position === c)));
     const range = h('p', { class: 'valued-range' }, h('span', {}, `max ${formatQuantity(max, part.quantity)}`), h('span', {}, `min ${formatQuantity(min, part.quantity)}`));
     return h('div', { class: 'valued-row' }, h('div', { class: 'valued-head' }, h('span', { class: 'valued-label' }, label), range), line);
   });
   const domain = { low, high, middle: null, below: values.some((value) => value < low), above: values.some((value) => value > high) };
-  return frame(part, {}, colourBar(part.quantity, domain, (value) => reds(place(value))), ...drawn);
+  return frame(part, stage, {}, colourBar(part.quantity, domain, (value) => reds(place(value))), ...drawn);
 }

@@ -5,11 +5,13 @@ import { frame } from './frame.js';
 import { tokenChip } from './token.js';
 
 /** @import { Part } from '../types/engine.js' */
+/** @import { Stage } from './stage.js' */
 
-/** @param {Extract<Part, { kind: 'tokens' }>} part */
-export function drawTokens(part) {
+/** @param {Extract<Part, { kind: 'tokens' }>} part @param {Stage} stage */
+export function drawTokens(part, stage) {
   return frame(
     part,
+    stage,
     {},
     ...part.rows.map((row) =>
       h(

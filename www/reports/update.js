@@ -1,40 +1,42 @@
-// Figures that are updated in place, so that previews fill in without a jump and the focus stays where it is.
+// Pictures that change in place, so that previews fill in without a jump and the focus stays where it is.
 
 /** @import { Grid, Part } from '../types/engine.js' */
 /** @import { Slices } from './slices.js' */
 
-/** @typedef {(part: Part) => boolean} Update takes a new part; false if its shape differs, so that it has to be redrawn */
+/**
+ * @typedef {object} Alive
+ * @property {() => void} repaint shows the picture again after a change of its view
+ * @property {(part: Part) => boolean} [update] takes a new part; false if its shape differs, so that it has to be redrawn
+ * @property {Slices} [slices] the jobs that paint it
+ */
 
-/** @type {WeakMap<Element, Update>} */
-const updates = new WeakMap();
+/** @type {WeakMap<Element, Alive>} */
+const pictures = new WeakMap();
 
-/** @param {Element} figure @param {Update} update */
-export function updatable(figure, update) {
-  updates.set(figure, update);
+/** @param {Element} figure @param {Alive} alive */
+export function keepAlive(figure, alive) {
+  pictures.set(figure, alive);
 }
 
 /**
- * Shows a new part in a figure that `drawPart` drew.
+ * Shows a new part in a picture that `drawPart` drew.
  *
  * @param {Element} figure
  * @param {Part} part
- * @returns {boolean} false if the figure cannot show it and has to be redrawn
+ * @returns {boolean} false if the picture cannot show it and has to be redrawn
  */
 export function updatePart(figure, part) {
-  return updates.get(figure)?.(part) ?? false;
+  return pictures.get(figure)?.update?.(part) ?? false;
 }
 
-/** @type {WeakMap<Element, Slices>} */
-const painters = new WeakMap();
-
-/** @param {Element} figure @param {Slices} slices the jobs that paint it */
-export function paintedBy(figure, slices) {
-  painters.set(figure, slices);
+/** Shows a picture again after its view was changed from outside. @param {Element} figure */
+export function repaintPart(figure) {
+  pictures.get(figure)?.repaint();
 }
 
-/** Resolves when a figure that `drawPart` drew is complete: large ones are painted in slices. @param {Element} figure @returns {Promise<void>} */
+/** Resolves when a picture that `drawPart` drew is complete: large ones are painted in slices. @param {Element} figure @returns {Promise<void>} */
 export async function whenPainted(figure) {
-  await painters.get(figure)?.done;
+  await pictures.get(figure)?.slices?.done;
 }
 
 /** Whether two grids differ only in their values. @param {Grid} a @param {Grid} b */

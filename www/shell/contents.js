@@ -1,5 +1,6 @@
 // The contents list in the rail: the sections with their states, "Run all", and the time that everything takes.
 
+import { effect, untracked } from '../vendor/dist/libraries.js';
 import { h } from '../dom.js';
 import { formatSeconds } from '../numbers.js';
 
@@ -7,7 +8,7 @@ import { formatSeconds } from '../numbers.js';
 /** @import { RunState } from '../study/run.js' */
 
 /** @type {Record<RunState, string>} */
-const WORDS = { idle: 'not run', queued: 'waiting', running: 'running', fresh: 'done', stale: 'out of date', failed: 'stopped' };
+const WORDS = { idle: 'not run', queued: 'waiting', running: 'running', fresh: 'done', outdated: 'out of date', stale: 'out of date', failed: 'stopped' };
 
 /** @param {HTMLElement} root @param {Study} study @param {{ onGo: (section: string) => void }} actions */
 export function startContents(root, study, { onGo }) {
@@ -20,8 +21,9 @@ export function startContents(root, study, { onGo }) {
 
   /** @type {Map<string, { link: HTMLAnchorElement, dot: HTMLElement, count: HTMLElement, word: HTMLElement }>} */
   const items = new Map();
-  const build = () => {
-    list.replaceChildren(...study.sections.map(({ entry }) => {
+  effect(() => {
+    items.clear();
+    list.replaceChildren(...study.sections.value.map(({ entry }) => {
       const dot = h('span', { class: 'dot-state', 'aria-hidden': 'true' });
       const word = h('span', { class: 'visually-hidden' });
       const count = h('span', { class: 'contents-count' });
@@ -37,32 +39,34 @@ export function startContents(root, study, { onGo }) {
       items.set(entry.id, { link, dot, count, word });
       return h('li', {}, link);
     }));
-  };
+  });
+
+  effect(() => {
+    for (const section of study.sections.value) {
+      const item = items.get(section.entry.id);
+      if (!item) continue;
+      const state = section.state.value;
+      const { done, total } = section.counts.value;
+      item.dot.dataset.state = state;
+      item.link.dataset.state = state;
+      item.word.textContent = `, ${WORDS[state]}`;
+      item.count.textContent = done > 0 && done < total ? `${done}/${total}` : '';
+    }
+  });
 
   /** @type {ReturnType<typeof setInterval> | undefined} */
   let clock;
   const draw = () => {
-    if (study.isBuilt && items.size === 0) build();
-    for (const section of study.sections) {
-      const item = items.get(section.entry.id);
-      if (!item) continue;
-      const { state, counts } = section;
-      if (item.dot.dataset.state !== state) item.dot.dataset.state = state;
-      item.word.textContent = `, ${WORDS[state]}`;
-      const shown = counts.done > 0 && counts.done < counts.total ? `${counts.done}/${counts.total}` : '';
-      if (item.count.textContent !== shown) item.count.textContent = shown;
-      item.link.dataset.state = state;
-    }
     const { busy, left, done, total } = study.overall();
     cancel.disabled = busy === 0;
     root.dataset.busy = String(busy > 0);
     bar.value = total > 0 ? done / total : 0;
     text.textContent = busy > 0 ? `${done} of ${total} figures, ${formatSeconds(left)} left` : `${done} of ${total} figures`;
     clearInterval(clock);
-    if (busy > 0) clock = setInterval(draw, 1000);
+    // Time passes without an event.
+    if (busy > 0) clock = setInterval(() => untracked(draw), 1000);
   };
-  study.onChange(draw);
-  draw();
+  effect(draw);
 
   return {
     /** Marks the section that is being read. @param {string} section */

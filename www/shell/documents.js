@@ -1,11 +1,11 @@
 // Experiments and studies from files.
 
-import { readExperiment } from '../experiment.js';
+import { readExperiment } from '../store/experiment.js';
 import { isStudy, readStudy } from '../exports/study-read.js';
 import { EngineError } from '../engine/client.js';
 import { checkDrawn } from '../exports/study-drawn.js';
 
-/** @import { FullExperiment } from '../experiment.js' */
+/** @import { FullExperiment } from '../store/experiment.js' */
 /** @import { LoadedStudy } from '../exports/study-read.js' */
 /** @import { Engine } from '../engine/client.js' */
 

@@ -1,11 +1,13 @@
 // On narrow screens the editor is a bottom sheet.
 
+import { effect } from '../vendor/dist/libraries.js';
 import { byId, icon } from '../dom.js';
 import { plural } from '../numbers.js';
 
-/** @import { FullExperiment } from '../experiment.js' */
+/** @import { Store } from '../store/store.js' */
 
-export function startSheet() {
+/** @param {Store} store */
+export function startSheet(store) {
   const rail = byId('rail', HTMLElement);
   const openButton = byId('sheet-open', HTMLButtonElement);
   const closeButton = byId('sheet-close', HTMLButtonElement);
@@ -33,6 +35,11 @@ export function startSheet() {
   rail.addEventListener('keydown', (event) => {
     if (event.key === 'Escape' && rail.classList.contains('sheet-opened')) close();
   });
+  effect(() => {
+    const { groups } = store.experiment;
+    const pairs = groups.reduce((sum, group) => sum + group.pairs.length, 0);
+    byId('sheet-summary', HTMLElement).textContent = `${plural(groups.length, 'group')}, ${plural(pairs, 'pair')}`;
+  });
   const narrow = matchMedia('(max-width: 900px)');
   narrow.addEventListener('change', () => set(false));
   return {
@@ -40,10 +47,5 @@ export function startSheet() {
     open: () => narrow.matches && set(true),
     /** Closes the sheet if it is open. */
     close: () => rail.classList.contains('sheet-opened') && set(false),
-    /** @param {FullExperiment} experiment */
-    summarise(experiment) {
-      const pairs = experiment.groups.reduce((sum, group) => sum + group.pairs.length, 0);
-      byId('sheet-summary', HTMLElement).textContent = `${plural(experiment.groups.length, 'group')}, ${plural(pairs, 'pair')}`;
-    },
   };
 }

@@ -2,18 +2,19 @@
 // offered, never forced.
 
 import { h } from '../dom.js';
-import { say, toast } from '../messages.js';
+
+/** @import { Messages } from '../messages.js' */
 
 /** Session-storage flag: the reloaded page announces the new version once. */
 const TAKEN_OVER = 'patchlab.updated';
 
-/** Announces, once, that a new version is running. */
-export function greet() {
-  if (takenOver()) toast('This is the new version of Patchlab.');
+/** Announces, once, that a new version is running. @param {Messages} messages */
+export function greet(messages) {
+  if (takenOver()) messages.toast('This is the new version of Patchlab.');
 }
 
-/** @param {() => Promise<unknown>} save saves what a reload must not lose */
-export async function startUpdates(save) {
+/** @param {() => Promise<unknown>} save saves what a reload must not lose @param {Messages} messages */
+export async function startUpdates(save, messages) {
   // Not available over HTTP and in some private windows: the page then comes from its host each time.
   const { serviceWorker } = navigator;
   if (!serviceWorker) return;
@@ -27,7 +28,7 @@ export async function startUpdates(save) {
   try {
     // Otherwise sw.js itself could come from the HTTP cache and hide a new version.
     const registration = await serviceWorker.register(new URL('sw.js', document.baseURI), { updateViaCache: 'none' });
-    const offer = (/** @type {ServiceWorker} */ fresh) => notice('A new version of Patchlab is ready.', () => {
+    const offer = (/** @type {ServiceWorker} */ fresh) => notice(messages, 'A new version of Patchlab is ready.', () => {
       fresh.addEventListener('statechange', () => { if (fresh.state === 'activated') reload(); });
       reloading = true;
       fresh.postMessage('take over');
@@ -40,21 +41,21 @@ export async function startUpdates(save) {
     if (registration.installing) watch(registration.installing);
     registration.addEventListener('updatefound', () => { if (registration.installing) watch(registration.installing); });
     serviceWorker.addEventListener('controllerchange', () => {
-      if (!reloading) notice('Patchlab was brought up to date in another tab.', reload);
+      if (!reloading) notice(messages, 'Patchlab was brought up to date in another tab.', reload);
     });
   } catch {
     // The browser forbids it: the page works without a service worker.
   }
 }
 
-/** @param {string} text @param {() => void} onReload */
-function notice(text, onReload) {
+/** @param {Messages} messages @param {string} text @param {() => void} onReload */
+function notice(messages, text, onReload) {
   document.getElementById('update')?.remove();
   const button = h('button', { type: 'button', class: 'link', id: 'reload', on: { click: () => { button.disabled = true; onReload(); } } }, 'Reload');
   const box = h('div', { class: 'update', id: 'update' }, h('span', {}, text), button,
     h('button', { type: 'button', class: 'link update-later', on: { click: () => box.remove() } }, 'Later'));
   document.body.append(box);
-  say(`${text} What you have typed is kept.`);
+  messages.say(`${text} What you have typed is kept.`);
 }
 
 function remember() {

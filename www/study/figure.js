@@ -1,6 +1,7 @@
-// One figure of the study: heading, how to read it, settings, progress, and the latest report. Old results stay, dimmed,
-// until new ones replace them, so that nothing jumps.
+// One figure of the study: heading, how to read it, settings, progress, and what its run shows. Old results stay, dimmed, until
+// new ones replace them, so that nothing jumps.
 
+import { effect, untracked } from '../vendor/dist/libraries.js';
 import { h } from '../dom.js';
 import { formatDuration, formatSeconds, plural } from '../numbers.js';
 import { keepFolds, updatePart } from '../reports/index.js';
@@ -8,240 +9,232 @@ import { drawProblems } from './problems.js';
 import { layOut } from './report-view.js';
 
 /** @import { EngineError } from '../engine/client.js' */
-/** @import { Actions } from '../reports/actions.js' */
+/** @import { Stage } from '../reports/stage.js' */
 /** @import { Part, Place, Progress, Report } from '../types/engine.js' */
 /** @import { Layout } from './report-view.js' */
+/** @import { Run, RunState, Shown } from './run.js' */
 
 /** Runs faster than this show no progress: it would only flash. */
 const QUIET_MS = 300;
-/** Previews replace old results only after the run has taken this long. */
-const PATIENCE_MS = 1500;
 
-/** @typedef {'waiting' | 'queued' | 'running' | 'fresh' | 'stale' | 'failed'} FigureState */
+/** `data-state` of the element. @type {Record<RunState, string>} */
+const STATES = { idle: 'waiting', outdated: 'outdated', stale: 'stale', queued: 'queued', running: 'running', fresh: 'fresh', failed: 'failed' };
 
 /**
  * @typedef {object} FigureOptions
- * @property {string} id
+ * @property {Run} run
  * @property {string} title
  * @property {string[]} read paragraphs; words between asterisks are emphasised
  * @property {HTMLElement | null} controls between the prose and the results
- * @property {Actions} actions
- * @property {() => Pick<Layout, 'tables' | 'measure' | 'groupNamed'>} layout
+ * @property {Stage} stage where its pictures are drawn
+ * @property {Pick<Layout, 'tables' | 'measure'>} layout
  * @property {(place: Place) => string} describe names a place in the experiment
  * @property {(place: Place) => void} goTo focuses a place in the experiment
  * @property {(error: EngineError | null) => boolean} [placeError] shows an error at the field it concerns; false if it concerns none
- * @property {() => void} onCancel
- * @property {() => void} onRun
+ * @property {() => number} height that the pictures will take, in pixels
+ * @property {() => string} estimate how long a run takes, in words
  */
 
 export class Figure {
   /** @type {HTMLElement} */
   element;
+  #run;
   #options;
   #status = h('div', { class: 'figure-status' });
   #message = h('div', { class: 'figure-message' });
   #body = h('div', { class: 'figure-body' });
   #left = h('div', { class: 'figure-left-out' });
-  #started = 0;
   #runs = 0;
-  /** @type {Report | null} */
-  #report = null;
-  /** The file that the report came from. @type {string | null} */
-  #from = null;
+  /** What the body shows. @type {Shown | ReadonlyMap<number, Part> | string | null} */
+  #drawn = null;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #quiet;
-  /** @type {{ text: HTMLElement, bar: HTMLProgressElement } | null} */
-  #progress = null;
-  /** Previews, by their index in the report to come. @type {Map<number, Part>} */
-  #previews = new Map();
 
   /** @param {FigureOptions} options */
   constructor(options) {
     this.#options = options;
-    const heading = `${options.id}-title`;
+    const { run, title, read, controls } = options;
+    this.#run = run;
+    const id = run.entry.analysis;
+    const heading = `${id}-title`;
     this.element = h(
       'section',
-      { class: 'figure', id: options.id, 'aria-labelledby': heading, data: { state: 'waiting', run: 0 } },
-      h('header', { class: 'figure-head' }, h('h3', { id: heading, tabindex: -1 }, options.title), this.#status),
-      ...options.read.map((text) => h('p', { class: 'prose' }, ...emphasised(text))),
-      options.controls,
+      { class: 'figure', id, 'aria-labelledby': heading, data: { state: 'waiting', run: 0 } },
+      h('header', { class: 'figure-head' }, h('h3', { id: heading, tabindex: -1 }, title), this.#status),
+      ...read.map((text) => h('p', { class: 'prose' }, ...emphasised(text))),
+      controls,
       this.#message,
       this.#body,
       this.#left,
     );
+    effect(() => this.element.style.setProperty('--reserve', `${options.height()}px`));
+    effect(() => this.#showState(run.state.value, run.isEarlier.value));
+    // Counts the answers, also those that were computed before.
+    effect(() => {
+      if (run.result.value && run.state.value === 'fresh') this.element.dataset.run = String((this.#runs += 1));
+    });
+    effect(() => {
+      const progress = run.progress.value;
+      if (progress) untracked(() => this.#showProgress(progress));
+    });
+    effect(() => {
+      const content = run.previews.value ?? run.shown.value ?? this.#placeholder();
+      untracked(() => this.#show(content));
+    });
   }
 
-  /** Reserves space for results. @param {number} height in pixels */
-  reserve(height) {
-    this.element.style.setProperty('--reserve', `${height}px`);
-  }
-
-  /** @param {FigureState} state */
-  #enter(state) {
+  /** @param {RunState} state @param {boolean} isEarlier */
+  #showState(state, isEarlier) {
     clearTimeout(this.#quiet);
-    this.#progress = null;
-    this.#status.replaceChildren();
-    this.element.dataset.state = state;
-    this.#body.toggleAttribute('aria-busy', false);
-    if (state === 'stale' || state === 'queued' || state === 'running') this.#body.setAttribute('aria-busy', 'true');
+    const isWaiting = state === 'queued' || state === 'running';
+    this.element.dataset.state = STATES[state];
+    if (isWaiting || state === 'stale') this.#body.setAttribute('aria-busy', 'true');
+    else this.#body.removeAttribute('aria-busy');
+    // Previews must not be shorter than the results that they replace.
+    if (state === 'running' && this.#drawn && typeof this.#drawn !== 'string') this.#body.style.setProperty('min-height', `${this.#body.offsetHeight}px`);
+    else if (!isWaiting) this.#body.style.removeProperty('min-height');
+    this.#status.replaceChildren(...this.#outcome(state));
+    untracked(() => this.#message.replaceChildren(...this.#notice(state, isEarlier)));
+    if (isWaiting) this.#quiet = setTimeout(() => this.#showWork(state), QUIET_MS);
   }
 
-  /** Dims the results: their inputs have changed. */
-  stale() {
-    this.#enter('stale');
+  /** What stands beside the heading of a figure that is not at work. @param {RunState} state */
+  #outcome(state) {
+    const shown = state === 'fresh' ? this.#run.shown.value : null;
+    if (!shown) return [];
+    const { milliseconds, report } = shown;
+    return [
+      ...(milliseconds === null ? [] : [h('span', {}, `computed in ${formatDuration(milliseconds)}`)]),
+      ...(report.problems.length === 0 ? [] : [h('button', { type: 'button', class: 'link link-error', on: { click: () => this.#showProblems() } }, plural(report.problems.length, 'problem'))]),
+    ];
   }
 
-  /** Marks the results as another model's, if nothing has been run with this one yet. @returns {boolean} false if there are no results */
-  outdated() {
-    if (!this.#report) return false;
-    this.#enter('stale');
-    this.#body.removeAttribute('aria-busy');
-    this.#message.replaceChildren(h('div', { class: 'notice' }, h('span', {}, 'These are another model\u2019s results.'),
-      h('button', { type: 'button', class: 'link', on: { click: this.#options.onRun } }, 'Compute')));
-    return true;
+  /** What is said above the results. @param {RunState} state @param {boolean} isEarlier @returns {HTMLElement[]} */
+  #notice(state, isEarlier) {
+    const run = this.#run;
+    const { placeError, goTo, estimate } = this.#options;
+    const { error } = run;
+    const isPlaced = placeError?.(error) ?? false;
+    const again = (/** @type {string} */ text) => h('button', { type: 'button', class: 'link', on: { click: () => run.request() } }, text);
+    if (state === 'running' && isEarlier) {
+      return [h('div', { class: 'notice' }, h('span', {}, 'Still running for the experiment as it was before your change.'), again('Start again with the change'))];
+    }
+    if (state === 'outdated') {
+      if (typeof run.ask.value === 'string') return [h('div', { class: 'notice' }, h('span', {}, 'No model is open. These results were computed before.'))];
+      const isOther = run.shown.value?.serial !== undefined && !run.key.value.startsWith(`${run.shown.value.serial} `);
+      const what = isOther ? 'These are another model\u2019s results.' : 'These results are of the experiment before your change.';
+      return [h('div', { class: 'notice' }, h('span', {}, what), again(run.entry.onDemand ? `Compute again (${estimate()})` : 'Compute'))];
+    }
+    if (!error || isPlaced) return [];
+    const isCancelled = error.code === 'cancelled';
+    const { place } = error;
+    return [h('div', { class: isCancelled ? 'notice' : 'notice notice-error', role: 'alert', data: { code: error.code } },
+      h('span', {}, isCancelled ? (run.shown.value ? 'Cancelled. The results below are of an earlier run.' : 'Cancelled.') : error.message),
+      place && h('button', { type: 'button', class: 'link', on: { click: () => goTo(place) } }, 'Go to the field'),
+      again('Run again'))];
   }
 
-  /** The run is queued. */
-  queue() {
-    if (this.element.dataset.state === 'queued') return;
-    this.#enter('queued');
-    this.#message.replaceChildren();
-    this.#quiet = setTimeout(() => this.#status.replaceChildren(h('span', {}, 'waits for its turn'), this.#cancelButton()), QUIET_MS);
-    if (!this.#report) this.#place('waits for its turn\u2026');
-  }
-
-  /** The run has started. */
-  start() {
-    this.#enter('running');
-    this.#started = performance.now();
-    this.#previews.clear();
-    // Previews must not be shorter than the results they replace.
-    if (this.#report) this.#body.style.setProperty('min-height', `${this.#body.offsetHeight}px`);
-    else this.#place('');
-    this.#quiet = setTimeout(() => {
-      const bar = h('progress', { 'aria-label': `Progress of ${this.#options.title}` });
-      const text = h('span', { class: 'figure-progress' }, 'running\u2026');
-      this.#progress = { text, bar };
-      this.#status.replaceChildren(text, bar, this.#cancelButton());
-    }, QUIET_MS);
+  /** @param {'queued' | 'running' | string} state */
+  #showWork(state) {
+    if (state === 'queued') {
+      this.#status.replaceChildren(h('span', {}, 'waits for its turn'), this.#cancelButton());
+      return;
+    }
+    this.#status.replaceChildren(h('span', { class: 'figure-progress' }, 'running\u2026'), h('progress', { 'aria-label': `Progress of ${this.#options.title}` }), this.#cancelButton());
+    const progress = this.#run.progress.value;
+    if (progress) this.#showProgress(progress);
   }
 
   #cancelButton() {
-    return h('button', { type: 'button', class: 'link', 'aria-label': `Cancel ${this.#options.title}`, on: { click: this.#options.onCancel } }, 'Cancel');
+    return h('button', { type: 'button', class: 'link', 'aria-label': `Cancel ${this.#options.title}`, on: { click: () => this.#run.cancel() } }, 'Cancel');
   }
 
   /** @param {Progress} progress */
-  progress({ stage, done, total, unit }) {
-    if (!this.#progress || !(total > 0)) return;
-    const elapsed = (performance.now() - this.#started) / 1000;
+  #showProgress({ stage, done, total, unit }) {
+    const text = this.#status.querySelector('.figure-progress');
+    const bar = this.#status.querySelector('progress');
+    if (!text || !bar || !(total > 0)) return;
+    const elapsed = (performance.now() - this.#run.started) / 1000;
     const left = done > 0 && done < total ? `, ${formatSeconds((elapsed * (total - done)) / done)} left` : '';
-    this.#progress.bar.max = total;
-    this.#progress.bar.value = done;
-    this.#progress.text.textContent = unit === 'prompts' || unit === 'patches' ? `${done} of ${plural(total, unit.slice(0, -1), unit)}${left}` : `${stage}${left}`;
+    bar.max = total;
+    bar.value = done;
+    text.textContent = unit === 'prompts' || unit === 'patches' ? `${done} of ${plural(total, unit.slice(0, -1), unit)}${left}` : `${stage}${left}`;
   }
 
-  /** Shows a preview of a part. @param {number} index @param {Part} part */
-  preview(index, part) {
-    if (this.#report && performance.now() - this.#started < PATIENCE_MS) return;
-    const shown = this.#previews.has(index) && [...this.#body.querySelectorAll('.part')].find((one) => /** @type {HTMLElement} */ (one).dataset.title === part.title);
-    this.#previews.set(index, part);
-    if (shown && updatePart(shown, part)) return;
-    const parts = [...this.#previews].sort(([a], [b]) => a - b).map(([, one]) => one);
-    const drawn = this.#layOut({ analysis: this.#options.id, title: this.#options.title, model: '', device: '', problems: [], parts });
-    drawn.classList.add('report-preview');
-    this.#body.replaceChildren(drawn);
-    this.#body.removeAttribute('aria-busy');
-  }
-
-  /**
-   * @param {Report} report
-   * @param {number | null} milliseconds how long the run took; null if there was no run
-   * @param {string | null} [from] the file it came from
-   */
-  show(report, milliseconds, from = null) {
-    this.#enter('fresh');
-    this.#report = report;
-    this.#from = from;
-    this.element.toggleAttribute('data-from-file', from !== null);
-    this.element.dataset.run = String((this.#runs += 1));
-    if (milliseconds !== null) this.#status.append(h('span', {}, `computed in ${formatDuration(milliseconds)}`));
-    if (report.problems.length > 0) {
-      this.#status.append(h('button', { type: 'button', class: 'link link-error', on: { click: () => this.#showProblems() } }, plural(report.problems.length, 'problem')));
+  /** What stands in place of results that there are none of. */
+  #placeholder() {
+    const run = this.#run;
+    const ask = run.ask.value;
+    if (typeof ask === 'string') return ask;
+    switch (run.state.value) {
+      case 'queued':
+        return 'waits for its turn\u2026';
+      case 'idle':
+        return run.entry.onDemand ? `Computed on request: takes ${this.#options.estimate()}.` : 'Computed when it comes into view.';
+      default:
+        return '';
     }
-    this.#options.placeError?.(null);
-    this.#message.replaceChildren();
+  }
+
+  /** @param {Shown | ReadonlyMap<number, Part> | string} content */
+  #show(content) {
+    if (content instanceof Map) {
+      this.#preview(content);
+    } else if (typeof content === 'string') {
+      this.#options.stage.scope.end();
+      this.#left.replaceChildren();
+      const isAskable = this.#run.state.value === 'idle' && typeof this.#run.ask.value !== 'string';
+      const text = this.#body.querySelector('.placeholder > p');
+      // Only the text changes while an estimate does, so that the button stays where it is.
+      if (typeof this.#drawn === 'string' && text && isAskable === (this.#body.querySelector('.placeholder button') !== null)) text.textContent = content;
+      else this.#body.replaceChildren(h('div', { class: 'placeholder' }, h('p', {}, content), isAskable && h('button', { type: 'button', class: 'quiet', on: { click: () => this.#run.request() } }, 'Compute')));
+    } else {
+      this.#report(/** @type {Shown} */ (content));
+    }
+    this.#drawn = content;
+  }
+
+  /** @param {ReadonlyMap<number, Part>} previews */
+  #preview(previews) {
+    const parts = [...previews].sort(([a], [b]) => a - b).map(([, part]) => part);
+    if (this.#drawn instanceof Map && parts.length === this.#drawn.size) {
+      const drawn = [...this.#body.querySelectorAll('.part')];
+      if (parts.every((part) => drawn.some((one) => /** @type {HTMLElement} */ (one).dataset.title === part.title && updatePart(one, part)))) return;
+    }
+    const { title, run } = this.#options;
+    const element = this.#layOut({ analysis: run.entry.analysis, title, model: '', device: '', problems: [], parts });
+    element.classList.add('report-preview');
+    keepFolds(this.#body, element);
+    this.#body.replaceChildren(element);
+  }
+
+  /** @param {Shown} shown */
+  #report(shown) {
+    const { report, from } = shown;
+    this.element.toggleAttribute('data-from-file', from !== null);
+    // It has become an earlier one; its pictures are the same.
+    if (typeof this.#drawn === 'object' && this.#drawn !== null && 'report' in this.#drawn && this.#drawn.report === report) return;
+    const element = this.#layOut(report);
+    keepFolds(this.#body, element);
+    element.append(h('p', { class: 'provenance' }, [report.model, report.device, from && `from ${from}, not computed here`].filter(Boolean).join(' \u00b7 ')));
+    const focused = this.#body.contains(document.activeElement) ? placeOf(this.#body, document.activeElement) : -1;
+    this.#body.replaceChildren(element);
+    // New results of the same shape have the control that was used at the same place.
+    if (focused >= 0) /** @type {HTMLElement | undefined} */ (this.#body.querySelectorAll(FOCUSABLE)[focused])?.focus({ preventScroll: true });
     this.#left.replaceChildren(...drawProblems(report.problems, this.#options));
-    this.#previews.clear();
-    this.#body.style.removeProperty('min-height');
-    this.redraw();
   }
 
   /** @param {Report} report */
   #layOut(report) {
-    const { title, actions, layout } = this.#options;
-    return layOut(report, { title, actions, ...layout(), redraw: () => this.redraw() });
-  }
-
-  /** Redraws the report after a change of the view. */
-  redraw() {
-    if (!this.#report || this.#previews.size > 0) return;
-    const focused = document.activeElement;
-    const place = this.#body.contains(focused) ? [...this.#body.querySelectorAll('button, select')].indexOf(/** @type {Element} */ (focused)) : -1;
-    const drawn = this.#layOut(this.#report);
-    keepFolds(this.#body, drawn);
-    drawn.append(h('p', { class: 'provenance' }, [this.#report.model, this.#report.device, this.#from && `from ${this.#from}, not computed here`].filter(Boolean).join(' \u00b7 ')));
-    this.#body.replaceChildren(drawn);
-    // Keep the focus on the control that was used.
-    if (place >= 0) /** @type {HTMLElement | undefined} */ ([...this.#body.querySelectorAll('button, select')][place])?.focus({ preventScroll: true });
-  }
-
-  /** Marks the results as up to date again. */
-  fresh() {
-    this.#enter('fresh');
-    this.element.dataset.run = String((this.#runs += 1));
-    this.#options.placeError?.(null);
-    this.#message.replaceChildren();
-  }
-
-  /** @param {EngineError} error */
-  fail(error) {
-    this.#enter('failed');
-    this.#previews.clear();
-    if (this.#options.placeError?.(error)) {
-      this.#message.replaceChildren();
-      return;
+    const { title, stage, layout } = this.#options;
+    stage.scope.end();
+    try {
+      return layOut(report, { title, stage, ...layout });
+    } catch (error) {
+      reportError(error);
+      const message = error instanceof Error ? error.message : String(error);
+      return h('div', { class: 'report' }, h('p', { class: 'notice notice-error', role: 'alert' }, `This figure cannot be drawn (${message}). Its numbers are in the study that \u201cExport\u201d saves.`));
     }
-    const cancelled = error.code === 'cancelled';
-    const { place } = error;
-    if (!this.#report) this.#body.replaceChildren();
-    this.#message.replaceChildren(
-      h('div', { class: cancelled ? 'notice' : 'notice notice-error', role: 'alert', data: { code: error.code } },
-        h('span', {}, cancelled ? (this.#report ? 'Cancelled. The results below are of an earlier run.' : 'Cancelled.') : error.message),
-        place && h('button', { type: 'button', class: 'link', on: { click: () => this.#options.goTo(place) } }, 'Go to the field'),
-        h('button', { type: 'button', class: 'link', on: { click: this.#options.onRun } }, 'Run again')),
-    );
-  }
-
-  /** Shows a placeholder. @param {string} text @param {boolean} [askable] whether to offer a button that runs it */
-  wait(text, askable = false) {
-    this.#enter('waiting');
-    this.#report = null;
-    this.#options.placeError?.(null);
-    this.#message.replaceChildren();
-    this.#left.replaceChildren();
-    this.#body.style.removeProperty('min-height');
-    this.#place(text, askable ? h('button', { type: 'button', class: 'quiet', on: { click: this.#options.onRun } }, 'Compute') : null);
-  }
-
-  /** Shows an estimate of the run time in the placeholder. @param {string} text */
-  estimate(text) {
-    const shown = this.#body.querySelector('.placeholder > p');
-    if (shown && this.element.dataset.state === 'waiting' && shown.textContent !== text) shown.textContent = text;
-  }
-
-  /** @param {string} text @param {HTMLElement | null} [button] */
-  #place(text, button = null) {
-    this.#body.replaceChildren(h('div', { class: 'placeholder' }, h('p', {}, text), button));
   }
 
   #showProblems() {
@@ -251,6 +244,13 @@ export class Figure {
     list.scrollIntoView({ block: 'nearest' });
     list.querySelector('summary')?.focus();
   }
+}
+
+const FOCUSABLE = 'button, select, input, textarea, [tabindex]';
+
+/** @param {HTMLElement} root @param {Element | null} element */
+function placeOf(root, element) {
+  return [...root.querySelectorAll(FOCUSABLE)].findIndex((candidate) => candidate === element);
 }
 
 /** @param {string} text words between asterisks are emphasised */

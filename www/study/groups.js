@@ -1,7 +1,7 @@
 // A request contains only the groups that are shown, so its report numbers only those. These functions map the numbers back
 // to the experiment's groups.
 
-/** @import { FullExperiment } from '../experiment.js' */
+/** @import { FullExperiment } from '../store/experiment.js' */
 /** @import { Part, Problem, Report } from '../types/engine.js' */
 
 /** @param {FullExperiment} experiment @param {number[]} shown @returns {FullExperiment} */
@@ -28,7 +28,11 @@ export function placePart(part, shown) {
     case 'heat':
     case 'line':
       return { ...part, panels: part.panels.map((panel) => ({ ...placed(panel), minus: panel.minus === null ? null : shown[panel.minus] ?? panel.minus })) };
-    default:
+    case 'table':
+      return { ...part, group: part.group === null ? null : shown[part.group] ?? part.group };
+    case 'tokens':
+    case 'text-lens':
+    case 'token-values':
       return part;
   }
 }

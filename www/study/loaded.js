@@ -2,29 +2,26 @@
 
 import { h } from '../dom.js';
 import { onlyGroups } from './groups.js';
+import { keyOf } from './request.js';
 
 /** @import { LoadedStudy } from '../exports/study-read.js' */
-/** @import { ModelInfo, Report } from '../types/engine.js' */
-/** @import { Ask } from './request.js' */
-
-let files = 0;
-
-/** @typedef {{ report: Report, from: string, key: string }} LoadedReport `key` identifies its file, as opposed to other files and open models */
+/** @import { ModelInfo } from '../types/engine.js' */
+/** @import { Result } from './results.js' */
 
 export class Loaded {
   /** File name. */
   name;
   #study;
-  #key = `file ${(files += 1)}`;
-  /** @type {Map<string, Report>} */
-  #reports = new Map();
+  /** @type {Map<string, Result>} */
+  #results = new Map();
 
   /** @param {string} name @param {LoadedStudy} study */
   constructor(name, study) {
     this.name = name;
     this.#study = study;
     for (const { analysis, settings, groups, report } of study.results) {
-      this.#reports.set(keyOf({ analysis, settings, shown: groups, experiment: onlyGroups(study.experiment, groups) }), report);
+      const key = keyOf({ analysis, settings, shown: groups, experiment: onlyGroups(study.experiment, groups) });
+      this.#results.set(key, { report, milliseconds: null, from: name });
     }
   }
 
@@ -33,10 +30,9 @@ export class Loaded {
     return this.#study.model;
   }
 
-  /** @param {Ask} ask @returns {LoadedReport | null} */
-  find(ask) {
-    const report = this.#reports.get(keyOf(ask));
-    return report ? { report, from: this.name, key: this.#key } : null;
+  /** The file's answer to a question. @param {string} key as `keyOf` writes it @returns {Result | null} */
+  find(key) {
+    return this.#results.get(key) ?? null;
   }
 
   /** A notice that says where the numbers come from. @param {ModelInfo | null} open the model that is open @param {() => void} close */
@@ -48,10 +44,4 @@ export class Loaded {
       h('strong', {}, `Numbers from ${this.name}`), `${day}: ${model.name}, on ${model.device.name}. They were not computed here. What you change is computed ${here}. `,
       h('button', { type: 'button', class: 'link', on: { click: close } }, 'Compute everything here instead'));
   }
-}
-
-/** A key that is equal for equal requests, whatever the order of their settings. @param {Ask} ask */
-function keyOf({ analysis, settings, shown, experiment }) {
-  return JSON.stringify([analysis, Object.entries(settings).sort(([a], [b]) => (a < b ? -1 : 1)), shown, experiment.prepend_bos ?? true, experiment.groups.map(({ name, symmetric, pairs }) =>
-    [name, symmetric ?? true, pairs.map(({ clean, corrupted, answer, distractor }) => [clean, corrupted, answer, distractor])])]);
 }

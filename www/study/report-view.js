@@ -1,70 +1,73 @@
 // The layout of a figure's report: charts first, with their common controls above; tables that only back them up are
 // folded; names of heads and neurons in tables open the inspector.
 
+import { effect, untracked } from '../vendor/dist/libraries.js';
 import { h } from '../dom.js';
 import { measureSwitch, promptChoice, scaleSwitch } from '../reports/grid-controls.js';
-import { drawPart, drawReport, foldTable } from '../reports/index.js';
-import { viewOf } from '../reports/view.js';
+import { drawPart, drawReport, foldTable, repaintPart } from '../reports/index.js';
 
 /** @import { Actions } from '../reports/actions.js' */
-/** @import { Report } from '../types/engine.js' */
+/** @import { Picture, Stage } from '../reports/stage.js' */
+/** @import { Part, Report } from '../types/engine.js' */
 
 /**
  * @typedef {object} Layout
  * @property {string} title the figure's title, not repeated above its chart
- * @property {Actions} actions
+ * @property {Stage} stage
  * @property {'folded' | 'beside' | undefined} tables folded even if there is only one, or side by side
- * @property {{ measure: string, choose: (measure: string) => void } | null} measure the measure that all patching figures show
- * @property {() => void} redraw
- * @property {(name: string) => number} groupNamed
+ * @property {Picture | null} measure the view that all charts of the figure share, with the measure of all patching figures
  */
 
+/** @typedef {Extract<Part, { kind: 'heat' | 'line' }>} GridPart */
+
 /** @param {Report} report @param {Layout} layout */
-export function layOut(report, layout) {
-  const controls = layout.measure ? sharedControls(report, layout, layout.measure) : null;
+export function layOut(report, { title, stage, tables: place, measure }) {
   const pictures = report.parts.filter((part) => part.kind !== 'table');
   const tables = report.parts.filter((part) => part.kind === 'table');
-  const beside = layout.tables === 'beside' && tables.length > 0;
-  const folding = layout.tables === 'folded' && tables.length === 1;
-  const drawn = drawReport(beside || folding ? { ...report, parts: pictures } : report, layout.actions);
-  if (beside) drawn.append(h('div', { class: 'tables-beside' }, ...tables.map((table) => drawPart(table))));
-  if (folding) drawn.append(h('div', { class: 'folds' }, foldTable(tables[0])));
-  if (controls) drawn.classList.add('report-shared');
+  const beside = place === 'beside' && tables.length > 0;
+  const folding = place === 'folded' && tables.length === 1;
+  const own = measure ? stage.with({ pictures: () => measure }) : stage;
+  const drawn = drawReport(beside || folding ? { ...report, parts: pictures } : report, own);
+  if (beside) drawn.append(h('div', { class: 'tables-beside' }, ...tables.map((table) => drawPart(table, own))));
+  if (folding) drawn.append(h('div', { class: 'folds' }, foldTable(tables[0], own)));
   const maps = [...drawn.children].filter((child) => child.matches('.part-heat'));
   if (maps.length > 1 && pictures.every((part) => part.kind !== 'heat' || part.panels.length === 1)) {
     const row = h('div', { class: 'maps' });
     maps[0].before(row);
     row.append(...maps);
   }
-  if (controls) drawn.prepend(controls);
-  for (const part of drawn.querySelectorAll('.part')) {
-    if (/** @type {HTMLElement} */ (part).dataset.title === layout.title) part.classList.add('is-title-said');
+  const grid = pictures.find((part) => part.kind === 'heat' || part.kind === 'line');
+  if (measure && grid) {
+    drawn.classList.add('report-shared');
+    drawn.prepend(sharedControls(grid, measure, drawn, stage));
   }
-  linkNames(drawn, layout);
+  for (const part of drawn.querySelectorAll('.part')) {
+    if (/** @type {HTMLElement} */ (part).dataset.title === title) part.classList.add('is-title-said');
+  }
+  for (const table of tables) linkNames(drawn, table.title, table.group ?? 0, stage.actions);
   return drawn;
 }
 
-/** One set of controls for all charts of a figure. @param {Report} report @param {Layout} layout @param {NonNullable<Layout['measure']>} measure */
-function sharedControls(report, layout, measure) {
-  const grids = report.parts.filter((part) => part.kind === 'heat' || part.kind === 'line');
-  if (grids.length === 0) return null;
-  const shared = viewOf(`${report.analysis}/all`);
-  shared.measure = measure.measure;
-  for (const part of report.parts) Object.assign(viewOf(`${report.analysis}/${part.kind}/${part.title}`), { measure: shared.measure, prompt: shared.prompt, fit: shared.fit });
-  const [grid] = grids;
-  return h('div', { class: 'controls shared-controls', data: { screen: true } },
-    measureSwitch(grid, shared, () => measure.choose(shared.measure)),
-    promptChoice(grid, shared, layout.redraw),
-    scaleSwitch(grid, shared, layout.redraw));
+/** One set of controls for all charts of a figure. @param {GridPart} grid @param {Picture} shared @param {HTMLElement} drawn @param {Stage} stage */
+function sharedControls(grid, shared, drawn, stage) {
+  const repaint = () => drawn.querySelectorAll('.part').forEach(repaintPart);
+  const measures = measureSwitch(grid, shared, () => {});
+  let isFirst = true;
+  // The measure is that of all patching figures: it may be changed at another one.
+  stage.scope.add(effect(() => {
+    measures?.show(shared.now.measure || grid.measures[0].name);
+    if (!isFirst) untracked(repaint);
+    isFirst = false;
+  }));
+  return h('div', { class: 'controls shared-controls', data: { screen: true } }, measures, promptChoice(grid, shared, () => {}), scaleSwitch(grid, shared, () => {}));
 }
 
-/** Turns names such as L8N2744 in tables into buttons that open the inspector. @param {HTMLElement} drawn @param {Layout} layout */
-function linkNames(drawn, { actions, groupNamed }) {
-  for (const cell of drawn.querySelectorAll('td.q-text .prose-cell')) {
+/** Turns names such as L8N2744 in a table into buttons that open the inspector. @param {HTMLElement} drawn @param {string} title @param {number} group @param {Actions} actions */
+function linkNames(drawn, title, group, actions) {
+  const table = [...drawn.querySelectorAll('.data-table')].find((one) => /** @type {HTMLElement} */ (one).dataset.title === title);
+  for (const cell of table?.querySelectorAll('td.q-text .prose-cell') ?? []) {
     const [, layer, kind, index] = /^L(\d+)([HN])(\d+)$/.exec(cell.textContent ?? '') ?? [];
     if (layer === undefined) continue;
-    const table = /** @type {HTMLElement | null} */ (cell.closest('.data-table'));
-    const group = groupNamed(table?.dataset.title ?? '');
     const open = () => {
       if (kind === 'H') actions.onHead?.({ layer: Number(layer), head: Number(index), group });
       else actions.onNeuron?.({ layer: Number(layer), neuron: Number(index), group });

@@ -1,11 +1,11 @@
-// Builds the engine's request from the experiment and the view, and maps the report back to the page's groups.
+// Builds the engine's request from the experiment and the view.
 
 import { onlyGroups } from './groups.js';
 
-/** @import { AnalysisInfo, Experiment, Report } from '../types/engine.js' */
-/** @import { State } from '../state.js' */
+/** @import { AnalysisInfo, Experiment, Group, Report } from '../types/engine.js' */
+/** @import { Store } from '../store/store.js' */
+/** @import { Settings } from '../store/view.js' */
 /** @import { FigureEntry } from './sections.js' */
-/** @import { Settings, Setup } from './setup.js' */
 
 /**
  * @typedef {object} Ask a request to the engine
@@ -21,24 +21,23 @@ export const TOP_K = 10;
 /**
  * @param {FigureEntry} entry
  * @param {AnalysisInfo} info
- * @param {State} state
- * @param {Setup} setup
- * @param {(analysis: string) => Report | null} reportOf
+ * @param {Store} store
+ * @param {(analysis: string) => Report | null} reportOf the report that another figure shows
  * @returns {Ask | string} a request, or the reason why there is none
  */
-export function askFor(entry, info, state, setup, reportOf) {
-  const { experiment } = state;
+export function askFor(entry, info, store, reportOf) {
+  const { experiment, view } = store;
   if (entry.analysis === 'test-prompt') {
-    if (!state.hasTest) return 'Type a prompt above.';
+    if (!store.hasTest) return 'Type a prompt above.';
     // The test prompt depends only on `prepend_bos`: leaving out the groups avoids a run at every edit of another pair.
-    return { analysis: entry.analysis, experiment: { groups: [], prepend_bos: experiment.prepend_bos }, settings: { ...state.testText(), top_k: TOP_K }, shown: [] };
+    return { analysis: entry.analysis, experiment: { groups: [], prepend_bos: experiment.prepend_bos }, settings: { ...store.testText(), top_k: TOP_K }, shown: [] };
   }
   if (entry.alone) return { analysis: entry.analysis, experiment: { groups: [], prepend_bos: true }, settings: {}, shown: [] };
   if (experiment.groups.length === 0) return 'The experiment has no groups. Add one, or choose a preset.';
-  const shown = entry.everyGroup ? experiment.groups.map((_, group) => group) : setup.shown;
+  const shown = entry.everyGroup ? experiment.groups.map((_, group) => group) : view.shown;
   /** @type {Settings} */
-  const settings = { ...setup.settings[entry.analysis] };
-  if (isDirected(info)) settings.direction = setup.direction;
+  const settings = { ...view.settings[entry.analysis] };
+  if (isDirected(info)) settings.direction = view.direction;
   const { follows } = entry;
   const first = follows && !settings[follows.setting] ? firstRowOf(reportOf(follows.from)) : null;
   if (follows && first) settings[follows.setting] = first;
@@ -54,4 +53,24 @@ export function isDirected(info) {
 function firstRowOf(report) {
   const cell = report?.parts.find((part) => part.kind === 'table')?.rows[0]?.cells[0];
   return typeof cell === 'string' ? cell : null;
+}
+
+/** Groups are never changed in place, so each is written once, for all figures. @type {WeakMap<Group, string>} */
+const written = new WeakMap();
+
+/** @param {Group} group */
+function textOf(group) {
+  let text = written.get(group);
+  if (text === undefined) {
+    const { name, symmetric, pairs } = group;
+    text = JSON.stringify([name, symmetric ?? true, pairs.map(({ clean, corrupted, answer, distractor }) => [clean, corrupted, answer, distractor])]);
+    written.set(group, text);
+  }
+  return text;
+}
+
+/** A text that is equal for equal requests, whatever the order of their settings. @param {Ask} ask */
+export function keyOf({ analysis, settings, shown, experiment }) {
+  const sorted = Object.entries(settings).sort(([a], [b]) => (a < b ? -1 : 1));
+  return `${JSON.stringify([analysis, sorted, shown, experiment.prepend_bos ?? true])} ${experiment.groups.map(textOf).join(' ')}`;
 }

@@ -1,51 +1,51 @@
-// The reports on the page, by analysis, and the previous few, so that switching back needs no run.
+// Reports by the question that they answer, the last few of each analysis, so that going back needs no run. A report is found
+// only by its question, and so is never shown or exported under another.
 
-/** @import { Part, Report } from '../types/engine.js' */
+import { signal } from '../vendor/dist/libraries.js';
+
+/** @import { Report } from '../types/engine.js' */
+
+/**
+ * @typedef {object} Result
+ * @property {Report} report
+ * @property {number | null} milliseconds how long the run took; null if there was none
+ * @property {string | null} from the file that it came from
+ */
 
 /** How many reports are kept per analysis: a report may hold millions of numbers. */
 const KEPT = 3;
 
 export class Results {
-  /** @type {Map<string, Report>} */
-  #shown = new Map();
-  /** @type {Map<string, { key: string, report: Report }[]>} */
+  /** @type {Map<string, { key: string, result: Result }[]>} */
   #kept = new Map();
-  /** @type {((analysis: string) => void)[]} */
-  #listeners = [];
+  /** Rises with every result of an analysis. @type {Map<string, { value: number }>} */
+  #versions = new Map();
 
-  /** @param {(analysis: string) => void} listener called for new and for removed reports */
-  onChange(listener) {
-    this.#listeners.push(listener);
+  /** @param {string} analysis */
+  #version(analysis) {
+    let version = this.#versions.get(analysis);
+    if (!version) this.#versions.set(analysis, (version = signal(0)));
+    return version;
   }
 
-  /** The report that the page shows. @param {string} analysis @returns {Report | null} */
-  of(analysis) {
-    return this.#shown.get(analysis) ?? null;
-  }
-
-  /** All parts of all reports on the page. @returns {{ analysis: string, part: Part }[]} */
-  parts() {
-    return [...this.#shown].flatMap(([analysis, report]) => report.parts.map((part) => ({ analysis, part })));
-  }
-
-  /** A kept report of the same request. @param {string} analysis @param {string} key */
+  /** The result of this very question. Within a computed value, follows it. @param {string} analysis @param {string} key @returns {Result | null} */
   find(analysis, key) {
-    return this.#kept.get(analysis)?.find((kept) => kept.key === key)?.report ?? null;
+    void this.#version(analysis).value;
+    return this.#kept.get(analysis)?.find((kept) => kept.key === key)?.result ?? null;
   }
 
-  /** @param {string} analysis @param {string} key @param {Report} report */
-  put(analysis, key, report) {
+  /** @param {string} analysis @param {string} key the question @param {Result} result */
+  put(analysis, key, result) {
     const others = (this.#kept.get(analysis) ?? []).filter((kept) => kept.key !== key);
-    this.#kept.set(analysis, [{ key, report }, ...others].slice(0, KEPT));
-    this.#shown.set(analysis, report);
-    for (const listener of this.#listeners) listener(analysis);
+    this.#kept.set(analysis, [{ key, result }, ...others].slice(0, KEPT));
+    this.#version(analysis).value += 1;
   }
 
-  /** Called when another model has been opened. */
+  /** Called when another model has been opened: no question is asked of the one before. */
   clear() {
-    const analyses = [...this.#shown.keys()];
-    this.#shown.clear();
-    this.#kept.clear();
-    for (const analysis of analyses) for (const listener of this.#listeners) listener(analysis);
+    for (const [analysis, version] of this.#versions) {
+      this.#kept.delete(analysis);
+      version.value += 1;
+    }
   }
 }

@@ -1,4 +1,5 @@
-// Runs one request at a time: just requested first, then in view, then the rest in page order.
+// Which request the engine computes: the inspector's first, then what is in view, then the rest in page order. One that is more
+// urgent, or takes a moment where the running one takes long, interrupts it; that goes on where it was.
 
 import { EngineError } from '../engine/client.js';
 import { placePart, placeReport } from './groups.js';
@@ -9,8 +10,9 @@ import { placePart, placeReport } from './groups.js';
 
 /**
  * @typedef {object} Client a requester
- * @property {() => number} urgency 0: background; 1: in view; 2: just requested; 3: the inspector. Ties are broken by `order`, lowest first
+ * @property {() => number} urgency see `URGENCY`; ties are broken by `order`, lowest first
  * @property {number} order
+ * @property {(ask: Ask) => number} guess about how many seconds a request takes
  * @property {() => void} onStart
  * @property {(progress: Progress) => void} onProgress
  * @property {(index: number, part: Part) => void} onPreview
@@ -21,64 +23,53 @@ import { placePart, placeReport } from './groups.js';
 
 /** @typedef {{ client: Client, ask: Ask, controller: AbortController }} Job */
 
+/** `sweep`: asked for once, and knowingly slow. `asked`: somebody has just pressed its button. */
+export const URGENCY = { background: 0, sweep: 0.5, inView: 1, asked: 2, inspector: 3 };
+
+/** A run of less than `moment` seconds need not wait for one of more than `long`. */
+const QUICK = { moment: 1.5, long: 4 };
+/** How many runs may be under way, all but one of them interrupted: each holds its activations. */
+const MOST_BEGUN = 3;
+
 export class Scheduler {
   #engine;
   #onCrash;
   #onLost;
-  #onChange;
   /** @type {Map<Client, Job>} */
   #waiting = new Map();
-  /** @type {Job | null} */
-  #running = null;
+  /** The runs under way: the last one computes, and goes before the one before it. @type {Job[]} */
+  #begun = [];
   /** Whether a turn of the queue is already scheduled. */
   #coming = false;
 
   /**
-   * @param {Engine} engine
+   * @param {Pick<Engine, 'call'>} engine
    * @param {object} listeners
    * @param {(error: EngineError) => void} listeners.onCrash
    * @param {(error: EngineError) => Promise<void> | null} listeners.onLost the device has failed; settles when another is ready
-   * @param {() => void} listeners.onChange
    */
-  constructor(engine, { onCrash, onLost, onChange }) {
+  constructor(engine, { onCrash, onLost }) {
     this.#engine = engine;
     this.#onCrash = onCrash;
     this.#onLost = onLost;
-    this.#onChange = onChange;
-  }
-
-  /** The client whose request is running. */
-  get running() {
-    return this.#running && !this.#running.controller.signal.aborted ? this.#running.client : null;
-  }
-
-  get waiting() {
-    return [...this.#waiting.keys()];
   }
 
   /** Queues a request, replacing the client's previous one. @param {Client} client @param {Ask} ask */
   ask(client, ask) {
-    this.#stop(client);
+    this.drop(client);
     this.#waiting.set(client, { client, ask, controller: new AbortController() });
-    this.#onChange();
     this.#turn();
   }
 
   /** Drops the client's request; no more callbacks are made for it. @param {Client} client */
   drop(client) {
-    if (this.#stop(client)) this.#onChange();
-  }
-
-  /** @param {Client} client */
-  #stop(client) {
-    const running = this.#running?.client === client && !this.#running.controller.signal.aborted;
-    if (running) this.#running?.controller.abort();
-    return this.#waiting.delete(client) || running;
+    this.#waiting.delete(client);
+    for (const job of this.#begun) if (job.client === client) job.controller.abort();
   }
 
   /** Deferred to a microtask, so that requests made together are prioritised together. */
   #turn() {
-    if (this.#running || this.#coming) return;
+    if (this.#coming) return;
     this.#coming = true;
     queueMicrotask(() => {
       this.#coming = false;
@@ -87,7 +78,6 @@ export class Scheduler {
   }
 
   #next() {
-    if (this.#running) return;
     /** @type {Job | null} */
     let first = null;
     for (const job of this.#waiting.values()) {
@@ -95,41 +85,51 @@ export class Scheduler {
       if (before === null || before < 0) first = job;
     }
     if (!first) return;
+    const top = this.#begun.at(-1);
+    if (top && !this.#interrupts(first, top)) {
+      const moment = [...this.#waiting.values()].find((job) => this.#interrupts(job, top));
+      if (!moment) return;
+      first = moment;
+    }
     this.#waiting.delete(first.client);
     this.#run(first);
+  }
+
+  /** @param {Job} job @param {Job} top the one that computes */
+  #interrupts(job, top) {
+    // One that was given up ends within a chunk.
+    if (this.#begun.length >= MOST_BEGUN || top.controller.signal.aborted) return false;
+    return job.client.urgency() > top.client.urgency() || (job.client.guess(job.ask) < QUICK.moment && top.client.guess(top.ask) > QUICK.long);
   }
 
   /** @param {Job} job */
   async #run(job) {
     const { client, ask: { analysis, experiment, settings, shown }, controller: { signal } } = job;
-    this.#running = job;
+    const first = this.#begun.length > 0;
+    this.#begun.push(job);
     const start = performance.now();
     client.onStart();
-    this.#onChange();
     try {
-      const report = await this.#engine.call('run', { analysis, experiment, settings }, {
+      const report = await this.#engine.call('run', { analysis, experiment, settings, first }, {
         signal,
-        onProgress: (progress) => {
-          if (signal.aborted) return;
-          client.onProgress(progress);
-          this.#onChange();
-        },
+        onProgress: (progress) => { if (!signal.aborted) client.onProgress(progress); },
         onPreview: ({ index, part }) => { if (!signal.aborted) client.onPreview(index, placePart(part, shown)); },
       });
       if (!signal.aborted) client.onReport(placeReport(report, shown), performance.now() - start);
     } catch (error) {
-      if (!(error instanceof EngineError)) throw error;
-      const back = error.code === 'compute' ? this.#onLost(error) : null;
+      const failure = error instanceof EngineError ? error : new EngineError({ code: 'page', message: `The page made a mistake: ${error instanceof Error ? error.message : error}` });
+      const back = failure.code === 'compute' ? this.#onLost(failure) : null;
       if (back) {
         this.#again(job);
         await back;
       } else if (!signal.aborted) {
-        client.onError(error);
+        client.onError(failure);
       }
-      if (error.code === 'engine') this.#onCrash(error);
+      if (failure.code === 'engine') this.#onCrash(failure);
+      // Told to whoever develops the page.
+      if (failure !== error) reportError(error);
     } finally {
-      this.#running = null;
-      this.#onChange();
+      this.#begun.splice(this.#begun.indexOf(job), 1);
       this.#turn();
     }
   }
@@ -140,6 +140,5 @@ export class Scheduler {
     controller.abort();
     this.#waiting.set(client, { client, ask, controller: new AbortController() });
     client.onInterrupted?.();
-    this.#onChange();
   }
 }

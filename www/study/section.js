@@ -1,22 +1,28 @@
 // A section of the article: heading, introduction and figures.
 
+import { computed } from '../vendor/dist/libraries.js';
 import { h } from '../dom.js';
 
-/** @import { Child } from '../dom.js' */
 /** @import { SectionEntry } from './sections.js' */
 /** @import { Run, RunState } from './run.js' */
+
+/** What a section's dot tells, if one of its figures is in it. @type {RunState[]} */
+const TELLING = ['running', 'queued', 'failed', 'stale', 'outdated'];
 
 export class Section {
   /** @type {HTMLElement} */
   element;
   entry;
-  /** @type {Run[]} */
-  runs = [];
+  runs;
+  /** The state of the section's dot: the most important of its figures' states. */
+  state;
+  counts;
   #content = h('div', { class: 'section-content' });
 
-  /** @param {SectionEntry} entry */
-  constructor(entry) {
+  /** @param {SectionEntry} entry @param {Run[]} runs @param {() => RunState} [own] the state of content that is not a figure */
+  constructor(entry, runs, own) {
     this.entry = entry;
+    this.runs = runs;
     const id = `section-${entry.id}`;
     this.element = h(
       'section',
@@ -25,25 +31,17 @@ export class Section {
       h('p', { class: 'prose section-prose' }, entry.prose),
       this.#content,
     );
+    this.state = computed(() => own?.() ?? stateOf(runs.map((run) => run.state.value)));
+    this.counts = computed(() => ({ done: runs.filter((run) => run.state.value === 'fresh').length, total: runs.length }));
   }
 
-  /** @param {...Child} children */
-  append(...children) {
-    for (const child of children) if (child instanceof Node) this.#content.append(child);
+  /** @param {Node} child */
+  append(child) {
+    this.#content.append(child);
   }
+}
 
-  /** The state of content that is not a figure. @type {(() => RunState) | null} */
-  own = null;
-
-  /** The state of the section's dot: the most important of its figures' states. @returns {RunState} */
-  get state() {
-    if (this.own) return this.own();
-    const states = this.runs.map((run) => run.state);
-    for (const telling of /** @type {const} */ (['running', 'queued', 'failed', 'stale'])) if (states.includes(telling)) return telling;
-    return states.length > 0 && states.every((state) => state === 'fresh') ? 'fresh' : 'idle';
-  }
-
-  get counts() {
-    return { done: this.runs.filter((run) => run.state === 'fresh').length, total: this.runs.length };
-  }
+/** @param {RunState[]} states @returns {RunState} */
+function stateOf(states) {
+  return TELLING.find((state) => states.includes(state)) ?? (states.length > 0 && states.every((state) => state === 'fresh') ? 'fresh' : 'idle');
 }

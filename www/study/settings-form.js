@@ -4,7 +4,7 @@ import { h } from '../dom.js';
 import { segmented } from '../reports/frame.js';
 
 /** @import { AnalysisInfo, Setting } from '../types/engine.js' */
-/** @import { Settings } from './setup.js' */
+/** @import { Settings } from '../store/view.js' */
 
 /**
  * @param {AnalysisInfo} info
@@ -40,12 +40,10 @@ function field(analysis, setting, set) {
       };
     }
     case 'choice': {
-      const place = h('span', { class: 'setting-choice' });
+      const choices = segmented(`${words}: ${description}`, range.options.map((option) => ({ value: option, text: option })), range.default, (chosen) => set(chosen === range.default ? null : chosen));
       return {
-        element: h('div', { class: 'setting', tip: description }, h('span', { class: 'setting-name' }, words), place),
-        show: (value) => {
-          place.replaceChildren(segmented(`${words}: ${description}`, range.options.map((option) => ({ value: option, text: option })), String(value ?? range.default), (chosen) => set(chosen === range.default ? null : chosen)));
-        },
+        element: h('div', { class: 'setting', tip: description }, h('span', { class: 'setting-name' }, words), h('span', { class: 'setting-choice' }, choices)),
+        show: (value) => choices.show(String(value ?? range.default)),
       };
     }
     case 'count': {

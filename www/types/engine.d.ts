@@ -848,6 +848,10 @@ title: string,
  */
 note: string | null, 
 /**
+ * The group in the experiment that it is about; null if it is about none in particular.
+ */
+group: number | null, 
+/**
  * The columns, from left to right.
  */
 columns: Array<Column>, 

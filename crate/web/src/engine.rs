@@ -1,6 +1,7 @@
 //! The worker's engine, as JavaScript sees it: open a model, check an experiment, run an analysis.
 
 use std::cell::RefCell;
+use std::collections::HashMap;
 use std::rc::Rc;
 
 use js_sys::Function;
@@ -28,8 +29,8 @@ use crate::{adapter, browser, js, logger};
 #[derive(Default)]
 pub struct Engine {
     session: RefCell<Option<Rc<Session>>>,
-    /// The token of the call that is running. Each call has its own, so a late end of an old call stays cancelled.
-    cancel: RefCell<Rc<CancelToken>>,
+    /// The calls to `open` and `run` that have begun, by the number that JavaScript gave them.
+    calls: RefCell<HashMap<u32, Rc<CancelToken>>>,
 }
 
 #[wasm_bindgen]
@@ -40,7 +41,7 @@ impl Engine {
         Self::default()
     }
 
-    /// Opens a model in place of the one that is open; the old one stays if this fails.
+    /// Opens a model in place of the one that is open; the old one stays, and computes, until then, and if this fails.
     /// `choice` is a `ModelChoice`, `device` a `DevicePreference`; answers `Opened`. `halved`: how often the memory for
     /// activations is halved, because an engine before this one ran out of it.
     ///
@@ -48,12 +49,14 @@ impl Engine {
     /// As [`crate::catalogue`].
     pub async fn open(
         &self,
+        call: u32,
         choice: JsValue,
         device: JsValue,
         progress: Function,
         halved: u32,
     ) -> Result<JsValue, JsValue> {
-        let host = self.host(progress, None);
+        let begun = self.begin(call);
+        let host = Page::new(progress, None, begun.token.clone());
         let wanted: DevicePreference = js::take(&device).map_err(js::thrown)?;
         let opened = self.open_choice(&choice, wanted, &host).await.map_err(js::thrown)?;
         if let Some(session) = self.session.borrow().as_ref() {
@@ -81,11 +84,13 @@ impl Engine {
     /// As [`crate::catalogue`]; code `no-model` if none is open.
     pub async fn run(
         &self,
+        call: u32,
         request: JsValue,
         progress: Function,
         preview: Function,
     ) -> Result<JsValue, JsValue> {
-        let host = self.host(progress, Some(preview));
+        let begun = self.begin(call);
+        let host = Page::new(progress, Some(preview), begun.token.clone());
         let request: Request = js::take(&request).map_err(js::thrown)?;
         let session = self.session.borrow().clone();
         let session = session.ok_or_else(js::no_model)?;
@@ -94,14 +99,18 @@ impl Engine {
         js::give(&report.map_err(js::thrown)?)
     }
 
-    /// Stops the call that is running; it then ends with code `cancelled`.
-    pub fn cancel(&self) {
-        self.cancel.borrow().cancel();
+    /// Stops a call; it then ends with code `cancelled`.
+    pub fn cancel(&self, call: u32) {
+        if let Some(token) = self.calls.borrow().get(&call) {
+            token.cancel();
+        }
     }
 
-    /// Pauses the running call's download, which then sends no further request, or resumes it.
-    pub fn pause(&self, paused: bool) {
-        self.cancel.borrow().pause(paused);
+    /// Pauses a call or resumes it. A paused download sends no further request; a paused run goes on where it was.
+    pub fn pause(&self, call: u32, paused: bool) {
+        if let Some(token) = self.calls.borrow().get(&call) {
+            token.pause(paused);
+        }
     }
 
     /// The models whose weights are stored in this browser, in whole or in part: `StoredModel[]`.
@@ -119,11 +128,11 @@ impl Engine {
 }
 
 impl Engine {
-    /// The host of a new call.
-    fn host(&self, progress: Function, preview: Option<Function>) -> Page {
-        let cancel = Rc::new(CancelToken::default());
-        *self.cancel.borrow_mut() = cancel.clone();
-        Page::new(progress, preview, cancel)
+    /// Takes note of a call, until what is returned is dropped.
+    fn begin(&self, call: u32) -> Begun<'_> {
+        let token = Rc::new(CancelToken::default());
+        self.calls.borrow_mut().insert(call, token.clone());
+        Begun { engine: self, call, token }
     }
 
     async fn open_choice(&self, choice: &JsValue, wanted: DevicePreference, host: &Page) -> Result<Opened> {
@@ -148,6 +157,19 @@ impl Engine {
         let model = session.info().clone();
         *self.session.borrow_mut() = Some(Rc::new(session));
         Ok(Opened { model, bytes })
+    }
+}
+
+/// A call that has begun and not ended.
+struct Begun<'a> {
+    engine: &'a Engine,
+    call: u32,
+    token: Rc<CancelToken>,
+}
+
+impl Drop for Begun<'_> {
+    fn drop(&mut self) {
+        self.engine.calls.borrow_mut().remove(&self.call);
     }
 }
 

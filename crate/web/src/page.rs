@@ -58,6 +58,8 @@ impl Host for Page {
                 TimeoutFuture::new(0).await;
                 self.yielded.set(js::now());
             }
+            // Where another call goes first.
+            self.cancel.resumed().await;
         })
     }
 }

@@ -11,21 +11,24 @@ import { serveSite } from './server.mjs';
 /** @import { Part } from '../../../www/types/engine.js' */
 
 const WIRING = `
+import { saveMenu } from './exports/menu.js';
 import { drawReport, updatePart } from './reports/index.js';
+import { Stage } from './reports/stage.js';
 import * as samples from './samples.js';
-import { startTooltips } from './tip.js';
-startTooltips();
+import { Tip } from './tip.js';
 const calls = [];
 const hear = (name) => (...values) => calls.push([name, ...values]);
 const actions = { onHead: hear('head'), onNeuron: hear('neuron'), onPatch: hear('patch'), onDot: hear('dot'), onSeries: hear('series') };
 const place = document.getElementById('sections');
+const page = new Stage({ tip: new Tip(document), menu: (figure, part) => saveMenu(figure, part, console.error) });
 Object.assign(window, {
   calls,
   draw: (parts, without = []) => {
     const own = Object.fromEntries(Object.entries(actions).filter(([name]) => !without.includes(name)));
     const start = performance.now();
     const report = { analysis: 'sample', title: '', model: '', device: '', parts, problems: [] };
-    place.replaceChildren(drawReport(report, own));
+    page.scope.end();
+    place.replaceChildren(drawReport(report, page.with({ actions: own })));
     document.body.getBoundingClientRect();
     return performance.now() - start;
   },
@@ -64,7 +67,7 @@ export function calls(page) {
 
 /** The tooltip's lines. @param {Page} page */
 export async function tip(page) {
-  return (await page.locator('#tip:not([hidden])').innerText()).split('\n');
+  return (await page.locator('#tip:popover-open').innerText()).split('\n');
 }
 
 /** Saves a figure through its menu. @param {Page} page @param {'svg' | 'png' | 'csv'} format */

@@ -211,7 +211,7 @@ export function tokenValues() {
 /** @returns {Part} */
 export function checksTable() {
   return {
-    kind: 'table', title: 'Checks', note: 'Each on this device, with this model.',
+    kind: 'table', title: 'Checks', note: 'Each on this device, with this model.', group: null,
     columns: [{ name: 'check', quantity: 'text' }, { name: 'largest error', quantity: 'error' }, { name: 'allowed', quantity: 'error' }],
     rows: [
       { cells: ['patching nothing changes nothing', 0, 1e-5], mark: 'passed' },

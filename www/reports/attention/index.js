@@ -6,59 +6,58 @@ import { formatQuantity, signed } from '../../numbers.js';
 import { colourBar } from '../colour-bar.js';
 import { choice, frame, segmented } from '../frame.js';
 import { visible } from '../grid-view.js';
-import { publish, subscribe } from '../link-hover.js';
-import { viewOf } from '../view.js';
 import { headView } from './head-view.js';
 import { thumbnail } from './matrix.js';
 
 /** @import { AttentionHead, AttentionPrompt, Part } from '../../types/engine.js' */
-/** @import { Context } from '../view.js' */
+/** @import { Hover } from '../hover.js' */
+/** @import { Stage } from '../stage.js' */
 
 const THUMBNAIL = 64;
 
-/** @param {Extract<Part, { kind: 'attention' }>} part @param {Context} context */
-export function drawAttention(part, { actions, name }) {
-  const view = viewOf(name);
+/** @param {Extract<Part, { kind: 'attention' }>} part @param {Stage} stage @param {string} name of the picture's view */
+export function drawAttention(part, stage, name) {
+  const picture = stage.picture(name);
   const scale = scaleOf(part);
   const heads = h('div', { class: 'heads', role: 'group', 'aria-label': 'Heads' });
   const large = h('div', { class: 'head-place' });
 
-  const prompt = () => part.prompts[Math.min(view.shown, part.prompts.length - 1)];
+  const shown = () => Math.max(0, Math.min(picture.now.shown, part.prompts.length - 1));
+  const prompt = () => part.prompts[shown()];
   /** @param {AttentionPrompt} from */
-  const chosen = (from) => from.heads.find((head) => head.name === view.head) ?? from.heads[0];
+  const chosen = (from) => from.heads.find((head) => head.name === picture.now.head) ?? from.heads[0];
 
   const drawLarge = () => {
     const from = prompt();
     const head = chosen(from);
-    large.replaceChildren(...(head ? [h('p', { class: 'panel-name' }, `${head.name}   `, h('span', { class: 'panel-line' }, from.label)), headView(from, head, part.quantity, scale, view)] : []));
+    large.replaceChildren(...(head ? [h('p', { class: 'panel-name' }, `${head.name}   `, h('span', { class: 'panel-line' }, from.label)), headView(from, head, part.quantity, scale, picture, stage)] : []));
     for (const button of heads.children) button.setAttribute('aria-pressed', String(/** @type {HTMLElement} */ (button).dataset.head === head?.name));
   };
   const drawHeads = () => {
     const from = prompt();
-    heads.replaceChildren(...from.heads.map((head) => headButton(head, scale, () => {
-      view.head = head.name;
+    heads.replaceChildren(...from.heads.map((head) => headButton(head, scale, stage.hover, () => {
+      picture.set({ head: head.name });
       drawLarge();
-      actions.onHead?.({ layer: head.layer, head: head.head, group: from.group });
+      stage.actions.onHead?.({ layer: head.layer, head: head.head, group: from.group });
     })));
     drawLarge();
   };
-  subscribe(heads, (target) => {
+  stage.hover.subscribe(stage.scope, (target) => {
     const from = prompt();
     [...heads.children].forEach((button, index) => button.classList.toggle('is-marked', isHead(from.heads[index], target)));
   });
 
   const figure = frame(
     part,
+    stage,
     {
       controls: [
-        part.prompts.length > 1 && choice('prompt', part.prompts.map((item) => visible(item.label)), Math.min(view.shown, part.prompts.length - 1), (index) => {
-          view.shown = index;
-          view.token = null;
+        part.prompts.length > 1 && choice('prompt', part.prompts.map((item) => visible(item.label)), shown(), (index) => {
+          picture.set({ shown: index, token: null });
           drawHeads();
         }),
-        segmented('Direction', [{ value: false, text: 'what a token attends to' }, { value: true, text: 'who attends to it' }], view.fromSource, (fromSource) => {
-          view.fromSource = fromSource;
-          view.token = null;
+        segmented('Direction', [{ value: false, text: 'what a token attends to' }, { value: true, text: 'who attends to it' }], picture.now.fromSource, (fromSource) => {
+          picture.set({ fromSource, token: null });
           drawLarge();
         }),
       ],
@@ -79,15 +78,15 @@ function scaleOf(part) {
   return { low: -limit || -1, high: limit || 1, colour: (/** @type {number} */ value) => diverging(value, limit) };
 }
 
-/** @param {AttentionHead} head @param {import('./matrix.js').Scale} scale @param {() => void} choose */
-function headButton(head, scale, choose) {
+/** @param {AttentionHead} head @param {import('./matrix.js').Scale} scale @param {Hover} hover @param {() => void} choose */
+function headButton(head, scale, hover, choose) {
   const target = { layer: head.layer, head: head.head };
   const attribution = head.attribution === null ? '' : formatQuantity(head.attribution, 'logit-difference');
   return h(
     'button',
     {
       type: 'button', class: 'head-button', data: { head: head.name }, tip: attribution && `${head.name}: attribution ${attribution}`,
-      on: { click: choose, pointerenter: () => publish(target), pointerleave: () => publish(null), focus: () => publish(target), blur: () => publish(null) },
+      on: { click: choose, pointerenter: () => hover.publish(target), pointerleave: () => hover.publish(null), focus: () => hover.publish(target), blur: () => hover.publish(null) },
     },
     h('span', { class: 'head-name' }, head.name),
     thumbnail(head.rows, scale, THUMBNAIL),
@@ -95,7 +94,7 @@ function headButton(head, scale, choose) {
   );
 }
 
-/** @param {AttentionHead | undefined} head @param {import('../link-hover.js').Target | null} target */
+/** @param {AttentionHead | undefined} head @param {import('../hover.js').Target | null} target */
 function isHead(head, target) {
   return head !== undefined && target?.layer === head.layer && target.head === head.head;
 }

@@ -5,7 +5,7 @@ import { columnCount, columnTicks, indexOnAxis, tickLabel } from '../grid-view.j
 
 /** @import { Grid, Panel } from '../../types/engine.js' */
 /** @import { Anchor } from '../../tip.js' */
-/** @import { Target } from '../link-hover.js' */
+/** @import { Target } from '../hover.js' */
 /** @import { Layout } from './layout.js' */
 
 /** Labels are cut at this length; the tooltip has them in full. */

@@ -4,31 +4,29 @@
 import { category, ordered } from '../../colour.js';
 import { h } from '../../dom.js';
 import { formatQuantity } from '../../numbers.js';
-import { hideTip, showTip } from '../../tip.js';
 import { act } from '../actions.js';
 import { frame } from '../frame.js';
 import { measureSwitch, promptChoice } from '../grid-controls.js';
 import { baselines, cellName, columnCount, columnTicks, describeCell, indexOnAxis, measureOf, numbersOf, targetOf, tickLabel, valuesOf } from '../grid-view.js';
-import { publish, subscribe } from '../link-hover.js';
 import { PanelHead } from '../panel-head.js';
 import { Slices } from '../slices.js';
-import { paintedBy, sameShape, updatable } from '../update.js';
-import { viewOf } from '../view.js';
+import { keepAlive, sameShape } from '../update.js';
 import { LineChart } from './chart.js';
 import { peaks } from './peaks.js';
 
 /** @import { Grid, Part } from '../../types/engine.js' */
-/** @import { Context, View } from '../view.js' */
+/** @import { PictureView } from '../../store/view.js' */
+/** @import { Stage } from '../stage.js' */
 /** @import { Lane, Point } from './chart.js' */
 
 /** With more columns than this, rows are drawn in lanes. */
 const DENSE = 200;
 
-/** @param {Extract<Part, { kind: 'line' }>} part @param {Context} context */
-export function drawLine(part, { actions, name }) {
+/** @param {Extract<Part, { kind: 'line' }>} part @param {Stage} stage @param {string} name of the picture's view */
+export function drawLine(part, stage, name) {
   /** @type {Grid} */
   let grid = part;
-  const view = viewOf(name);
+  const picture = stage.picture(name);
   const columns = Math.max(1, ...grid.panels.map((panel) => columnCount(grid, panel)));
   const dense = columns > DENSE;
   // Groups with different tokens as columns cannot share an axis.
@@ -54,20 +52,20 @@ export function drawLine(part, { actions, name }) {
     }, {
       onPoint: (point, anchor) => {
         const [panel, row, column] = cellOf(point);
-        publish(targetOf(grid, row, column));
-        showTip(describeCell(grid, grid.panels[panel], view, row, column), anchor);
+        stage.hover.publish(targetOf(grid, row, column));
+        stage.tip.show(describeCell(grid, grid.panels[panel], picture.now, row, column), anchor);
       },
       onLeave: () => {
-        publish(null);
-        hideTip();
+        stage.hover.publish(null);
+        stage.tip.hide();
       },
       onClick: (point) => {
         const [panel, row, column] = cellOf(point);
-        act(actions, targetOf(grid, row, column), grid, grid.panels[panel]);
+        act(stage.actions, targetOf(grid, row, column), grid, grid.panels[panel]);
       },
-      name: (point) => sayCell(grid, view, ...cellOf(point)),
+      name: (point) => sayCell(grid, picture.now, ...cellOf(point)),
     });
-    subscribe(chart.svg, (target) => {
+    stage.hover.subscribe(stage.scope, (target) => {
       const row = indexOnAxis(grid.rows, target);
       chart.mark(dense ? row : -1, indexOnAxis(grid.columns, target, columnCount(grid, grid.panels[shown[0]])));
     });
@@ -77,11 +75,11 @@ export function drawLine(part, { actions, name }) {
   const legend = h('ul', { class: 'legend' });
   const slices = new Slices();
   const paint = () => {
-    const measure = measureOf(grid, view);
-    const scale = scaleOf(grid, view);
+    const measure = measureOf(grid, picture.now);
+    const scale = scaleOf(grid, picture.now);
     slices.start(charts.map(({ chart, shown, head }) => () => {
-      const lanes = lanesOf(grid, view, shown, { dense, together });
-      head?.show(grid, grid.panels[shown[0]], view);
+      const lanes = lanesOf(grid, picture.now, shown, { dense, together });
+      head?.show(grid, grid.panels[shown[0]], picture.now);
       const named = dense ? peaks(lanes, scale.middle ?? 0).map((point) => ({ point, text: cellName(grid, grid.panels[shown[0]], point.lane, point.column) })) : [];
       chart.paint(lanes, scale, named);
     }));
@@ -90,22 +88,22 @@ export function drawLine(part, { actions, name }) {
 
   const figure = frame(
     part,
-    { controls: [measureSwitch(grid, view, paint), promptChoice(grid, view, paint)] },
+    stage,
+    { controls: [measureSwitch(grid, picture, paint), promptChoice(grid, picture, paint)] },
     legend,
     h('div', { class: 'panels' }, ...charts.map(({ chart, head }) => h('div', { class: 'panel' }, head?.element, h('div', { class: 'panel-scroll' }, chart.svg)))),
   );
   paint();
-  paintedBy(figure, slices);
-  updatable(figure, (next) => {
+  keepAlive(figure, { slices, repaint: paint, update: (next) => {
     if (next.kind !== 'line' || !sameShape(grid, next)) return false;
     grid = next;
     paint();
     return true;
-  });
+  } });
   return figure;
 }
 
-/** The vertical axis, common to all panels: from the lowest to the highest value, including the middle. @param {Grid} grid @param {View} view */
+/** The vertical axis, common to all panels: from the lowest to the highest value, including the middle. @param {Grid} grid @param {PictureView} view */
 function scaleOf(grid, view) {
   const measure = measureOf(grid, view);
   const { middle, label } = grid.measures[measure];
@@ -128,7 +126,7 @@ function scaleOf(grid, view) {
 
 /**
  * @param {Grid} grid
- * @param {View} view
+ * @param {PictureView} view
  * @param {number[]} shown
  * @param {{ dense: boolean, together: boolean }} layout
  * @returns {Lane[]}
@@ -168,7 +166,7 @@ function item(text, colour, more = '') {
   return h('li', {}, h('span', { class: 'legend-line', style: { background: colour } }), h('span', {}, text), more && h('span', { class: 'legend-note' }, more));
 }
 
-/** @param {Grid} grid @param {View} view @param {number} panel @param {number} row @param {number} column */
+/** @param {Grid} grid @param {PictureView} view @param {number} panel @param {number} row @param {number} column */
 function sayCell(grid, view, panel, row, column) {
   const measure = measureOf(grid, view);
   const number = numbersOf(grid.panels[panel], measure, view)?.[row * columnCount(grid, grid.panels[panel]) + column];

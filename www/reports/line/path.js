@@ -1,7 +1,7 @@
 // Line paths. A line with more points than pixels is reduced to its minimum and maximum in each half pixel, which looks the
 // same as drawing all points, in a fraction of the time.
 
-import { area, line } from '../../vendor/dist/d3.js';
+import { area, line } from '../../vendor/dist/libraries.js';
 import { px } from '../../svg.js';
 
 /** @typedef {(number | null | undefined)[]} Numbers */

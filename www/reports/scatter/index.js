@@ -3,64 +3,65 @@
 import { ordered } from '../../colour.js';
 import { h } from '../../dom.js';
 import { formatQuantity, full } from '../../numbers.js';
-import { hideTip, showTip } from '../../tip.js';
 import { act } from '../actions.js';
 import { frame } from '../frame.js';
 import { measureSwitch } from '../grid-controls.js';
 import { measureOf } from '../grid-view.js';
-import { publish, subscribe } from '../link-hover.js';
-import { viewOf } from '../view.js';
+import { keepAlive } from '../update.js';
 import { ScatterPlot } from './plot.js';
 
 /** @import { Part, Scatter } from '../../types/engine.js' */
-/** @import { Target } from '../link-hover.js' */
-/** @import { Context } from '../view.js' */
+/** @import { Target } from '../hover.js' */
+/** @import { Stage } from '../stage.js' */
 
-/** @param {Extract<Part, { kind: 'scatter' }>} part @param {Context} context */
-export function drawScatter(part, { actions, name }) {
-  const view = viewOf(name);
+/** @param {Extract<Part, { kind: 'scatter' }>} part @param {Stage} stage @param {string} name of the picture's view */
+export function drawScatter(part, stage, name) {
+  const picture = stage.picture(name);
   const layers = 1 + Math.max(0, ...part.layers);
   const colours = part.layers.map((layer) => layerColour(layer, layers));
   const targets = part.names.map((text, index) => targetOf(text, part.layers[index]));
   const side = part.panels.length === 1 ? 420 : part.panels.length <= 4 ? 270 : 178;
-  const valuesOf = (/** @type {number} */ panel) => part.panels[panel].values.find((values) => values.measure === measureOf(part, view));
+  const valuesOf = (/** @type {number} */ panel) => part.panels[panel].values.find((values) => values.measure === measureOf(part, picture.now));
 
   const panels = part.panels.map((panel, index) => {
     const plot = new ScatterPlot({ name: `${part.title}, ${panel.name}`, names: part.names, colours, side, x: part.x.label, y: part.y.label }, {
       onPoint: (point, anchor) => {
-        publish(targets[point]);
-        showTip(describe(part, index, measureOf(part, view), point), anchor);
+        stage.hover.publish(targets[point]);
+        stage.tip.show(describe(part, index, measureOf(part, picture.now), point), anchor);
       },
       onLeave: () => {
-        publish(null);
-        hideTip();
+        stage.hover.publish(null);
+        stage.tip.hide();
       },
-      onClick: (point) => act(actions, targets[point], { site: null }, { ...panel, minus: null }),
+      onClick: (point) => act(stage.actions, targets[point], { site: null }, { ...panel, minus: null }),
       name: (point) => {
         const values = valuesOf(index);
-        const { quantity } = part.measures[measureOf(part, view)];
+        const { quantity } = part.measures[measureOf(part, picture.now)];
         return values ? `${part.names[point]}: ${part.x.label} ${formatQuantity(values.x[point], quantity)}, ${part.y.label} ${formatQuantity(values.y[point], quantity)}` : part.names[point];
       },
     });
-    subscribe(plot.svg, (target) => plot.mark(targets.flatMap((own, point) => (matches(own, target) ? [point] : []))));
+    stage.hover.subscribe(stage.scope, (target) => plot.mark(targets.flatMap((own, point) => (matches(own, target) ? [point] : []))));
     return plot;
   });
 
   const paint = () => {
-    const domain = domainOf(part, measureOf(part, view));
+    const domain = domainOf(part, measureOf(part, picture.now));
     panels.forEach((plot, index) => {
       const values = valuesOf(index);
       plot.paint(values?.x ?? [], values?.y ?? [], domain);
     });
   };
   paint();
-  return frame(
+  const figure = frame(
     part,
-    { controls: [measureSwitch(part, view, paint)] },
+    stage,
+    { controls: [measureSwitch(part, picture, paint)] },
     legend(part, layers),
     h('div', { class: 'panels' }, ...panels.map((plot, index) =>
       h('div', { class: 'panel' }, h('div', { class: 'panel-head' }, h('p', { class: 'panel-name' }, part.panels[index].name)), h('div', { class: 'panel-scroll' }, plot.svg)))),
   );
+  keepAlive(figure, { repaint: paint });
+  return figure;
 }
 
 /** The common scale of both axes and all panels: from the smallest to the largest value, with a margin. @param {Scatter} part @param {number} measure @returns {[number, number]} */

@@ -1,4 +1,4 @@
-//! Node packages, and the one file that the page's chart library is.
+//! Node packages, and the one file that holds what the page uses of them.
 
 use std::fs;
 use std::path::Path;
@@ -10,9 +10,9 @@ use crate::run::{answer, say};
 
 /// The oldest Node that the page's tools run on.
 const NODE: u32 = 20;
-/// What the page uses of the library. As a type declaration it says the same, so it is copied beside the bundle.
-const ENTRY: &str = "d3.js";
-const TYPES: &str = "d3.d.ts";
+/// What the page uses of them. As a type declaration it says the same, so it is copied beside the bundle.
+const ENTRY: &str = "libraries.js";
+const TYPES: &str = "libraries.d.ts";
 
 /// Installs what a Node package's lock file names, unless that is there.
 pub(super) fn packages(paths: &Paths, package: &Path, what: &str) -> Result<()> {
@@ -36,9 +36,9 @@ pub(super) fn packages(paths: &Paths, package: &Path, what: &str) -> Result<()> 
     Ok(())
 }
 
-/// Puts the parts of the library that the page uses into one file in `www/`, unless that very file is there.
+/// Puts what the page uses of other projects into one file in `www/`, unless that very file is there.
 pub(super) fn bundle(paths: &Paths) -> Result<()> {
-    packages(paths, &paths.vendor, "the page's chart library (a few seconds)")?;
+    packages(paths, &paths.vendor, "the page's libraries (a few seconds)")?;
     let inputs = [ENTRY, "package.json", "package-lock.json"];
     let inputs = inputs.map(|name| fs::read(paths.vendor.join(name)));
     let mut wanted = Vec::new();

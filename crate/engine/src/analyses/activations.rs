@@ -83,6 +83,7 @@ fn table(rows: Vec<Row>, note: String) -> Table {
     Table {
         title: "Hook points".to_owned(),
         note: Some(note),
+        group: None,
         columns: vec![
             Column::new("Name", Quantity::Text),
             Column::new("Shape", Quantity::Text),

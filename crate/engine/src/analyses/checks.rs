@@ -97,6 +97,7 @@ async fn against_reference(job: &Job<'_>, reference: &Reference) -> Result<Table
     let (differences, probabilities) = (largest(differences), largest(probabilities));
     Ok(table(
         format!("Against {}", reference.source),
+        None,
         vec![
             row("Logit differences are off by", differences, REFERENCE),
             row("Log-probabilities of the answers are off by", probabilities, REFERENCE),
@@ -157,13 +158,14 @@ async fn checks(
     work.done(1).await?;
     rows.push(row("Attention rows miss a sum of 1 by", attention(job, runs).await?, ROWS));
     work.done(1).await?;
-    Ok(table(group.name.clone(), rows))
+    Ok(table(group.name.clone(), Some(group.group), rows))
 }
 
-fn table(title: String, rows: Vec<Row>) -> Table {
+fn table(title: String, group: Option<usize>, rows: Vec<Row>) -> Table {
     Table {
         title,
         note: Some("The largest error over prompts, layers and cells.".to_owned()),
+        group,
         columns: vec![
             Column::new("Check", Quantity::Text),
             Column::new("Error", Quantity::Error),

@@ -88,6 +88,7 @@ async fn components(job: &Job<'_>, runs: &Runs<'_>, shown: [(&'static str, &Run)
     Ok(Table {
         title: "Logit difference, and what each component adds to it".to_owned(),
         note: Some("Through each run\u{2019}s own final LayerNorm scale; biases are left out.".to_owned()),
+        group: None,
         columns,
         rows: rows.into_iter().map(|cells| Row { cells, mark: None }).collect(),
     })

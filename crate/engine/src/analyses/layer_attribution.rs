@@ -72,6 +72,7 @@ fn balance(attributed: &Attributed) -> Table {
     Table {
         title: format!("Check: {}", attributed.group.name),
         note: Some("The components and the unembedding's bias sum to the logit difference.".to_owned()),
+        group: Some(attributed.group.group),
         columns: vec![
             Column::new("Prompt", Quantity::Text),
             Column::new("Sum of the components", Quantity::LogitDifference),

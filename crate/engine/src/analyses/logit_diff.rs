@@ -146,6 +146,7 @@ fn table(job: &Job<'_>, group: &PreparedGroup, logits: &Logits) -> Table {
     Table {
         title: group.name.clone(),
         note: None,
+        group: Some(group.group),
         columns: vec![
             Column::new("Prompt", Quantity::Text),
             Column::new("Answer", Quantity::Token),

@@ -96,6 +96,7 @@ async fn written(job: &Job<'_>, k: usize, neuron: Neuron) -> Result<[Table; 2]> 
     let table = |title: &str, order: &[f32]| Table {
         title: title.to_owned(),
         note: Some(format!("Per unit of {neuron}'s activation, before the final LayerNorm divides.")),
+        group: None,
         columns: vec![
             Column { name: "Token".to_owned(), quantity: Quantity::Token },
             Column { name: "Logit".to_owned(), quantity: Quantity::LogitDifference },

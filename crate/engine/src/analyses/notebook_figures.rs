@@ -241,6 +241,7 @@ fn table(figures: &[Figure], computed: bool) -> Table {
     Table {
         title: "The notebook's figures".to_owned(),
         note: Some(note.to_owned()),
+        group: None,
         columns: vec![
             Column::new("Figure", Quantity::Text),
             Column::new("Notebook", Quantity::Activation),

@@ -13,6 +13,8 @@ pub struct Table {
     pub title: String,
     /// How to read it, in one sentence; null if there is nothing to say.
     pub note: Option<String>,
+    /// The group in the experiment that it is about; null if it is about none in particular.
+    pub group: Option<usize>,
     /// The columns, from left to right.
     pub columns: Vec<Column>,
     /// The rows, from top to bottom; each has one cell per column.

@@ -36,9 +36,9 @@ impl CancelToken {
         self.paused.get()
     }
 
-    /// Waits while the call is paused.
+    /// Waits while the call is paused and not cancelled.
     pub(crate) async fn resumed(&self) {
-        self.until(|| !self.paused.get()).await;
+        self.until(|| !self.paused.get() || self.cancelled.get()).await;
     }
 
     /// Runs `work` until it ends or the call is cancelled; then `work` is dropped, and with it its requests and locks.

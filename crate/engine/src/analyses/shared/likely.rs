@@ -50,6 +50,7 @@ pub(in crate::analyses) fn table(
     Table {
         title,
         note,
+        group: None,
         columns: vec![
             Column::new("Rank", Quantity::Count),
             Column::new("Token", Quantity::Token),

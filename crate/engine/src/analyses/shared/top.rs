@@ -44,6 +44,7 @@ fn table(
     Table {
         title: format!("{}: largest and smallest, {}", grid.title, panel.name),
         note: None,
+        group: Some(panel.group),
         columns: vec![
             Column::new(what, Quantity::Text),
             Column { name: measure.label.clone(), quantity: measure.quantity },

@@ -1,14 +1,16 @@
 // The link in the address bar: `#e=`, then the experiment, the prompt under test and the view as deflated JSON in
 // base64url.
-// The model and the device are in the query (`?model=`, `?device=`), see opening/choices.js.
+// The model and the device are in the query (`?model=`, `?device=`), see ../opening/choices.js.
 
 import { readExperiment } from './experiment.js';
-import { readTest } from './state.js';
-import { readSetup } from './study/setup.js';
+import { readTest } from './draft.js';
+import { readView } from './view.js';
 
 /** @import { FullExperiment } from './experiment.js' */
-/** @import { TestPrompt } from './state.js' */
-/** @import { Saved } from './study/setup.js' */
+/** @import { TestPrompt } from './store.js' */
+/** @import { View } from './view.js' */
+
+/** What a link holds. @typedef {{ experiment: FullExperiment, test: TestPrompt | null, view: View }} LinkedPage */
 
 /** Longest fragment, in characters: browsers accept it, and no hand-written experiment needs more. */
 export const LONGEST_LINK = 1 << 20;
@@ -26,7 +28,7 @@ function isTooLarge({ groups }) {
 /**
  * @param {FullExperiment} experiment
  * @param {TestPrompt} test
- * @param {Saved} study
+ * @param {View} study
  * @returns {Promise<string>} the fragment, including `#`; empty if the experiment is too large for a link
  */
 export async function writeLink(experiment, test, study) {
@@ -42,7 +44,7 @@ export async function writeLink(experiment, test, study) {
 
 /**
  * @param {string} fragment `location.hash`
- * @returns {Promise<{ experiment: FullExperiment, test: TestPrompt | null, study: Partial<Saved> } | null>} null if it holds no experiment
+ * @returns {Promise<LinkedPage | null>} null if it holds no experiment
  * @throws {Error} with a message for the user, if the link is damaged
  */
 export async function readLink(fragment) {
@@ -59,7 +61,7 @@ export async function readLink(fragment) {
   }
   const experiment = readExperiment(document?.experiment);
   if (isTooLarge(experiment)) throw new Error(`it has more than ${MOST_PARTS} groups and prompt pairs`);
-  return { experiment, test: readTest(document?.test), study: readSetup(document?.study) };
+  return { experiment, test: readTest(document?.test), view: readView(document?.study) };
 }
 
 /** Replaces lone surrogates, which JSON can encode but the engine cannot accept, with U+FFFD. @param {string} _ @param {unknown} value */

@@ -1,6 +1,6 @@
 // The experiment document: its shape, its defaults and its prompts. Whether a pair can be run is decided by the engine.
 
-/** @import { Experiment, Group, Pair, Field } from './types/engine.js' */
+/** @import { Experiment, Group, Pair, Field } from '../types/engine.js' */
 
 /**
  * An experiment with its defaults filled in.
@@ -105,21 +105,4 @@ export function casesOf(experiment) {
       return group.symmetric ? [as, { ...as, swapped: true, prompt: pair.corrupted, answer: pair.distractor }] : [as];
     }),
   );
-}
-
-/**
- * Parses pasted text: one pair per line, tab-separated, in the order clean, corrupted, answer, distractor. Spaces are
- * kept. A missing answer or distractor is taken from `like`.
- *
- * @param {string} text
- * @param {Pair} like
- * @returns {Pair[] | null} null if the text is not tab-separated
- */
-export function pairsFromText(text, like) {
-  if (!text.includes('\t')) return null;
-  const lines = text.split(/\r?\n/).filter((line) => line.trim() !== '');
-  return lines.map((line) => {
-    const [clean = '', corrupted = '', answer = like.answer, distractor = like.distractor] = line.split('\t');
-    return { clean, corrupted, answer, distractor };
-  });
 }
