@@ -145,7 +145,7 @@ test('a file of another version keeps a new version from taking over', async (t)
   const old = await caches(page);
 
   newVersion(folder, 'index.html', renamed);
-  changeFile(folder, 'www/messages.js', (text) => `${text}\n// Uploaded later.`);
+  changeFile(folder, 'www/main.js', (text) => `${text}\n// Uploaded later.`);
   const state = await page.evaluate(async () => {
     const registration = await navigator.serviceWorker.ready;
     /** @type {Promise<string>} */
@@ -166,7 +166,7 @@ test('a file of another version keeps a new version from taking over', async (t)
   assert.equal(await page.locator('#update').count(), 0);
 
   // The upload is complete now.
-  newVersion(folder, 'www/messages.js', (text) => text);
+  newVersion(folder, 'www/main.js', (text) => text);
   await page.reload();
   await page.locator('#update').waitFor({ timeout: 60_000 });
   assertClean(watched);

@@ -300,7 +300,7 @@ test('saving a study in the shape of GPT-2 small keeps the page awake, and can b
     const { studyJson } = await import(/** @type {any} */ ('./www/exports/study-json.js'));
     const samples = /** @type {any} */ (window).samples;
     const figure = (/** @type {string} */ analysis, /** @type {any[]} */ parts) => ({
-      section: { id: 'all', number: '1', title: 'All' }, analysis, title: analysis, read: ['Read it.'], tables: undefined, info: { name: analysis, settings: [] }, settings: {}, groups: [0], place: analysis,
+      section: { id: 'all', number: '1', title: 'All' }, analysis, title: analysis, read: ['Read it.'], tables: undefined, info: { name: analysis, settings: [] }, settings: {}, groups: [0], place: analysis, picture: null,
       report: { analysis, title: analysis, model: 'made up', device: 'none', parts, problems: [] },
     });
     const figures = [
@@ -310,7 +310,7 @@ test('saving a study in the shape of GPT-2 small keeps the page awake, and can b
     ];
     const study = {
       made: new Date(), experiment: { groups: [], prepend_bos: true }, test: { group: 0, pair: 0, swapped: false }, view: {}, figures, missing: [], describe: () => '',
-      model: { name: 'made up', n_layers: 12, n_heads: 12, d_mlp: 3072, parameters: 124e6, device: { name: 'none' } }, link: { address: location.href, isWhole: true },
+      model: { name: 'made up', n_layers: 12, n_heads: 12, d_mlp: 3072, parameters: 124e6, device: { name: 'none' } }, link: { address: location.href, lacks: '' }, pictures: /** @type {any} */ (window).pictures,
     };
     Object.assign(window, { studyReport, studyJson, study });
   });

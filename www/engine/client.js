@@ -51,7 +51,7 @@ export class Engine {
   #model = 0;
 
   /** @param {() => Worker} [makeWorker] */
-  constructor(makeWorker = () => new Worker(new URL('./worker.js', import.meta.url), { type: 'module', name: 'engine' })) {
+  constructor(makeWorker = () => new Worker(new URL('www/engine/worker.js', document.baseURI), { type: 'module', name: 'engine' })) {
     this.#makeWorker = makeWorker;
     this.#worker = this.#start();
   }

@@ -34,6 +34,8 @@ const INPUTS: [&str; 11] = [
     "xtask/src/build.rs",
     "xtask/src/site_files.rs",
 ];
+/// The scripts that something other than a script names: the page, its worker, and whoever uses the engine without the page.
+const ENTRIES: [&str; 5] = ["theme.js", "main.js", "engine/client.js", "engine/worker.js", "sw/sw.js"];
 /// Packages that the module is not made of.
 const NOT_INPUTS: [&str; 2] = ["crate/cli", "crate/demo"];
 /// The module in the built site, and the script that loads it. Trunk names both after the package.
@@ -125,25 +127,29 @@ fn trunk(paths: &Paths, compiler: Compiler, folder: &Path) -> Result<bool> {
         warned |= line.starts_with("warning: `patchlab");
         say(line);
     }
-    shrink(paths, &folder.join("www"))?;
+    bundle(paths, folder)?;
     site_files::put_service_worker(folder)?;
     Ok(warned)
 }
 
-/// Leaves comments and white space out of the page's scripts, which makes up a third of what a visitor fetches of them.
-/// They stay modules with their own names.
-fn shrink(paths: &Paths, scripts: &Path) -> Result<()> {
-    let folder = scripts.to_string_lossy().into_owned();
-    let mut words: Vec<String> = ["run", "--silent", "shrink", "--"].map(str::to_owned).into();
-    words.extend([format!("--outdir={folder}"), format!("--outbase={folder}")]);
-    // The chart library is one small file already.
-    let ours = WalkDir::new(scripts).into_iter().filter_entry(|entry| entry.file_name() != "vendor");
-    for entry in ours {
-        let entry = entry?;
-        if entry.path().extension().is_some_and(|extension| extension == "js") {
-            words.push(entry.path().to_string_lossy().into_owned());
+/// Puts the page's scripts together: what starts the page, what loads later, and the worker. A visitor fetches two levels of
+/// files instead of seven, and a third of the bytes.
+fn bundle(paths: &Paths, site: &Path) -> Result<()> {
+    let scripts = site.join("www");
+    for file in WalkDir::new(&scripts) {
+        let file = file?;
+        if file.path().extension().is_some_and(|extension| extension == "js") {
+            fs::remove_file(file.path())?;
         }
     }
+    fs::remove_dir_all(scripts.join("vendor"))?;
+    let source = paths.root.join("www");
+    let mut words: Vec<String> = ["run", "--silent", "site", "--"].map(str::to_owned).into();
+    words.extend([
+        format!("--outdir={}", scripts.display()),
+        format!("--outbase={}", source.display()),
+    ]);
+    words.extend(ENTRIES.map(|entry| source.join(entry).to_string_lossy().into_owned()));
     paths.npm_in(&paths.vendor, words).run().context("esbuild could not read the page's scripts")?;
     Ok(())
 }

@@ -2,6 +2,7 @@
 // script that draws synthetic reports in GPT-2 small's shapes.
 
 import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { freshBrowser, watchedPage } from './browser.mjs';
 import { dist } from './inputs.mjs';
 import { serveSite } from './server.mjs';
@@ -34,6 +35,7 @@ Object.assign(window, {
   },
   update: (part) => updatePart(place.querySelector('figure'), part),
   samples,
+  pictures: (name) => page.picture(name),
 });
 `;
 /** The samples are generated in the page: sending it a sweep over all neurons would take a minute. */
@@ -41,7 +43,7 @@ const SAMPLES = readFileSync(new URL('./samples.mjs', import.meta.url), 'utf8');
 
 /** @param {TestContext} t @param {BrowserContextOptions} [options] */
 export async function emptyPage(t, options = {}) {
-  const site = await serveSite(dist, { replace: { 'www/main.js': WIRING, 'www/samples.js': SAMPLES } });
+  const site = await serveSite(dist, { replace: { 'www/main.js': WIRING, 'www/samples.js': SAMPLES }, scripts: fileURLToPath(new URL('../../../www', import.meta.url)) });
   t.after(site.close);
   const context = await freshBrowser(t, { acceptDownloads: true, ...options });
   const { page, watched } = await watchedPage(context, { hosts: [site.origin] });

@@ -34,11 +34,13 @@ async function listen(listener) {
  * Serves a built site.
  *
  * @param {string} dist
- * @param {{ path?: string, replace?: Record<string, string> }} [options] `path`: where to serve the site; `replace`: replacement text by file
+ * @param {{ path?: string, replace?: Record<string, string>, scripts?: string | null }} [options] `path`: where to serve the site; `replace`: replacement text by file;
+ *   `scripts`: a folder of modules to serve in place of the site's bundles
  * @returns {Promise<Server>}
  */
-export async function serveSite(dist, { path = '/some/sub/path/', replace = {} } = {}) {
+export async function serveSite(dist, { path = '/some/sub/path/', replace = {}, scripts = null } = {}) {
   const files = sirv(dist, { dev: true });
+  const modules = scripts === null ? null : sirv(scripts, { dev: true });
   /** @type {Seen[]} */
   const seen = [];
   const { origin, close } = await listen((request, response) => {
@@ -48,6 +50,10 @@ export async function serveSite(dist, { path = '/some/sub/path/', replace = {} }
     if (!url.pathname.startsWith(path)) return missing();
     const inside = url.pathname.slice(path.length);
     if (inside in replace) return response.writeHead(200, { 'Content-Type': 'text/javascript' }).end(replace[inside]);
+    if (modules && /^www\/.*\.js$/.test(inside)) {
+      request.url = inside.slice('www'.length);
+      return modules(request, response, missing);
+    }
     request.url = `/${inside}${url.search}`;
     return files(request, response, missing);
   });

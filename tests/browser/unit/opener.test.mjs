@@ -1,0 +1,79 @@
+// Opening models: late ends, failures of devices, and what is told.
+
+import assert from 'node:assert/strict';
+import { mock, test } from 'node:test';
+import { makeDocument, settle } from './dom.mjs';
+
+makeDocument();
+const { FakeEngine } = await import('./engine.mjs');
+const { Opener } = await import('../../../www/opening/opener.js');
+const { Recovery } = await import('../../../www/opening/recovery.js');
+const { EngineError } = await import('../../../www/engine/client.js');
+const { Store } = await import('../../../www/store/store.js');
+
+function opener() {
+  const engine = new FakeEngine();
+  const store = new Store();
+  /** @type {string[]} */
+  const shown = [];
+  const made = new Opener(engine, store, {
+    panel: { opening: (name) => shown.push(`opening ${name}`), progress() {}, opened: ({ model }, { isLast }) => shown.push(`${model.name}${isLast ? '' : ', and on'}`), failed: (_, { kept }) => shown.push(`failed, still ${kept}`), dismiss() {} },
+    messages: { say() {}, toast() {} }, onReopened() {},
+  });
+  const opened = (/** @type {string} */ name) => ({ model: { name, device: { kind: 'cpu', name: 'CPU' } }, bytes: {} });
+  return { engine, store, opener: made, shown, opened };
+}
+
+/** @param {string} base @returns {import('../../../www/opening/choices.js').Choice} */
+const address = (base) => ({ kind: 'address', base: `https://${base}/` });
+
+test('B4: a model that was opened after another was chosen is the one that the page names, if that other fails', async () => {
+  const { engine, store, opener: page, shown, opened } = opener();
+  page.start({ kind: 'demo' }, 'auto');
+  await settle();
+  engine.asked[0].answer(opened('demo'));
+  await settle();
+  page.choose(address('a.test'));
+  await settle();
+  const [first] = engine.asked;
+  first.isLate = true;
+  page.choose(address('b.test'));
+  assert.ok(first.signal?.aborted);
+  first.answer(opened('A'));
+  await settle();
+  assert.equal(store.model.value?.info.name, 'A', 'the engine computes with it');
+  assert.equal(page.query, '?model=https%3A%2F%2Fa.test%2F');
+  engine.asked.at(-1)?.fail({ code: 'address', message: 'No such host.' });
+  await settle();
+  assert.equal(store.model.value?.info.name, 'A');
+  assert.equal(shown.at(-1), 'failed, still A');
+});
+
+test('two runs that fail with one device open the model once', async () => {
+  const { engine, store, opener: page, opened } = opener();
+  page.start({ kind: 'demo' }, 'auto');
+  await settle();
+  engine.asked[0].answer(opened('demo'));
+  await settle();
+  const lost = new EngineError({ code: 'compute', message: 'The device was lost.' });
+  const back = [page.lost(lost), page.lost(lost)];
+  assert.equal(engine.restarts, 1);
+  await settle();
+  assert.equal(engine.asked.filter(({ call }) => call === 'open').length, 1);
+  engine.asked[0].answer(opened('demo'));
+  await Promise.all(back);
+  assert.equal(store.model.value?.serial, 1, 'the same model as before');
+});
+
+test('B15: a failure of long ago does not count', () => {
+  const lost = new EngineError({ code: 'compute', message: 'The device was lost.' });
+  let now = 0;
+  mock.method(performance, 'now', () => now);
+  const recovery = new Recovery();
+  assert.equal(recovery.next(lost, 'auto', 'wgpu')?.device, 'auto');
+  now = 3 * 3600_000;
+  assert.equal(recovery.next(lost, 'auto', 'wgpu')?.device, 'auto', 'hours later');
+  now += 10_000;
+  assert.equal(recovery.next(lost, 'auto', 'wgpu')?.device, 'cpu', 'at once again');
+  mock.restoreAll();
+});
