@@ -29,6 +29,12 @@ export function s(tag, attributes = {}, ...children) {
   return element;
 }
 
+/** The pattern of what has not been computed. @param {string} id */
+export function hatching(id) {
+  return s('defs', {}, s('pattern', { id, width: 5, height: 5, patternUnits: 'userSpaceOnUse', patternTransform: 'rotate(45)' },
+    s('rect', { width: 5, height: 5, fill: 'var(--panel)' }), s('line', { y2: 5, stroke: 'var(--line-strong)', 'stroke-width': 1.5 })));
+}
+
 /** @param {string} text @param {number} x @param {number} y @param {Record<string, string | number | boolean | null | undefined>} [attributes] */
 export function label(text, x, y, attributes = {}) {
   return s('text', { x, y, fill: 'var(--ink-soft)', ...FONT, ...attributes }, text);

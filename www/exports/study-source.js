@@ -17,7 +17,7 @@ import { fileName } from './download.js';
  * @property {string} analysis
  * @property {string} title
  * @property {string[]} read how to read it; words between asterisks are emphasised
- * @property {'folded' | 'beside' | undefined} tables
+ * @property {'folded' | 'beside' | 'right' | undefined} tables
  * @property {AnalysisInfo | null} info null if the page derives it from other figures
  * @property {Settings} settings of the request; omitted ones had their defaults
  * @property {number[]} groups the experiment's groups that it shows

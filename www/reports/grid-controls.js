@@ -33,23 +33,32 @@ export function promptChoice(grid, picture, changed) {
 }
 
 /**
- * A switch between the measure's fixed scale and one fitted to the values. For measures without a fixed scale it is
- * hidden rather than left out, so that nothing moves.
+ * A switch between the measure's fixed scale and one fitted to the values. It says what the scale is for the measure that is
+ * shown; without a fixed one there is nothing to choose.
  *
  * @param {Grid} grid
  * @param {Picture} picture
  * @param {() => void} changed
+ * @returns {(HTMLElement & { refresh: () => void }) | null} `refresh` follows a change of the measure; null if no measure has a fixed scale
  */
 export function scaleSwitch(grid, picture, changed) {
-  const ranged = grid.measures.find((measure) => measure.range !== null);
-  if (!ranged?.range) return null;
-  const [low, high] = ranged.range.map((end) => tickText(end, 0.1).replace(/\.0$/, ''));
+  if (grid.measures.every((measure) => measure.range === null)) return null;
   const element = segmented('Colour scale', [
-    { value: false, text: `${low} to ${high}`, tip: 'A fixed scale: the same colour is the same number in every figure' },
+    { value: false, text: '', tip: 'A fixed scale: the same colour is the same number in every figure' },
     { value: true, text: 'fit', tip: 'A scale fitted to the numbers' },
   ], picture.now.fit, (fit) => {
     picture.set({ fit });
     changed();
   });
-  return element;
+  const [fixed, fitted] = /** @type {Iterable<HTMLButtonElement>} */ (element.children);
+  const refresh = () => {
+    const { range } = grid.measures[measureOf(grid, picture.now)];
+    fixed.hidden = range === null;
+    fixed.textContent = range ? range.map((end) => tickText(end, 0.1).replace(/\.0$/, '')).join(' to ') : '';
+    fitted.textContent = range ? 'fit' : 'scale fitted';
+    fitted.disabled = range === null;
+    element.show(range === null || picture.now.fit);
+  };
+  refresh();
+  return Object.assign(element, { refresh });
 }

@@ -44,11 +44,32 @@ export function promptCount(grid) {
  * @returns {Domain}
  */
 export function domainOf(grid, view) {
+  return domainOfPanels(grid, grid.panels.filter((panel) => panel.minus === null), view);
+}
+
+/**
+ * The scale of the differences between groups, fitted to them: they are a fraction of the groups' own numbers, and on the same
+ * scale they would be blank. Null if there are none.
+ *
+ * @param {Grid} grid
+ * @param {PictureView} view
+ * @returns {Domain | null}
+ */
+export function differenceDomain(grid, view) {
+  const panels = grid.panels.filter((panel) => panel.minus !== null);
+  const domain = panels.length > 0 ? domainOfPanels(grid, panels, { ...view, prompt: -1, fit: true }) : null;
+  if (!domain) return null;
+  const limit = Math.max(Math.abs(domain.low), Math.abs(domain.high)) || 1;
+  return { low: -limit, high: limit, middle: 0, below: false, above: false };
+}
+
+/** @param {Grid} grid @param {Panel[]} panels @param {PictureView} view @returns {Domain} */
+function domainOfPanels(grid, panels, view) {
   const index = measureOf(grid, view);
   const { range, middle } = grid.measures[index];
   let low = Infinity;
   let high = -Infinity;
-  for (const panel of grid.panels) {
+  for (const panel of panels) {
     const values = valuesOf(panel, index);
     if (!values) continue;
     for (const numbers of view.prompt >= 0 && values.prompts.length > 0 ? values.prompts : [values.mean]) {
@@ -204,6 +225,11 @@ export function describeCell(grid, panel, view, row, column) {
   const means = baselines(grid, panel, index);
   if (means) lines.push(means);
   return lines.join('\n');
+}
+
+/** Why the shares that a panel shows say little; null if it shows none, or they may be read as they are. @param {Grid} grid @param {Panel} panel @param {PictureView} view */
+export function cautionOf(grid, panel, view) {
+  return grid.measures[measureOf(grid, view)].quantity === 'share' ? panel.caution : null;
 }
 
 /**

@@ -2,7 +2,7 @@
 
 import { h } from '../dom.js';
 import { plural } from '../numbers.js';
-import { baselines, measureOf, valuesOf, visible } from './grid-view.js';
+import { baselines, cautionOf, measureOf, valuesOf, visible } from './grid-view.js';
 
 /** @import { Grid, Panel } from '../types/engine.js' */
 /** @import { PictureView } from '../store/view.js' */
@@ -13,13 +13,14 @@ const NARROW = 310;
 export class PanelHead {
   #whose = h('p', { class: 'panel-line' });
   #means = h('p', { class: 'panel-line panel-means' });
+  #caution = h('p', { class: 'panel-caution', hidden: true });
   /** @type {HTMLElement} */
   element;
 
   /** @param {string} name @param {number} width of the chart below */
   constructor(name, width) {
     if (width < NARROW) this.#means.classList.add('is-narrow');
-    this.element = h('div', { class: 'panel-head' }, h('p', { class: 'panel-name' }, name), this.#whose, this.#means);
+    this.element = h('div', { class: 'panel-head' }, h('p', { class: 'panel-name' }, name), this.#whose, this.#means, this.#caution);
   }
 
   /** @param {Grid} grid @param {Panel} panel @param {PictureView} view */
@@ -30,6 +31,9 @@ export class PanelHead {
     // A space instead of nothing, so that the lines keep their height.
     this.#whose.textContent = whose(panel, values?.prompts.length ?? 0, prompt, values !== null) || '\u00a0';
     this.#whose.title = prompt ?? '';
+    const caution = cautionOf(grid, panel, view);
+    this.#caution.hidden = caution === null;
+    this.#caution.textContent = caution;
     this.#means.textContent = baselines(grid, panel, measure) || '\u00a0';
   }
 }

@@ -46,19 +46,19 @@ function drawRow(row, columns, limits) {
   return h(
     'tr',
     { data: { mark: row.mark }, class: row.mark ? `mark-${row.mark}` : '' },
-    ...columns.map((column, c) => drawCell(row.cells[c], column.quantity, limits[c], c === 0 && row.mark ? MARKS[row.mark] : '')),
+    ...columns.map((column, c) => drawCell(row.cells[c], column, limits[c], c === 0 && row.mark ? MARKS[row.mark] : '')),
   );
 }
 
-/** @param {Cell} cell @param {Quantity} quantity @param {number} limit @param {string} mark */
-function drawCell(cell, quantity, limit, mark) {
+/** @param {Cell} cell @param {Column} column @param {number} limit @param {string} mark */
+function drawCell(cell, { quantity, bars }, limit, mark) {
   const sign = { passed: '\u2713', failed: '\u2717' }[mark];
   const spoken = mark && [h('span', { class: 'visually-hidden' }, `${mark}: `), sign && h('span', { class: 'mark-sign', 'aria-hidden': 'true' }, sign)];
   if (typeof cell === 'number') {
     return h(
       'td',
       { class: `number q-${quantity}`, data: { quantity, value: cell }, tip: full(cell) },
-      h('span', { class: 'cell' }, spoken, bar(cell, quantity, limit), h('span', { class: 'digits' }, formatQuantity(cell, quantity))),
+      h('span', { class: 'cell' }, spoken, bars && bar(cell, quantity, limit), h('span', { class: 'digits' }, formatQuantity(cell, quantity))),
     );
   }
   if (typeof cell === 'string') return h('td', { class: `q-${quantity}`, data: { quantity } }, spoken, h('span', { class: 'prose-cell' }, ...(quantity === 'text' ? [cell] : visibleText(cell))));

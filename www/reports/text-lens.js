@@ -7,6 +7,7 @@ import { colourBar } from './colour-bar.js';
 import { frame } from './frame.js';
 import { visible } from './grid-view.js';
 import { roveOver } from './rove.js';
+import { scrolling } from './scrolling.js';
 import { visibleText } from './token.js';
 
 /** @import { Stage } from './stage.js' */
@@ -37,7 +38,9 @@ export function drawTextLens(part, stage) {
     rowHeads.forEach((head, r) => head.classList.toggle('is-marked', target?.component === part.rows[r]));
     heads.forEach((head, c) => head.classList.toggle('is-marked', target?.position === c));
   });
-  return frame(part, stage, {}, colourBar('probability of the token shown', { low: 0, high: 1, middle: null, below: false, above: false }, blues), h('div', { class: 'panel-scroll' }, table));
+  return frame(part, stage, {}, colourBar('probability of the token shown', { low: 0, high: 1, middle: null, below: false, above: false }, blues), 
+    // The last position is the one whose next token is asked for.
+    scrolling(stage, table, { unit: 60, what: 'positions', start: Infinity }));
 }
 
 /** @param {TextLens} part @param {string} row @param {number} r @param {number} c */

@@ -19,10 +19,11 @@ import { ITEM_KINDS } from './item.js';
  * @property {string} head the enlarged head; empty for the first
  * @property {boolean} fromSource whether attention is shown from the source: which destinations attend to the token
  * @property {number | null} token the token pinned by a click
+ * @property {boolean} unfolded whether positions at which both runs are the same are shown
  */
 
 /** @type {PictureView} */
-export const DEFAULT_PICTURE = { measure: '', prompt: -1, fit: false, shown: -1, head: '', fromSource: false, token: null };
+export const DEFAULT_PICTURE = { measure: '', prompt: -1, fit: false, shown: -1, head: '', fromSource: false, token: null, unfolded: false };
 
 /**
  * @typedef {object} View

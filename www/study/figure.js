@@ -14,6 +14,8 @@ import { layOut } from './report-view.js';
 /** @import { Layout } from './report-view.js' */
 /** @import { Run, RunState, Shown } from './run.js' */
 
+/** How long a new width has to stay before pictures are fitted to it. */
+const RESIZED_MS = 150;
 /** Runs faster than this show no progress: it would only flash. */
 const QUIET_MS = 300;
 
@@ -49,6 +51,10 @@ export class Figure {
   #drawn = null;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #quiet;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #resizing;
+  /** The width for which the report was drawn. */
+  #width = 0;
 
   /** @param {FigureOptions} options */
   constructor(options) {
@@ -72,6 +78,12 @@ export class Figure {
     // Counts the answers, also those that were computed before.
     effect(() => {
       if (run.result.value && run.state.value === 'fresh') this.element.dataset.run = String((this.#runs += 1));
+    });
+    effect(() => {
+      void options.stage.width;
+      // Dragging a window's edge changes the width at every step.
+      clearTimeout(this.#resizing);
+      this.#resizing = setTimeout(() => this.#fit(), RESIZED_MS);
     });
     effect(() => {
       const progress = run.progress.value;
@@ -208,6 +220,14 @@ export class Figure {
     this.#body.replaceChildren(element);
   }
 
+  /** Draws the report again for the width that there is. */
+  #fit() {
+    const shown = this.#run.shown.value;
+    if (this.#width === this.#options.stage.width || !shown || this.#run.previews.value) return;
+    this.#drawn = null;
+    this.#show(shown);
+  }
+
   /** @param {Shown} shown */
   #report(shown) {
     const { report, from } = shown;
@@ -228,6 +248,7 @@ export class Figure {
   #layOut(report) {
     const { title, stage, layout } = this.#options;
     stage.scope.end();
+    this.#width = stage.width;
     try {
       return layOut(report, { title, stage, ...layout });
     } catch (error) {

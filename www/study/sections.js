@@ -36,7 +36,7 @@ export const SECTIONS = [
  * @property {string} [title] if different from the catalogue's
  * @property {string[]} [controls] settings offered; all but the direction if omitted
  * @property {boolean} [everyGroup] whether it always shows all groups
- * @property {'folded' | 'beside'} [tables] folded, if they only back up the charts, or side by side
+ * @property {'folded' | 'beside' | 'right'} [tables] folded, if they only back up the charts; side by side below them; or beside the first chart
  * @property {boolean} [eager] whether it is computed before it comes into view
  * @property {boolean} [onDemand] whether it is computed only on request, because it is slow
  * @property {boolean} [inspects] whether it is a card of the inspector, which somebody has just asked for
@@ -74,7 +74,7 @@ export const FIGURES = [
     read: ['The same, in words: the likeliest token at each point and position. Read a column downwards to see an answer appear.'],
   },
   {
-    analysis: 'head-attribution', section: 'heads', controls: [],
+    analysis: 'head-attribution', section: 'heads', controls: ['top_k'], tables: 'right',
     height: ({ layers, heads, groups, width }) => 136 + rowsOf(groups, 60 + 30 * heads, width) * (110 + rowHeight(layers, groups) * layers),
     read: ['What each head adds to the logit difference. Blue heads write the answer, red ones the distractor. Click a head to see everything known about it.'],
   },
@@ -96,7 +96,7 @@ export const FIGURES = [
     read: ['What one attention layer, or one MLP, writes at one position. Attention moves the difference to another word; an MLP works on what has arrived.'],
   },
   {
-    analysis: 'head-patching', section: 'patching', controls: ['by_position'],
+    analysis: 'head-patching', section: 'patching', controls: ['by_position', 'top_k'], tables: 'right',
     height: (size) => mapRows(size, 5) * (136 + rowsOf(size.groups, 60 + 30 * size.heads, size.width) * (134 + rowHeight(size.layers, size.groups) * size.layers)) + 2 * (90 + (size.groups > 1 ? 360 * rowsOf(size.groups, 340, size.width) : 510)),
     passes: ({ model }) => 2.5 * model.n_layers * model.n_heads,
     read: ['One head at a time: its output, its value, its attention pattern, its query and its key. In the scatters, heads on the dashed line act through that part alone: through *what* they move (value) or *where* they look (pattern).'],

@@ -143,7 +143,11 @@ name: string,
 /**
  * The kind of its values, which decides how they are drawn.
  */
-quantity: Quantity, };
+quantity: Quantity, 
+/**
+ * Whether its numbers may be drawn as bars; the ends of an interval may not.
+ */
+bars: boolean, };
 
 /**
  * The device a model runs on, and why.
@@ -508,6 +512,15 @@ minus: number | null,
  * The columns' labels, if each group has its own.
  */
 ticks: Array<string> | null, 
+/**
+ * Where columns are positions: those at which the clean and the corrupted prompt of any case differ, ascending. Before
+ * the first, attention being causal, the two runs are the same.
+ */
+changed: Array<number>, 
+/**
+ * Why shares of the distance between clean and corrupted say little here; null if they may be read as they are.
+ */
+caution: string | null, 
 /**
  * The prompts, in the order of [`Values::prompts`]. A difference has none.
  */

@@ -145,10 +145,7 @@ fn bundle(paths: &Paths, site: &Path) -> Result<()> {
     fs::remove_dir_all(scripts.join("vendor"))?;
     let source = paths.root.join("www");
     let mut words: Vec<String> = ["run", "--silent", "site", "--"].map(str::to_owned).into();
-    words.extend([
-        format!("--outdir={}", scripts.display()),
-        format!("--outbase={}", source.display()),
-    ]);
+    words.extend([format!("--outdir={}", scripts.display()), format!("--outbase={}", source.display())]);
     words.extend(ENTRIES.map(|entry| source.join(entry).to_string_lossy().into_owned()));
     paths.npm_in(&paths.vendor, words).run().context("esbuild could not read the page's scripts")?;
     Ok(())

@@ -95,6 +95,17 @@ impl Pair {
     }
 }
 
+/// How many of the first group's prompts a neuron is looked at on if no text is given.
+const FIRST_PROMPTS: usize = 8;
+
+impl Experiment {
+    /// The first group's first prompts.
+    pub fn first_prompts(&self) -> Vec<String> {
+        let cases = self.groups.first().map(Group::cases).unwrap_or_default();
+        cases.iter().take(FIRST_PROMPTS).map(|case| case.clean.to_owned()).collect()
+    }
+}
+
 impl Group {
     /// The prompts to run, in the notebook's order: with symmetric pairs, case 2k is pair k as written and
     /// case 2k+1 is pair k with clean and corrupted, answer and distractor exchanged.

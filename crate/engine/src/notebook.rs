@@ -132,10 +132,9 @@ fn name_neuron(settings: &mut Map<String, Value>, experiment: &Experiment) -> Re
         name: "neuron".to_owned(),
         message: format!("{name:?} is not a neuron. Write it like L8N2744."),
     })?;
-    let first = || experiment.groups.first()?.pairs.first().map(|pair| pair.clean.clone());
-    if settings.get("text").and_then(Value::as_str).is_none_or(str::is_empty) {
-        settings.insert("text".to_owned(), first().unwrap_or_default().into());
-    }
+    let given = settings.get("text").and_then(Value::as_str).filter(|text| !text.is_empty());
+    let texts = given.map_or_else(|| experiment.first_prompts(), |text| vec![text.to_owned()]);
+    settings.insert("texts".to_owned(), texts.into());
     settings.insert("layer".to_owned(), neuron.layer.into());
     settings.insert("index".to_owned(), neuron.neuron.into());
     Ok(())

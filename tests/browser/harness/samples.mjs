@@ -60,6 +60,8 @@ export function grid({ title, site, rows, columns, groups, prompts = 8, measures
     name: groups[group],
     group,
     minus: null,
+    changed: hasPositions ? [2] : [],
+    caution: null,
     ticks: hasPositions ? TOKENS.slice(-width).map((token, index) => `${token.text}_${index}`) : null,
     prompts: Array.from({ length: prompts }, (_, index) => `We're helping our friend when they ${index}`),
     values: measures.map((measure, index) => {
@@ -212,7 +214,7 @@ export function tokenValues() {
 export function checksTable() {
   return {
     kind: 'table', title: 'Checks', note: 'Each on this device, with this model.', group: null,
-    columns: [{ name: 'check', quantity: 'text' }, { name: 'largest error', quantity: 'error' }, { name: 'allowed', quantity: 'error' }],
+    columns: [{ name: 'check', quantity: 'text', bars: true }, { name: 'largest error', quantity: 'error', bars: true }, { name: 'allowed', quantity: 'error', bars: true }],
     rows: [
       { cells: ['patching nothing changes nothing', 0, 1e-5], mark: 'passed' },
       { cells: ['components sum to the logit difference', 3.0517578125e-6, 1e-3], mark: 'passed' },

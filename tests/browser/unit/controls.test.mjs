@@ -103,7 +103,7 @@ test('B9: pictures that are gone are called no more, without a hover in between'
     stage.scope.end();
     drawPart(heads([0, 1], draw), stage);
   }
-  assert.equal(hover.size, 2);
+  assert.equal(hover.size, 1);
   const page = study();
   page.store.apply({ experiment: experiment('a') });
   page.store.model.value = model(1);

@@ -88,7 +88,7 @@ export function heads(groups, value, title = 'Head attribution') {
     rows: { label: 'layer', counts: 'layer', ticks: ['0', '1'] }, columns: { label: 'head', counts: 'head', ticks: ['0', '1'] },
     measures: [{ name: 'logit-diff', label: 'logit difference', quantity: 'logit-difference', middle: 0, range: null }],
     panels: groups.map((index) => ({
-      name: `group ${index}`, group: index, minus: null, ticks: null, prompts: [],
+      name: `group ${index}`, group: index, minus: null, ticks: null, changed: [], caution: null, prompts: [],
       values: [{ measure: 0, mean: [value, value, value, value], low: [], high: [], clean: null, corrupted: null, prompts: [] }],
     })),
   };

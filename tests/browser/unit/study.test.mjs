@@ -185,7 +185,7 @@ test('B13: a name in a table opens on the group that the table is about', async 
   const opened = [];
   const stage = new Stage({ actions: { onNeuron: (neuron) => opened.push(neuron) } });
   const table = (/** @type {number} */ index, /** @type {string} */ title) => /** @type {import('../../../www/types/engine.js').Part} */ ({
-    kind: 'table', title, note: null, group: index, columns: [{ name: 'Neuron', quantity: 'text' }], rows: [{ cells: ['L1N2'], mark: null }],
+    kind: 'table', title, note: null, group: index, columns: [{ name: 'Neuron', quantity: 'text', bars: true }], rows: [{ cells: ['L1N2'], mark: null }],
   });
   const drawn = layOut(report('neuron-attribution', [table(0, 'largest, plural'), table(1, 'largest, non-plural'), table(2, 'largest, ')]), { title: '', stage, tables: undefined, measure: null });
   for (const button of drawn.querySelectorAll('td button')) /** @type {HTMLElement} */ (button).click();

@@ -7,11 +7,12 @@ import { act } from '../actions.js';
 import { colourBar } from '../colour-bar.js';
 import { frame } from '../frame.js';
 import { measureSwitch, promptChoice, scaleSwitch } from '../grid-controls.js';
-import { cellName, columnCount, describeCell, domainOf, measureOf, numbersOf, targetOf, valuesOf } from '../grid-view.js';
+import { cautionOf, cellName, columnCount, describeCell, differenceDomain, domainOf, measureOf, numbersOf, targetOf, valuesOf } from '../grid-view.js';
 import { PanelHead } from '../panel-head.js';
+import { scrolling } from '../scrolling.js';
 import { Slices } from '../slices.js';
 import { keepAlive, sameShape } from '../update.js';
-import { layoutOf } from './layout.js';
+import { foldable, layoutOf } from './layout.js';
 import { HeatPanel } from './panel.js';
 
 /** @import { Grid, Part } from '../../types/engine.js' */
@@ -22,36 +23,66 @@ export function drawHeat(part, stage, name) {
   /** @type {Grid} */
   let grid = part;
   const picture = stage.picture(name);
-  const layout = layoutOf(grid);
   const scale = h('div', { class: 'scale-place' });
+  const place = h('div', { class: 'panels' });
+  const fold = h('div', { class: 'fold-place', data: { screen: true } });
   const slices = new Slices();
-  const panels = grid.panels.map((panel, index) => {
-    const heat = new HeatPanel(grid, panel, layout, {
-      onPoint: (row, column, anchor) => {
-        stage.hover.publish(targetOf(grid, row, column));
-        stage.tip.show(describeCell(grid, grid.panels[index], picture.now, row, column), anchor);
-      },
-      onLeave: () => {
-        stage.hover.publish(null);
-        stage.tip.hide();
-      },
-      onClick: (row, column) => act(stage.actions, targetOf(grid, row, column), grid, grid.panels[index]),
+  /** @type {{ heat: HeatPanel, head: PanelHead }[]} */
+  let panels = [];
+  let built = '';
+
+  /** Makes the panels, if they are not there in this layout. */
+  const build = () => {
+    const { unfolded } = picture.now;
+    const layout = layoutOf(grid, stage.width, unfolded);
+    const key = JSON.stringify(layout);
+    if (key === built) return;
+    built = key;
+    panels = grid.panels.map((panel, index) => {
+      const heat = new HeatPanel(grid, panel, layout, {
+        onPoint: (row, column, anchor) => {
+          stage.hover.publish(targetOf(grid, row, column));
+          stage.tip.show(describeCell(grid, grid.panels[index], picture.now, row, column), anchor);
+        },
+        onLeave: () => {
+          stage.hover.publish(null);
+          stage.tip.hide();
+        },
+        onClick: (row, column) => act(stage.actions, targetOf(grid, row, column), grid, grid.panels[index]),
+      });
+      return { heat, head: new PanelHead(panel.name, layout.left + layout.width * (columnCount(grid, panel) - layout.from)) };
     });
-    stage.hover.subscribe(stage.scope, (target) => heat.mark(target));
-    return { heat, head: new PanelHead(panel.name, layout.left + layout.width * columnCount(grid, panel)) };
-  });
+    place.replaceChildren(...panels.map(({ heat, head }, index) => {
+      const first = grid.panels[index].changed[0] ?? 0;
+      // The effects begin at the changed token: with two columns before it, it is seen that nothing does before.
+      const start = layout.left + (first - layout.from - 2) * layout.width;
+      return h('div', { class: 'panel' }, head.element, scrolling(stage, heat.svg, { unit: layout.width, what: `${grid.columns.label.toLowerCase()}s`, start: Math.max(0, start) }));
+    }));
+    const hidden = foldable(grid);
+    fold.replaceChildren(...(hidden > 0 ? [h('button', { type: 'button', class: 'link', on: { click: () => {
+      picture.set({ unfolded: !unfolded });
+      paint();
+      fold.querySelector('button')?.focus();
+    } } }, unfolded ? `Fold positions 0 to ${hidden - 1} away` : `Positions 0 to ${hidden - 1} are the same in both runs: show them`)] : []));
+  };
+  const scaleChoice = scaleSwitch(grid, picture, () => paint());
+  stage.hover.subscribe(stage.scope, (target) => { for (const { heat } of panels) heat.mark(target); });
 
   const paint = () => {
+    build();
     const measure = measureOf(grid, picture.now);
     const { label, quantity } = grid.measures[measure];
     const domain = domainOf(grid, picture.now);
     const colour = shades(domain);
-    scale.replaceChildren(colourBar(label, domain, colour));
+    const apart = differenceDomain(grid, picture.now);
+    const ownColour = apart ? shades(apart) : colour;
+    scale.replaceChildren(colourBar(label, domain, colour), ...(apart ? [colourBar(`${label}: difference between groups`, apart, ownColour)] : []));
+    scaleChoice?.refresh();
     // Paint first, set the accessible labels later.
     slices.start([
       ...grid.panels.map((panel, index) => () => {
         panels[index].head.show(grid, panel, picture.now);
-        panels[index].heat.paint(numbersOf(panel, measure, picture.now), colour);
+        panels[index].heat.paint(numbersOf(panel, measure, picture.now), panel.minus === null ? colour : ownColour, cautionOf(grid, panel, picture.now) !== null);
       }),
       ...grid.panels.map((panel, index) => () => {
         const missing = valuesOf(panel, measure) ? 'not computed yet' : 'not defined for this group';
@@ -68,9 +99,10 @@ export function drawHeat(part, stage, name) {
   const figure = frame(
     part,
     stage,
-    { controls: [measureSwitch(grid, picture, paint), promptChoice(grid, picture, paint), scaleSwitch(grid, picture, paint)] },
+    { controls: [measureSwitch(grid, picture, paint), promptChoice(grid, picture, paint), scaleChoice] },
     scale,
-    h('div', { class: 'panels' }, ...panels.map(({ heat, head }) => h('div', { class: 'panel' }, head.element, h('div', { class: 'panel-scroll' }, heat.svg)))),
+    fold,
+    place,
   );
   paint();
   keepAlive(figure, { slices, repaint: paint, update: (next) => {

@@ -1,5 +1,5 @@
-// Cell sizes and label positions of a heat map. All panels of a figure share one layout, computed without the values, so
-// that nothing moves when they arrive.
+// Cell sizes and label positions of a heat map, fitted to the width that there is. All panels of a figure share one layout,
+// computed without the values, so that nothing moves when they arrive.
 
 import { columnCount, tickLabel } from '../grid-view.js';
 
@@ -12,38 +12,95 @@ import { columnCount, tickLabel } from '../grid-view.js';
  * @property {number} left room for the row labels
  * @property {number} bottom room for the column labels
  * @property {boolean} turned whether the column labels are rotated
+ * @property {number} from the first column that is drawn; those before it are folded away
  * @property {number[]} rowTicks the rows that have a label
  * @property {number[]} columnTicks the columns that have a label
  */
 
 /** Average character width of 11 px text. Not measured, because the layout must not depend on when fonts are loaded. */
 const LETTER = 6.3;
+/** Between panels, and between maps in a row. */
+export const GAP = 18;
+/** Cells are no narrower, so that the pointer and the labels find them; wider maps scroll. */
+const LEAST = { few: 15, many: 12, crowd: 4 };
+const MOST = { alone: 60, beside: 32 };
+/** Room for the labels, the frame and the band of folded columns. */
+const EDGE = 8;
+export const BAND = 20;
+/** Fewer columns than this are not worth folding. */
+const FOLDED = 4;
 
-/** @param {Grid} grid @returns {Layout} */
-export function layoutOf(grid) {
+/** The narrowest that a map with so many columns is drawn. @param {number} columns @param {number} left */
+function leastWidth(columns, left) {
+  return left + EDGE + columns * (columns <= 16 ? LEAST.few : columns <= 200 ? LEAST.many : LEAST.crowd);
+}
+
+/** How many maps stand side by side, and how wide each may be. @param {number} count @param {number} least width of a map @param {number} room */
+export function sideBySide(count, least, room) {
+  const columns = Math.max(1, Math.min(count, Math.floor((room + GAP) / (least + GAP))));
+  return { columns, width: Math.floor((room - GAP * (columns - 1)) / columns) };
+}
+
+/** The positions before the first changed one, where both runs are the same; 0 if there is nothing to fold. @param {Grid} grid */
+export function foldable(grid) {
+  if (grid.columns.counts !== 'position' || grid.panels.length === 0) return 0;
+  const first = Math.min(...grid.panels.map((panel) => panel.changed[0] ?? 0));
+  return first >= FOLDED ? first : 0;
+}
+
+/** @param {Grid} grid @param {boolean} unfolded */
+export function leastWidthOf(grid, unfolded) {
+  const from = unfolded ? 0 : foldable(grid);
+  const columns = Math.max(1, ...grid.panels.map((panel) => columnCount(grid, panel))) - from;
+  return leastWidth(columns, leftOf(grid)) + (from > 0 ? BAND : 0);
+}
+
+/** @param {Grid} grid */
+function leftOf(grid) {
+  const labels = grid.rows.counts === 'layer-head' ? ['L11'] : grid.rows.ticks.map((tick) => tickLabel(grid.rows, tick));
+  // Whole pixels, so that cell edges stay sharp.
+  return Math.round(Math.min(120, 21 + longest(labels)));
+}
+
+/** @param {Grid} grid @param {number} room pixels that all panels may take @param {boolean} unfolded @returns {Layout} */
+export function layoutOf(grid, room, unfolded) {
   const rows = grid.rows.ticks.length;
-  const columns = Math.max(1, ...grid.panels.map((panel) => columnCount(grid, panel)));
-  const single = grid.panels.length === 1;
-  // Small grids get large cells, so that a small model's panels are legible too.
-  const width = columns <= 16 ? Math.max(single ? 30 : columns <= 9 ? 18 : 17, Math.min(36, Math.floor(148 / columns))) : Math.max(4, Math.min(24, Math.floor(560 / columns)));
-  // Square cells where there is room; flatter ones if there are many rows.
-  const height = rows <= 16 ? Math.max(single ? 24 : 17, Math.min(30, Math.floor(120 / rows))) : rows <= 40 ? 15 : 9;
-  const longest = (/** @type {string[]} */ texts) => Math.max(0, ...texts.map((text) => text.length)) * LETTER;
-  const rowLabels = grid.rows.ticks.map((tick) => tickLabel(grid.rows, tick));
+  const from = unfolded ? 0 : foldable(grid);
+  const all = Math.max(1, ...grid.panels.map((panel) => columnCount(grid, panel)));
+  const columns = all - from;
+  const left = leftOf(grid);
+  const panels = Math.max(1, grid.panels.length);
+  const least = leastWidth(columns, left) + (from > 0 ? BAND : 0);
+  const { width: own } = sideBySide(panels, least, room);
+  const most = panels === 1 ? MOST.alone : MOST.beside;
+  const fitting = Math.floor((own - left - EDGE - (from > 0 ? BAND : 0)) / columns);
+  const width = Math.max(columns <= 16 ? LEAST.few : columns <= 200 ? LEAST.many : LEAST.crowd, Math.min(most, fitting));
+  // Nearly square where there is room; flatter if there are many rows.
+  const height = rows <= 16 ? Math.max(17, Math.min(30, Math.round(0.85 * width))) : rows <= 40 ? 15 : 9;
   const columnLabels = [grid.columns.ticks, ...grid.panels.map((panel) => panel.ticks ?? [])].flat().map((tick) => tickLabel(grid.columns, tick));
-  const turned = longest(columnLabels) > width + 4 && columns <= 64;
+  const turned = longest(columnLabels) > width + 4 && columns <= 200;
   return {
-    width,
-    height,
-    // Whole pixels, so that cell edges stay sharp.
-    left: Math.round(Math.min(120, 21 + longest(grid.rows.counts === 'layer-head' ? ['L11'] : rowLabels))),
+    width, height, left: left + (from > 0 ? BAND : 0), from, turned,
     bottom: 20 + (turned ? Math.min(110, longest(columnLabels)) : 14),
-    turned,
     rowTicks: grid.rows.counts === 'layer-head' && height < 12
       ? indices(rows).filter((row) => /H0$/.test(grid.rows.ticks[row]))
       : every(rows, Math.ceil(12 / height)),
-    columnTicks: every(columns, turned ? Math.ceil(12 / width) : Math.ceil((longest(columnLabels) + 4) / width)),
+    columnTicks: labelled(grid, all, from, turned ? Math.ceil(12 / width) : Math.ceil((longest(columnLabels) + 4) / width)),
   };
+}
+
+/** The columns with a label: every so many, and always the changed positions and the last. @param {Grid} grid @param {number} columns @param {number} from @param {number} step */
+function labelled(grid, columns, from, step) {
+  const changed = grid.panels.flatMap((panel) => panel.changed);
+  const wanted = grid.columns.counts === 'position' ? [...new Set([...changed, columns - 1])].filter((column) => column >= from && column < columns).sort((a, b) => a - b) : [];
+  const kept = wanted.filter((column, index) => index === 0 || column - wanted[index - 1] >= step);
+  const others = indices(columns).filter((column) => column >= from && (column - from) % step === 0 && kept.every((one) => Math.abs(one - column) >= step));
+  return [...kept, ...others].sort((a, b) => a - b);
+}
+
+/** @param {string[]} texts */
+function longest(texts) {
+  return Math.max(0, ...texts.map((text) => Math.min(16, text.length))) * LETTER;
 }
 
 /** @param {number} count */

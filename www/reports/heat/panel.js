@@ -1,7 +1,8 @@
 // One panel of a heat map: cells, labels, a cursor, and a mark for what is hovered in another figure.
 
-import { label, newId, s } from '../../svg.js';
+import { hatching, label, newId, s } from '../../svg.js';
 import { columnCount, columnTicks, indexOnAxis, tickLabel } from '../grid-view.js';
+import { BAND } from './layout.js';
 
 /** @import { Grid, Panel } from '../../types/engine.js' */
 /** @import { Anchor } from '../../tip.js' */
@@ -26,10 +27,14 @@ export class HeatPanel {
   #grid;
   #layout;
   #hooks;
+  /** How many columns the grid has, and the first that is drawn. */
   #columns;
+  #from;
   #rows = s('g', { role: 'rowgroup', 'shape-rendering': 'crispEdges' });
   /** @type {SVGRectElement[]} */
   #cells = [];
+  /** The index of each cell's element. @type {Map<EventTarget, number>} */
+  #places = new Map();
   #cursor = cursor();
   #mark = s('g', { 'aria-hidden': 'true', 'pointer-events': 'none', 'data-screen': '' });
   #marked = '';
@@ -42,17 +47,18 @@ export class HeatPanel {
     this.#layout = layout;
     this.#hooks = hooks;
     this.#columns = columnCount(grid, panel);
-    const width = this.#columns * layout.width;
+    this.#from = layout.from;
+    const width = (this.#columns - layout.from) * layout.width;
     const height = grid.rows.ticks.length * layout.height;
     const hatch = newId('hatch');
     this.svg = s(
       'svg',
       // Without tabindex=-1, Chromium makes an SVG with focus listeners a tab stop.
       { class: 'heat', tabindex: -1, width: layout.left + width + 4, height: height + layout.bottom + 2, role: 'grid', 'aria-label': `${grid.title}, ${panel.name}`, 'aria-rowcount': grid.rows.ticks.length, 'aria-colcount': this.#columns },
-      s('defs', {}, s('pattern', { id: hatch, width: 5, height: 5, patternUnits: 'userSpaceOnUse', patternTransform: 'rotate(45)' },
-        s('rect', { width: 5, height: 5, fill: 'var(--panel)' }), s('line', { y2: 5, stroke: 'var(--line-strong)', 'stroke-width': 1.5 }))),
+      hatching(hatch),
       this.#drawLabels(panel),
       s('rect', { x: layout.left, y: 1, width, height, fill: `url(#${hatch})`, stroke: 'var(--line-strong)', 'stroke-width': 1, 'aria-hidden': 'true' }),
+      this.#drawBand(height),
       this.#rows,
       this.#drawLayers(width),
       this.#mark,
@@ -61,16 +67,26 @@ export class HeatPanel {
     this.#listen();
   }
 
+  /** Folded columns: a narrow band in their place. @param {number} height */
+  #drawBand(height) {
+    if (this.#from === 0) return null;
+    const x = this.#layout.left - BAND;
+    return s('g', { 'aria-hidden': 'true' },
+      s('rect', { x, y: 1, width: BAND - 4, height, fill: 'var(--panel)', stroke: 'var(--line-strong)' }),
+      label(`0\u2013${this.#from - 1}: the same`, 0, 0, { 'text-anchor': 'middle', 'font-size': 10, transform: `translate(${x + 11} ${1 + height / 2}) rotate(-90)` }));
+  }
+
   #drawCells() {
     const { width, height, left } = this.#layout;
-    const row = s('g', { role: 'row' }, ...Array.from({ length: this.#columns }, (_, column) =>
-      s('rect', { x: left + column * width, width, height, role: 'gridcell' })));
+    const row = s('g', { role: 'row' }, ...Array.from({ length: this.#columns - this.#from }, (_, column) =>
+      s('rect', { x: left + column * width, width, height, role: 'gridcell', 'aria-colindex': this.#from > 0 ? this.#from + column + 1 : null })));
     this.#rows.append(...this.#grid.rows.ticks.map((_, index) => {
       const own = /** @type {SVGGElement} */ (row.cloneNode(true));
       own.setAttribute('transform', `translate(0 ${1 + index * height})`);
       this.#cells.push(.../** @type {Iterable<SVGRectElement>} */ (own.children));
       return own;
     }));
+    this.#cells.forEach((cell, index) => this.#places.set(cell, index));
   }
 
   /** Lines between layers, where each row is a head. @param {number} width */
@@ -95,25 +111,27 @@ export class HeatPanel {
       { 'aria-hidden': 'true' },
       ...rowTicks.map((row) => {
         const text = rows.counts === 'layer-head' && height < 12 ? rows.ticks[row].replace(/H0$/, '') : tickLabel(rows, rows.ticks[row]);
-        return label(cut(text), left - 5, 1 + (row + 0.5) * height + 4, { 'text-anchor': 'end' });
+        return label(cut(text), left - (this.#from > 0 ? BAND : 0) - 5, 1 + (row + 0.5) * height + 4, { 'text-anchor': 'end' });
       }),
       ...shown.map((column) => {
-        const x = left + (column + 0.5) * width;
+        const x = left + (column - this.#from + 0.5) * width;
         const text = cut(tickLabel(columns, ticks[column] ?? ''));
+        const strong = panel.changed.includes(column) ? { fill: 'var(--ink)', 'font-weight': 700 } : {};
         return turned
-          ? label(text, 0, 0, { 'text-anchor': 'end', transform: `translate(${x + 4} ${bottomOfCells + 6}) rotate(-90)` })
-          : label(text, x, bottomOfCells + 14, middle);
+          ? label(text, 0, 0, { 'text-anchor': 'end', ...strong, transform: `translate(${x + 4} ${bottomOfCells + 6}) rotate(-90)` })
+          : label(text, x, bottomOfCells + 14, { ...middle, ...strong });
       }),
       label(rows.label, 0, 0, { ...middle, fill: 'var(--ink)', transform: `translate(11 ${bottomOfCells / 2}) rotate(-90)` }),
-      label(columns.label, left + (this.#columns * width) / 2, bottomOfCells + bottom - 4, { ...middle, fill: 'var(--ink)' }),
+      label(columns.label, left + ((this.#columns - this.#from) * width) / 2, bottomOfCells + bottom - 4, { ...middle, fill: 'var(--ink)' }),
     );
   }
 
-  /** @param {(number | null)[] | null} numbers @param {(value: number) => string} colour */
-  paint(numbers, colour) {
+  /** @param {(number | null)[] | null} numbers @param {(value: number) => string} colour @param {boolean} [muted] whether the colours say little */
+  paint(numbers, colour, muted = false) {
+    this.#rows.setAttribute('opacity', muted ? '0.4' : '1');
     if (this.#cells.length === 0) this.#drawCells();
     this.#cells.forEach((cell, index) => {
-      const number = numbers?.[index] ?? null;
+      const number = numbers?.[this.#gridIndex(index)] ?? null;
       // A cell without a value shows the hatching behind it.
       cell.setAttribute('fill', number === null || Number.isNaN(number) ? 'transparent' : colour(number));
     });
@@ -122,21 +140,32 @@ export class HeatPanel {
 
   /** Sets the accessible labels of the cells. @param {(cell: number) => string} say */
   name(say) {
-    this.#cells.forEach((cell, index) => cell.setAttribute('aria-label', say(index)));
+    this.#cells.forEach((cell, index) => cell.setAttribute('aria-label', say(this.#gridIndex(index))));
+  }
+
+  get #drawn() {
+    return this.#columns - this.#from;
+  }
+
+  /** The index in the grid of a drawn cell. @param {number} cell */
+  #gridIndex(cell) {
+    return Math.floor(cell / this.#drawn) * this.#columns + this.#from + (cell % this.#drawn);
   }
 
   /** Marks what is hovered in another figure: a cell, else the whole row or column. @param {Target | null} target */
   mark(target) {
     const row = indexOnAxis(this.#grid.rows, target);
-    const column = indexOnAxis(this.#grid.columns, target, this.#columns);
-    const key = `${row} ${column}`;
+    const found = indexOnAxis(this.#grid.columns, target, this.#columns);
+    // A folded position is not there.
+    const column = found < this.#from ? -1 : found - this.#from;
+    const key = found >= 0 && column < 0 ? 'folded' : `${row} ${column}`;
     if (key === this.#marked) return;
     this.#marked = key;
-    if (row < 0 && column < 0) return this.#mark.replaceChildren();
+    if (key === 'folded' || (row < 0 && column < 0)) return this.#mark.replaceChildren();
     const { width, height, left } = this.#layout;
     const x = left + Math.max(0, column) * width;
     const y = 1 + Math.max(0, row) * height;
-    const across = column < 0 ? this.#columns * width : width;
+    const across = column < 0 ? this.#drawn * width : width;
     const down = row < 0 ? this.#grid.rows.ticks.length * height : height;
     const whole = row < 0 || column < 0;
     this.#mark.replaceChildren(
@@ -145,21 +174,26 @@ export class HeatPanel {
     );
   }
 
+  /** @param {EventTarget | null} target */
+  #at(target) {
+    return (target && this.#places.get(target)) ?? -1;
+  }
+
   #listen() {
     const { svg } = this;
     svg.addEventListener('pointermove', (event) => {
-      const cell = this.#cells.indexOf(/** @type {any} */ (event.target));
+      const cell = this.#at(event.target);
       if (cell < 0) this.#leave();
       else this.#point(cell);
     });
     svg.addEventListener('pointerleave', () => this.#leave());
     svg.addEventListener('focusin', (event) => {
-      const cell = this.#cells.indexOf(/** @type {any} */ (event.target));
+      const cell = this.#at(event.target);
       if (cell >= 0 && this.#cells[cell].matches(':focus-visible')) this.#point(cell);
     });
     svg.addEventListener('focusout', () => this.#leave());
     svg.addEventListener('click', (event) => {
-      const cell = this.#cells.indexOf(/** @type {any} */ (event.target));
+      const cell = this.#at(event.target);
       if (cell >= 0) this.#click(cell);
     });
     svg.addEventListener('keydown', (event) => this.#key(event));
@@ -168,7 +202,7 @@ export class HeatPanel {
   /** @param {number} cell */
   #point(cell) {
     const { width, height, left } = this.#layout;
-    const columns = this.#columns;
+    const columns = this.#drawn;
     const row = Math.floor(cell / columns);
     this.#cursor.setAttribute('transform', `translate(${left + (cell % columns) * width} ${1 + row * height})`);
     for (const rect of this.#cursor.children) {
@@ -176,7 +210,7 @@ export class HeatPanel {
       rect.setAttribute('height', String(height));
     }
     this.#cursor.removeAttribute('display');
-    this.#hooks.onPoint(row, cell % columns, this.#cells[cell]);
+    this.#hooks.onPoint(row, this.#from + (cell % columns), this.#cells[cell]);
   }
 
   #leave() {
@@ -188,13 +222,12 @@ export class HeatPanel {
   /** @param {number} cell */
   #click(cell) {
     this.#moveTo(cell, false);
-    const columns = this.#columns;
-    this.#hooks.onClick(Math.floor(cell / columns), cell % columns);
+    this.#hooks.onClick(Math.floor(cell / this.#drawn), this.#from + (cell % this.#drawn));
   }
 
   /** @param {KeyboardEvent} event */
   #key(event) {
-    const columns = this.#columns;
+    const columns = this.#drawn;
     const rows = this.#grid.rows.ticks.length;
     const row = Math.floor(this.#stop / columns);
     const column = this.#stop % columns;

@@ -3,7 +3,7 @@
 
 import { tickText } from '../../numbers.js';
 import { linear } from '../../scale.js';
-import { label, px, s } from '../../svg.js';
+import { hatching, label, newId, px, s } from '../../svg.js';
 import { bandPath, linePath } from './path.js';
 import { nearestPoint } from './nearest.js';
 import { drawColumns } from './axis.js';
@@ -59,6 +59,7 @@ export class LineChart {
   /** @type {(value: number) => number} */
   #y = () => 0;
   #middle = 0;
+  #hatch = newId('hatch');
   /** The point that the keyboard is on. @type {Point} */
   #at = { lane: 0, series: 0, column: 0 };
 
@@ -77,7 +78,7 @@ export class LineChart {
       // A transparent background that receives pointer events.
       s('rect', { width: LEFT + frame.width + RIGHT, height: bottom, fill: 'transparent', 'aria-hidden': 'true' }),
       s('g', { 'aria-hidden': 'true' }, ...axis.elements),
-      this.#lines, this.#mark, this.#cursor,
+      hatching(this.#hatch), this.#lines, this.#mark, this.#cursor,
     );
     this.#listen();
   }
@@ -91,6 +92,23 @@ export class LineChart {
   /** @param {number} lane */
   #top(lane) {
     return TOP + lane * (this.#frame.height + GAP);
+  }
+
+  /** Hatching where a lane has not been computed yet, as in heat maps. @param {Lane} lane */
+  #missing({ series: [first] }) {
+    const { height, ticks } = this.#frame;
+    /** @type {[number, number][]} */
+    const gaps = [];
+    ticks.forEach((_, column) => {
+      if ((first?.numbers[column] ?? null) !== null) return;
+      const last = gaps.at(-1);
+      if (last && last[1] === column) last[1] = column + 1;
+      else gaps.push([column, column + 1]);
+    });
+    return gaps.map(([from, to]) => {
+      const [left, right] = [this.#x(from), this.#x(Math.min(to, ticks.length - 1))];
+      return s('rect', { x: px(left), width: px(Math.max(1, right - left)), height, fill: `url(#${this.#hatch})`, 'data-missing': '' });
+    });
   }
 
   /**
@@ -116,6 +134,7 @@ export class LineChart {
         { transform: `translate(0 ${this.#top(index)})` },
         s('path', { d: rules, stroke: 'var(--line)', 'stroke-width': 1, fill: 'none' }),
         zero && s('path', { d: zero, stroke: 'var(--ink-soft)', 'stroke-width': 1, fill: 'none' }),
+        ...this.#missing(lane),
         ...ticks.map((tick) => label(tickText(tick, step), LEFT - 5, px(scale(tick) + 4), { 'text-anchor': 'end', 'font-size': many ? 9.5 : 11 })),
         many && label(lane.name, 2, height / 2 + 4, { fill: 'var(--ink)' }),
         ...lane.series.map((series) => (series.low?.length && series.high ? s('path', { d: bandPath(series.low, series.high, (i) => this.#x(i), scale), fill: series.colour, 'fill-opacity': lane.series.length > 3 ? 0.08 : 0.16 }) : null)),

@@ -33,8 +33,9 @@ export function drawLine(part, stage, name) {
   const together = grid.rows.ticks.length === 1 && !dense && grid.panels.every((panel) => panel.ticks === null);
   const alone = together || grid.panels.length === 1;
   // As wide as the columns need; on a phone the whole line fits on the screen.
-  const room = Math.max(240, Math.min(690, document.documentElement.clientWidth - 110));
-  const width = Math.min(room, dense ? (alone ? 690 : 310) : Math.max(alone ? 440 : 220, Math.min(690, columns * (alone ? 27 : 13))));
+  const room = Math.max(220, stage.width - 84);
+  const half = Math.max(220, (room - 84) / 2);
+  const width = Math.min(dense ? (alone ? room : half) : Math.max(alone ? 440 : 220, Math.min(690, columns * (alone ? 27 : 13))), room);
 
   /** The panels of each chart; none if no group can be run. */
   const shares = (together ? [grid.panels.map((_, index) => index)] : grid.panels.map((_, index) => [index])).filter((shown) => shown.length > 0);
@@ -80,7 +81,9 @@ export function drawLine(part, stage, name) {
     slices.start(charts.map(({ chart, shown, head }) => () => {
       const lanes = lanesOf(grid, picture.now, shown, { dense, together });
       head?.show(grid, grid.panels[shown[0]], picture.now);
-      const named = dense ? peaks(lanes, scale.middle ?? 0).map((point) => ({ point, text: cellName(grid, grid.panels[shown[0]], point.lane, point.column) })) : [];
+      // While it is being computed, the largest so far says nothing.
+      const isComplete = lanes.every((lane) => lane.series.every(({ numbers }) => !numbers.includes(null)));
+      const named = dense && isComplete ? peaks(lanes, scale.middle ?? 0).map((point) => ({ point, text: cellName(grid, grid.panels[shown[0]], point.lane, point.column) })) : [];
       chart.paint(lanes, scale, named);
     }));
     legend.replaceChildren(...legendOf(grid, measure, { dense, together }));

@@ -20,7 +20,8 @@ export function drawScatter(part, stage, name) {
   const layers = 1 + Math.max(0, ...part.layers);
   const colours = part.layers.map((layer) => layerColour(layer, layers));
   const targets = part.names.map((text, index) => targetOf(text, part.layers[index]));
-  const side = part.panels.length === 1 ? 420 : part.panels.length <= 4 ? 270 : 178;
+  // As large as there is room for, with the labels beside it.
+  const side = Math.max(160, Math.min(stage.width - 84, part.panels.length === 1 ? 420 : part.panels.length <= 4 ? 270 : 178));
   const valuesOf = (/** @type {number} */ panel) => part.panels[panel].values.find((values) => values.measure === measureOf(part, picture.now));
 
   const panels = part.panels.map((panel, index) => {

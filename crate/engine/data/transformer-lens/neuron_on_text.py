@@ -1,9 +1,13 @@
 # A neuron on text, and the tokens that its output raises and lowers
 settings = SETTINGS["neuron-on-text"]
-layer, neuron, text = settings["layer"], settings["index"], settings["text"]
-tokens = model.to_tokens(text, prepend_bos=EXPERIMENT["prepend_bos"])
-_, cache = model.run_with_cache(tokens)
-activations = cache["post", layer][0, :, neuron].tolist()
+layer, neuron = settings["layer"], settings["index"]
+activations = [-float("inf")]
+for text in settings["texts"]:
+    candidate = model.to_tokens(text, prepend_bos=EXPERIMENT["prepend_bos"])
+    _, cache = model.run_with_cache(candidate)
+    found = cache["post", layer][0, :, neuron].tolist()
+    if max(found) > max(activations):
+        tokens, activations = candidate, found
 RESULTS["neuron-on-text"] = {"activations": activations}
 for token, activation in zip(model.to_str_tokens(tokens[0]), activations):
     print(f"{activation:9.4f}  {token!r}")

@@ -166,6 +166,8 @@ fn grid(site: Site, text: &str, shape: &[usize], numbers: &[f32], tokens: &[Toke
             group: 0,
             minus: None,
             ticks: None,
+            changed: Vec::new(),
+            caution: None,
             prompts: Vec::new(),
             values: vec![numbers.means(0)],
         }],

@@ -1,11 +1,17 @@
 //! Which heads write it? Each head's output through the run's final LayerNorm scale (`stack_head_results`).
 
+use super::settings::count;
 use super::shared::attributed::{self, attributed, grid, index_axis, layer_axis};
+use super::shared::top;
 use super::{Analyse, Findings, Job, PythonCell, settings};
 use crate::error::Result;
 use crate::figures::{AxisKind, Part};
+use crate::names::Head;
 
-settings! {}
+settings! {
+    /// How many of the largest and how many of the smallest are listed.
+    top_k: usize = count(5, 1, 100),
+}
 
 impl Analyse for Settings {
     const NAME: &'static str = "head-attribution";
@@ -30,6 +36,10 @@ impl Analyse for Settings {
         )
         .await?;
         figure.site = Some("attn.hook_z".to_owned());
-        Ok(Findings { parts: vec![Part::Heat(figure)], problems })
+        let n_heads = job.model.config.n_heads;
+        let name = |cell: usize| Head { layer: cell / n_heads, head: cell % n_heads }.to_string();
+        let tables = top::tables(&figure, "Head", self.top_k, name);
+        let parts = [Part::Heat(figure)].into_iter().chain(tables.into_iter().map(Part::Table)).collect();
+        Ok(Findings { parts, problems })
     }
 }

@@ -2,8 +2,9 @@
 //! patched (`get_act_patch_attn_head_out_all_pos` and the like, `_by_pos` with the setting), and the
 //! notebook's two scatter plots of output against value and against pattern.
 
-use super::settings::{choice, flag};
+use super::settings::{choice, count, flag};
 use super::shared::sweeps::{self, Columns, DIRECTION, Options, PatchingMap, probabilities, sweep};
+use super::shared::top;
 use super::{Analyse, Findings, Job, PythonCell, settings};
 use crate::error::Result;
 use crate::figures::{Grid, Measure, Panel, Part, Scatter, ScatterAxis, ScatterPanel, ScatterValues};
@@ -28,6 +29,8 @@ settings! {
     what: What = choice::<What>("all"),
     /// One position at a time instead of all positions at once.
     by_position: bool = flag(false),
+    /// How many of the largest and how many of the smallest are listed.
+    top_k: usize = count(5, 1, 100),
     direction: Direction = DIRECTION,
     probabilities: bool = probabilities(true),
 }
@@ -83,8 +86,15 @@ impl Analyse for Settings {
         let options = Options { direction: self.direction, probabilities: self.probabilities };
         let (grids, problems) = sweep(job, &maps, options).await?;
         let scatters = if by_position { Vec::new() } else { scatters(job, &maps, &grids) };
+        // Of the first map: the output, unless another activation was asked for.
+        let n_heads = job.model.config.n_heads;
+        let name = |cell: usize| Head { layer: cell / n_heads, head: cell % n_heads }.to_string();
+        let first = grids.first().filter(|_| !by_position);
+        let tables = first.map(|grid| top::tables(grid, "Head", self.top_k, name)).unwrap_or_default();
         let maps = maps.iter().zip(grids).map(|(map, grid)| map.part(grid));
-        Ok(Findings { parts: maps.chain(scatters.into_iter().map(Part::Scatter)).collect(), problems })
+        let scatters = scatters.into_iter().map(Part::Scatter);
+        let parts = maps.chain(scatters).chain(tables.into_iter().map(Part::Table)).collect();
+        Ok(Findings { parts, problems })
     }
 }
 

@@ -18,7 +18,7 @@ use crate::site::{BlockSite, Site};
 settings! {
     /// The neuron, like L8N2744 or 8/2744.
     neuron: String = text("L0N0"),
-    /// The text; empty for the experiment's first prompt.
+    /// The text; empty for the prompt of the first group on which the neuron fires most.
     text: String = text(""),
     /// The activation that gets the full colour; auto for the largest.
     full: String = text("auto"),
@@ -45,8 +45,12 @@ impl Analyse for Settings {
             }
         };
         host::step(job.viewer, "Running the text", 0, 1).await?;
-        let (text, ids) = choices::prompt(job, "text", &self.text)?;
-        let row = activations(job, neuron, text, &ids).await?;
+        let row = if self.text.is_empty() {
+            strongest(job, neuron).await?
+        } else {
+            let (text, ids) = choices::prompt(job, "text", &self.text)?;
+            activations(job, neuron, text, &ids).await?
+        };
         // A neuron that is never active has no colour on any scale.
         let largest = if row.max > 0.0 { row.max } else { 1.0 };
         let figure = TokenValues {
@@ -63,6 +67,26 @@ impl Analyse for Settings {
         host::step(job.viewer, "Running the text", 1, 1).await?;
         let parts = vec![Part::TokenValues(figure), Part::Table(promoted), Part::Table(suppressed)];
         Ok(Findings { parts, problems: Vec::new() })
+    }
+}
+
+/// The activations on that of the first group's first prompts that has the largest one. Prompts that cannot be run are passed over.
+async fn strongest(job: &Job<'_>, neuron: Neuron) -> Result<ValuedRow> {
+    let mut best: Option<ValuedRow> = None;
+    for text in job.experiment.first_prompts() {
+        let Ok((text, ids)) = choices::prompt(job, "text", &text) else { continue };
+        let row = activations(job, neuron, text, &ids).await?;
+        if best.as_ref().is_none_or(|best| row.max > best.max) {
+            best = Some(row);
+        }
+    }
+    match best {
+        Some(best) => Ok(best),
+        // Says what is wrong with the first one.
+        None => {
+            let (text, ids) = choices::prompt(job, "text", "")?;
+            activations(job, neuron, text, &ids).await
+        }
     }
 }
 
@@ -97,10 +121,7 @@ async fn written(job: &Job<'_>, k: usize, neuron: Neuron) -> Result<[Table; 2]> 
         title: title.to_owned(),
         note: Some(format!("Per unit of {neuron}'s activation, before the final LayerNorm divides.")),
         group: None,
-        columns: vec![
-            Column { name: "Token".to_owned(), quantity: Quantity::Token },
-            Column { name: "Logit".to_owned(), quantity: Quantity::LogitDifference },
-        ],
+        columns: vec![Column::new("Token", Quantity::Token), Column::new("Logit", Quantity::LogitDifference)],
         rows: top_k(order, k)
             .into_iter()
             .map(|id| Row {

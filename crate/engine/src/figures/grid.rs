@@ -86,6 +86,11 @@ pub struct Panel {
     pub minus: Option<usize>,
     /// The columns' labels, if each group has its own.
     pub ticks: Option<Vec<String>>,
+    /// Where columns are positions: those at which the clean and the corrupted prompt of any case differ, ascending. Before
+    /// the first, attention being causal, the two runs are the same.
+    pub changed: Vec<usize>,
+    /// Why shares of the distance between clean and corrupted say little here; null if they may be read as they are.
+    pub caution: Option<String>,
     /// The prompts, in the order of [`Values::prompts`]. A difference has none.
     pub prompts: Vec<String>,
     /// The numbers, by measure. A measure without a meaning for this group is missing.

@@ -81,9 +81,17 @@ pub fn difference(grid: &Grid, group: usize, minus: usize) -> Option<Panel> {
         group,
         minus: Some(minus),
         ticks: one.ticks.clone(),
+        changed: union(&one.changed, &two.changed),
+        caution: one.caution.clone().or_else(|| two.caution.clone()),
         prompts: Vec::new(),
         values,
     })
+}
+
+/// All of both, ascending.
+fn union(one: &[usize], two: &[usize]) -> Vec<usize> {
+    let all: std::collections::BTreeSet<usize> = one.iter().chain(two).copied().collect();
+    all.into_iter().collect()
 }
 
 fn subtract(one: &Values, two: &Values) -> Values {

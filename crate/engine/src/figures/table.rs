@@ -29,12 +29,19 @@ pub struct Column {
     pub name: String,
     /// The kind of its values, which decides how they are drawn.
     pub quantity: Quantity,
+    /// Whether its numbers may be drawn as bars; the ends of an interval may not.
+    pub bars: bool,
 }
 
 impl Column {
     /// A column with this heading.
     pub fn new(name: &str, quantity: Quantity) -> Self {
-        Self { name: name.to_owned(), quantity }
+        Self { name: name.to_owned(), quantity, bars: true }
+    }
+
+    /// The same without bars.
+    pub fn plain(name: &str, quantity: Quantity) -> Self {
+        Self { bars: false, ..Self::new(name, quantity) }
     }
 }
 

@@ -102,6 +102,8 @@ pub(in crate::analyses) async fn grid(
             group: group.group,
             minus: None,
             ticks: None,
+            changed: Vec::new(),
+            caution: None,
             prompts: group.cases.iter().map(|case| case.text.clone()).collect(),
             values: vec![Numbers::alone(numbers.clone()).summarise(0, &work).await?],
         });

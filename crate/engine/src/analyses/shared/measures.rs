@@ -12,6 +12,10 @@ use crate::runs::Direction;
 /// noise in a logit would already be 1 % of the distance.
 pub(in crate::analyses) const SMALLEST_EFFECT: f64 = 0.01;
 
+/// Means that are closer than this many logits call for caution: a patch's share of so short a distance may be
+/// noise (docs/quantities.md).
+const CLOSE: f64 = 0.5;
+
 /// A measure of a patching map.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum MeasureKind {
@@ -107,6 +111,44 @@ impl Unpatched {
         (clean - corrupted).abs() >= SMALLEST_EFFECT
     }
 
+    /// Why shares of the distance between clean and corrupted say little: the model does not do the task, or the two
+    /// lie close together, in logits or beside the spread of the prompts.
+    pub(in crate::analyses) fn caution(&self) -> Option<String> {
+        if !self.has_effect() {
+            return None;
+        }
+        let [clean, corrupted] = self.means();
+        let distance = clean - corrupted;
+        if clean < 0.0 {
+            return Some(format!(
+                "On the clean prompts the model prefers the distractor (mean logit difference {clean:.2}): it does not \
+                 do the task that this map would explain."
+            ));
+        }
+        if distance < 0.0 {
+            return Some(format!(
+                "The answer is likelier on the corrupted prompts ({corrupted:.2}) than on the clean ones ({clean:.2}): \
+                 the map shows the opposite of the task."
+            ));
+        }
+        let each = |stats| self.each(MeasureKind::LogitDifference, stats, 0);
+        let apart: Vec<f64> =
+            each(&self.clean).iter().zip(each(&self.corrupted)).map(|(a, b)| a - b).collect();
+        let spread = standard_deviation(&apart);
+        if distance < CLOSE {
+            return Some(format!(
+                "Clean ({clean:.2}) and corrupted ({corrupted:.2}) lie only {distance:.2} logits apart: what looks like \
+                 an effect may be noise."
+            ));
+        }
+        (spread > distance).then(|| {
+            format!(
+                "Clean and corrupted lie {distance:.2} logits apart, but the prompts differ by more than that \
+                 (standard deviation {spread:.2}): look at single prompts before trusting the mean."
+            )
+        })
+    }
+
     /// The index and the numbers of each measure, for the patches in a range of rows of `stats`. Measures
     /// without a meaning for the group are left out. Patches that have not been run on every prompt so far
     /// are NaN.
@@ -152,6 +194,16 @@ impl Unpatched {
     fn each(&self, kind: MeasureKind, stats: &LogitStats, run: usize) -> Vec<f64> {
         (0..self.prompts).map(|prompt| kind.of(stats, run, prompt)).collect()
     }
+}
+
+/// Of a sample; 0 for fewer than two numbers.
+fn standard_deviation(numbers: &[f64]) -> f64 {
+    if numbers.len() < 2 {
+        return 0.0;
+    }
+    let middle = mean(numbers);
+    let squares: f64 = numbers.iter().map(|number| (number - middle).powi(2)).sum();
+    (squares / (numbers.len() - 1) as f64).sqrt()
 }
 
 #[cfg(test)]

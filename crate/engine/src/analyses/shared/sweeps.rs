@@ -131,6 +131,8 @@ impl PatchingMap {
             group: group.group,
             minus: None,
             ticks: self.needs_one_length().then(|| ticks(job, &group.cases[0].clean)),
+            changed: if self.needs_one_length() { changed(group) } else { Vec::new() },
+            caution: None,
             prompts: group.cases.iter().map(|case| case.text.clone()).collect(),
             values,
         }
@@ -274,8 +276,18 @@ impl<'a> GroupMaps<'a> {
         for (measure, numbers) in self.unpatched.numbers(self.options.direction, &self.stats, range) {
             values.push(numbers.summarise(measure, work).await?);
         }
-        Ok(self.maps[index].panel(self.job, self.group, values))
+        let panel = self.maps[index].panel(self.job, self.group, values);
+        Ok(Panel { caution: self.unpatched.caution(), ..panel })
     }
+}
+
+/// The positions at which the clean and the corrupted prompt of any case differ.
+fn changed(group: &PreparedGroup) -> Vec<usize> {
+    let differs = |position: &usize| {
+        group.cases.iter().any(|case| case.clean.get(*position) != case.corrupted.get(*position))
+    };
+    let longest = group.cases.iter().map(|case| case.clean.len()).max().unwrap_or(0);
+    (0..longest).filter(differs).collect()
 }
 
 /// Position labels as in the notebook: `{token}_{position}`.

@@ -47,9 +47,9 @@ fn table(
         group: Some(panel.group),
         columns: vec![
             Column::new(what, Quantity::Text),
-            Column { name: measure.label.clone(), quantity: measure.quantity },
-            Column::new("95 % interval, from", measure.quantity),
-            Column::new("to", measure.quantity),
+            Column::new(&measure.label, measure.quantity),
+            Column::plain("95 % interval, from", measure.quantity),
+            Column::plain("to", measure.quantity),
         ],
         rows: largest.chain(smallest).map(row).collect(),
     }
