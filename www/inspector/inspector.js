@@ -3,6 +3,7 @@
 
 import { computed, effect, untracked } from '../vendor/dist/libraries.js';
 import { h, iconButton } from '../dom.js';
+import { focusOn, placeOf } from '../focus.js';
 import { itemName, sameItem } from '../store/item.js';
 import { PINS } from '../store/view.js';
 import { Results } from '../study/results.js';
@@ -26,7 +27,7 @@ export class Inspector {
   #results = new Results();
   /** @type {Map<string, Card>} */
   #shown = new Map();
-  /** Where to return the focus on closing. @type {Element | null} */
+  /** Finds where to return the focus on closing. @type {(() => Element | null) | null} */
   #opener = null;
   /** The pinned items, and the one clicked last. */
   #items = computed(() => {
@@ -51,7 +52,7 @@ export class Inspector {
         h('p', { class: 'hint inspector-hint' }, 'Click a head, a neuron or a patched cell in any figure to see everything known about it here. Pin it to compare it with the next one.')));
     document.addEventListener('keydown', (event) => {
       if (event.key !== 'Escape' || this.#items.value.length === 0 || document.querySelector('dialog[open], .menu:popover-open, .rail.sheet-opened')) return;
-      if (root.contains(document.activeElement) || document.activeElement === document.body || this.#opener === document.activeElement) this.close();
+      if (root.contains(document.activeElement) || document.activeElement === document.body || this.#opener?.() === document.activeElement) this.close();
     });
     effect(() => {
       const items = this.#items.value;
@@ -63,7 +64,7 @@ export class Inspector {
   open(item) {
     const from = document.activeElement;
     const byKeyboard = from?.matches(':focus-visible') ?? false;
-    if (from && !this.#root.contains(from)) this.#opener = from;
+    if (from && !this.#root.contains(from)) this.#opener = placeOf(from);
     this.#store.setView({ open: item });
     const card = this.#shown.get(itemName(item));
     if (byKeyboard) card?.focus();
@@ -84,12 +85,10 @@ export class Inspector {
   }
 
   #returnFocus() {
-    const opener = this.#opener;
-    if (!opener || opener === document.body) return;
+    const opener = this.#opener?.();
+    if (opener === document.body) return;
     // A click focuses the figure as a whole; return to its current cell, so that the arrow keys work.
-    const place = opener.querySelector('[tabindex="0"]') ?? opener;
-    if (place.isConnected) /** @type {HTMLElement | SVGElement} */ (place).focus({ preventScroll: true });
-    else document.getElementById('article')?.focus({ preventScroll: true });
+    focusOn(opener?.querySelector('[tabindex="0"]') ?? opener ?? document.getElementById('article'));
   }
 
   /** @param {Item} item */

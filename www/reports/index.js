@@ -16,7 +16,7 @@ import { drawTokens } from './tokens.js';
 /** @import { Part, Report } from '../types/engine.js' */
 /** @typedef {Extract<Part, { kind: 'table' }>} TablePart */
 
-export { repaintPart, updatePart, whenPainted } from './update.js';
+export { keepStops, repaintPart, updatePart, whenPainted } from './update.js';
 
 /**
  * @param {Part} part

@@ -8,6 +8,8 @@
  * @property {() => void} repaint shows the picture again after a change of its view
  * @property {(part: Part) => boolean} [update] takes a new part; false if its shape differs, so that it has to be redrawn
  * @property {Slices} [slices] the jobs that paint it
+ * @property {() => number[]} [stops] the tab stop of each panel
+ * @property {(stops: number[]) => void} [resume] takes up the tab stops of a picture that this one replaces
  */
 
 /** @type {WeakMap<Element, Alive>} */
@@ -32,6 +34,12 @@ export function updatePart(figure, part) {
 /** Shows a picture again after its view was changed from outside. @param {Element} figure */
 export function repaintPart(figure) {
   pictures.get(figure)?.repaint();
+}
+
+/** Gives the pictures of `after` the tab stops of those of `before`, of which they are new drawings. @param {Iterable<Element>} before @param {Iterable<Element>} after */
+export function keepStops(before, after) {
+  const stops = [...before].map((figure) => pictures.get(figure)?.stops?.() ?? []);
+  [...after].forEach((figure, index) => pictures.get(figure)?.resume?.(stops[index] ?? []));
 }
 
 /** Resolves when a picture that `drawPart` drew is complete: large ones are painted in slices. @param {Element} figure @returns {Promise<void>} */

@@ -3,8 +3,9 @@
 
 import { effect, untracked } from '../vendor/dist/libraries.js';
 import { h } from '../dom.js';
+import { focusOn, placeOf } from '../focus.js';
 import { formatDuration, formatSeconds, plural } from '../numbers.js';
-import { keepFolds, updatePart } from '../reports/index.js';
+import { keepFolds, keepStops, updatePart } from '../reports/index.js';
 import { drawProblems } from './problems.js';
 import { layOut } from './report-view.js';
 
@@ -237,10 +238,13 @@ export class Figure {
     const element = this.#layOut(report);
     keepFolds(this.#body, element);
     element.append(h('p', { class: 'provenance' }, [report.model, report.device, from && `from ${from}, not computed here`].filter(Boolean).join(' \u00b7 ')));
-    const focused = this.#body.contains(document.activeElement) ? placeOf(this.#body, document.activeElement) : -1;
+    const { activeElement } = document;
+    const focused = activeElement && this.#body.contains(activeElement) ? placeOf(activeElement) : null;
+    const before = this.#body.querySelectorAll('.part');
+    keepStops(before, element.querySelectorAll('.part'));
     this.#body.replaceChildren(element);
-    // New results of the same shape have the control that was used at the same place.
-    if (focused >= 0) /** @type {HTMLElement | undefined} */ (this.#body.querySelectorAll(FOCUSABLE)[focused])?.focus({ preventScroll: true });
+    // New results of the same shape have what was used at the same place.
+    if (focused) focusOn(focused());
     this.#left.replaceChildren(...drawProblems(report.problems, this.#options));
   }
 
@@ -265,13 +269,6 @@ export class Figure {
     list.scrollIntoView({ block: 'nearest' });
     list.querySelector('summary')?.focus();
   }
-}
-
-const FOCUSABLE = 'button, select, input, textarea, [tabindex]';
-
-/** @param {HTMLElement} root @param {Element | null} element */
-function placeOf(root, element) {
-  return [...root.querySelectorAll(FOCUSABLE)].findIndex((candidate) => candidate === element);
 }
 
 /** @param {string} text words between asterisks are emphasised */

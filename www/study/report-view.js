@@ -26,6 +26,8 @@ const TABLE = 286;
 /** The most that a table beside a single map takes, as in the style sheet. */
 const ASIDE = 400;
 const SCATTER = 330;
+/** A map is no narrower than its colour scale. */
+const SCALE = 252;
 /** A table of more rows is folded: it would fill the screen by itself. */
 const LONG_TABLE = 24;
 
@@ -63,7 +65,7 @@ export function layOut(report, { title, stage, tables: place, measure }) {
 
 /** Maps or scatters of one group, as many in a row as there is room for, and a table at their end. @param {Part[]} parts @param {Part | null} table @param {Stage} stage @param {Draw} draw @param {boolean} unfolded */
 function inRow(parts, table, stage, draw, unfolded) {
-  const least = Math.max(...parts.map((part) => (part.kind === 'heat' ? leastWidthOf(part, unfolded) : SCATTER)), table ? TABLE : 0);
+  const least = Math.max(...parts.map((part) => (part.kind === 'heat' ? Math.max(SCALE, leastWidthOf(part, unfolded)) : SCATTER)), table ? TABLE : 0);
   const { columns, width } = sideBySide(parts.length + (table ? 1 : 0), least, stage.width);
   const narrow = stage.with({ width: () => width });
   return h('div', { class: 'maps', style: { '--maps': String(columns) } }, ...parts.map((part) => draw(part, narrow)), table && draw(table, narrow));

@@ -181,9 +181,16 @@ export class Study {
     const place = h('div', {});
     effect(() => {
       const loaded = this.#store.loaded.value;
-      place.replaceChildren(...(loaded ? [loaded.notice(this.#store.model.value?.info ?? null, () => { this.#store.loaded.value = null; })] : []));
+      place.replaceChildren(...(loaded ? [loaded.notice(this.#store.model.value?.info ?? null, () => this.#computeHere())] : []));
     });
     return place;
+  }
+
+  /** Replaces the numbers of the opened study by this page's own. */
+  #computeHere() {
+    const shown = this.runs.filter((run) => run.result.value?.from);
+    this.#store.loaded.value = null;
+    for (const run of shown) run.request(false);
   }
 
   /** Computes what waits for a pause in typing now. */

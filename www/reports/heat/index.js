@@ -105,7 +105,9 @@ export function drawHeat(part, stage, name) {
     place,
   );
   paint();
-  keepAlive(figure, { slices, repaint: paint, update: (next) => {
+  const stops = () => panels.map(({ heat }) => heat.stop);
+  const resume = (/** @type {number[]} */ from) => panels.forEach(({ heat }, index) => heat.stopAt(from[index] ?? 0));
+  keepAlive(figure, { slices, repaint: paint, stops, resume, update: (next) => {
     if (next.kind !== 'heat' || !sameShape(grid, next)) return false;
     grid = next;
     paint();

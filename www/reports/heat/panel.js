@@ -248,6 +248,17 @@ export class HeatPanel {
     event.preventDefault();
   }
 
+  /** The cell that is the tab stop. */
+  get stop() {
+    return this.#stop;
+  }
+
+  /** @param {number} cell */
+  stopAt(cell) {
+    if (this.#cells.length === 0) this.#stop = cell;
+    else if (this.#cells[cell]) this.#moveTo(cell, false);
+  }
+
   /** @param {number} cell @param {boolean} focus */
   #moveTo(cell, focus) {
     // Only if it is another cell: removing its tabindex would blur the focused cell.
