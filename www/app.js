@@ -330,7 +330,7 @@ export function createApp(parts) {
     const first = isOwn ? kept : linked ?? kept;
     wantedPlace = place || (linked?.view.section ?? '');
     if (first) {
-      store.apply({ experiment: first.experiment, test: first.test, view: linked?.view ?? kept?.view, before: !isOwn && linked && kept ? kept.experiment : null });
+      store.apply({ experiment: first.experiment, test: first.test, view: isOwn ? kept?.view : linked?.view ?? kept?.view, before: !isOwn && linked && kept ? kept.experiment : null });
       if (isOwn) store.resume(readHistory());
     }
     await loadCatalogue();

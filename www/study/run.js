@@ -230,6 +230,7 @@ export class Run {
   // The scheduler's Client interface.
 
   urgency() {
+    if (this.entry.edits) return URGENCY.editor;
     if (this.entry.inspects) return URGENCY.inspector;
     if (this.entry.onDemand) return this.#isAsked ? URGENCY.sweep : URGENCY.background;
     return this.#isAsked ? URGENCY.asked : this.inView.value ? URGENCY.inView : URGENCY.background;

@@ -23,8 +23,11 @@ import { placePart, placeReport } from './groups.js';
 
 /** @typedef {{ client: Client, ask: Ask, controller: AbortController }} Job */
 
-/** `sweep`: asked for once, and knowingly slow. `asked`: somebody has just pressed its button. */
-export const URGENCY = { background: 0, sweep: 0.5, inView: 1, asked: 2, inspector: 3 };
+/**
+ * `sweep`: asked for once, and knowingly slow. `asked`: somebody has just pressed its button. `editor`: shown beside what is
+ * being typed.
+ */
+export const URGENCY = { background: 0, sweep: 0.5, inView: 1, asked: 2, inspector: 3, editor: 4 };
 
 /** A run of less than `moment` seconds need not wait for one of more than `long`. */
 const QUICK = { moment: 1.5, long: 4 };

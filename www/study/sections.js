@@ -39,6 +39,7 @@ export const SECTIONS = [
  * @property {'folded' | 'beside' | 'right'} [tables] folded, if they only back up the charts; side by side below them; or beside the first chart
  * @property {boolean} [eager] whether it is computed before it comes into view
  * @property {boolean} [onDemand] whether it is computed only on request, because it is slow
+ * @property {boolean} [edits] whether the editor shows its numbers, beside what is being typed
  * @property {boolean} [inspects] whether it is a card of the inspector, which somebody has just asked for
  * @property {boolean} [alone] whether it has prompts of its own and does not depend on the experiment
  * @property {(size: Size) => number} [height] about how many pixels its pictures take, so that the page keeps its length when they arrive
@@ -49,7 +50,7 @@ export const SECTIONS = [
 /** In reading order. @type {FigureEntry[]} */
 export const FIGURES = [
   {
-    analysis: 'logit-diff', section: 'task', title: 'Logit difference', controls: [], everyGroup: true, eager: true,
+    analysis: 'logit-diff', section: 'task', title: 'Logit difference', controls: [], everyGroup: true, eager: true, edits: true,
     height: ({ groups }) => 139 + 70.6 * groups,
     read: ['The *logit difference* is the logit of the answer minus that of the distractor at the last position. Above 0 the model prefers the answer; an excess of 1 makes it *e* times as likely. Each dot is a prompt; click one to see what else the model considers.'],
   },

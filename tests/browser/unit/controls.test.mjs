@@ -24,6 +24,7 @@ async function card() {
   const root = document.createElement('div');
   document.body.append(root);
   const inspector = new Inspector(root, page.store, page.page, new Stage());
+  page.engine.runs('logit-diff')[0].answer(report('logit-diff'));
   inspector.open({ kind: 'head', layer: 1, head: 0, group: 0 });
   await settle();
   page.engine.runs('attention')[0].answer(report('attention', []));
@@ -40,6 +41,9 @@ test('B11: an open card asks once typing pauses, and shows no error of half a pr
   assert.equal(engine.runs('attention').length, 0);
   assert.equal(root.querySelectorAll('[role="alert"]').length, 0);
   await new Promise((done) => setTimeout(done, 350));
+  // What the editor shows goes first.
+  engine.runs('logit-diff')[0].answer(report('logit-diff'));
+  await settle();
   assert.deepEqual(engine.runs('attention').map(({ args }) => args.experiment.groups[0].pairs[0].clean), ['They ']);
 });
 

@@ -58,6 +58,7 @@ test('B1: what is compared is of the model and the experiment that are open', as
   store.model.value = model(2);
   await settle();
   assert.equal(comparisonOf(page), null, 'the model before is gone');
+  engine.runs('logit-diff')[0].answer(report('logit-diff'));
   run('head-attribution').request();
   await settle();
   engine.runs('head-attribution')[0].answer(report('head-attribution', [heads([0, 1], 2)], 'model 2'));
