@@ -48,6 +48,11 @@ export function h(tag, properties = {}, ...children) {
   return element;
 }
 
+/** @param {string} text words between asterisks are emphasised */
+export function emphasised(text) {
+  return text.split('*').map((words, index) => (index % 2 === 1 ? h('em', {}, words) : words));
+}
+
 /** @param {Child} child @returns {child is Node | string | number} */
 function isShown(child) {
   return child !== null && child !== undefined && child !== false;

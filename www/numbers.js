@@ -17,6 +17,8 @@ export function formatQuantity(value, quantity) {
     case 'probability':
       // "0.00%" would read as impossible.
       if (value > 0 && value < 0.00005) return '<0.01%';
+      // And "100.00%" as certain.
+      if (value < 1 && value >= 0.99995) return '>99.99%';
       return `${(100 * value).toFixed(2)}%`;
     case 'logit-difference':
     case 'share':
@@ -52,7 +54,7 @@ export function signed(value, digits) {
 
 /** All digits, for tooltips. @param {number} value */
 export function full(value) {
-  return String(value).replace('-', MINUS);
+  return String(value).replaceAll('-', MINUS);
 }
 
 /** A tick label, with just enough decimals for ticks `step` apart. @param {number} value @param {number} step */
@@ -65,7 +67,7 @@ export function tickText(value, step) {
 /** Bytes in decimal units, as hosts and file managers count them. @param {number} bytes */
 export function formatBytes(bytes) {
   if (bytes < 1000) return `${Math.round(bytes)} B`;
-  if (bytes < 1e6) return `${(bytes / 1e3).toFixed(0)} kB`;
+  if (bytes < 999_500) return `${(bytes / 1e3).toFixed(0)} kB`;
   if (bytes < 1e9) return `${(bytes / 1e6).toFixed(bytes < 1e7 ? 1 : 0)} MB`;
   return `${(bytes / 1e9).toFixed(2)} GB`;
 }

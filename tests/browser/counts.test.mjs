@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { WATCH_GPU, counted, takeCounts } from './harness/gpu-watch.mjs';
-import { dist, linkTo } from './harness/inputs.mjs';
+import { dist, onePair, linkTo } from './harness/inputs.mjs';
 import { sharedBrowser, siteFor } from './harness/opening.mjs';
 import { TELL_MEMORY, memoryOf } from './harness/renderer.mjs';
 import { firstGroup, runAll } from './harness/study.mjs';
@@ -84,7 +84,7 @@ test('the kernels of a whole study are compiled when the model is opened, and ar
   const site = await siteFor(t, { prefix: WATCH_GPU });
   const page = await browser().newPage();
   t.after(() => page.close());
-  await page.goto(`${site.url}?device=wgpu${linkTo(firstGroup())}`);
+  await page.goto(`${site.url}?device=wgpu${linkTo(onePair)}`);
   await page.waitForSelector('#test-prompt[data-state="fresh"]', { timeout: LONG_MS });
   const { pipelines: opening } = await counted(page);
   assert.ok(opening <= MOST_PIPELINES, `${opening} kernels`);

@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { assertClean, dotsOf, freshBrowser, watchedPage, whenFresh, whenOpen } from './harness/browser.mjs';
+import { assertClean, dotsOf, freshBrowser, watchedPage, whenFresh, whenOpen, thorough } from './harness/browser.mjs';
 import { assertClose, dist, dotsPart, linkTo, nativeReport, onePair } from './harness/inputs.mjs';
 import { serveSite } from './harness/server.mjs';
 import { firstGroup } from './harness/study.mjs';
@@ -162,7 +162,7 @@ test('a GPU that is lost in the middle of a run is taken again', async (t) => {
   assertClean(watched);
 });
 
-test('a GPU that is lost each time gives way to the CPU', async (t) => {
+thorough('a GPU that is lost each time gives way to the CPU', async (t) => {
   const { page, watched } = await pageWith(t, lost(2));
   await page.waitForFunction(() => /** @type {HTMLElement | null} */ (document.querySelector('[data-hook="device"]'))?.dataset.device === 'cpu', undefined, { timeout: SLOW });
   await computesOn(page, 'cpu');
@@ -175,7 +175,7 @@ for (const [name, prefix] of Object.entries({
   'no room in the middle of a run': full(13.7e6),
   'no room for a buffer that is mapped at once': throwing(13.7e6),
 })) {
-  test(`a GPU that has ${name} gives way to the CPU`, async (t) => {
+  (name.includes('middle') ? test : thorough)(`a GPU that has ${name} gives way to the CPU`, async (t) => {
     const { page, watched } = await pageWith(t, prefix);
     await page.waitForFunction(() => /** @type {HTMLElement | null} */ (document.querySelector('[data-hook="device"]'))?.dataset.device === 'cpu', undefined, { timeout: SLOW });
     await computesOn(page, 'cpu');

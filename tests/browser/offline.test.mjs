@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { assertClean, dotsOf, fieldId, freshBrowser, watchedPage, whenFresh, whenKept, whenOpen } from './harness/browser.mjs';
+import { assertClean, dotsOf, fieldId, browserOnDisk, watchedPage, whenFresh, whenKept, whenOpen } from './harness/browser.mjs';
 import { changeFile, copyOfSite, listOf, newVersion, sha256 } from './harness/copies.mjs';
 import { demoFile, dist } from './harness/inputs.mjs';
 import { serveFiles, serveSite } from './harness/server.mjs';
@@ -32,7 +32,7 @@ test('the list has every file but weights, with its hash', () => {
 test('the second visit needs no network', async (t) => {
   const site = await serveSite(dist);
   t.after(site.close);
-  const context = await freshBrowser(t);
+  const context = await browserOnDisk(t);
   const { page: first, watched: before } = await watchedPage(context, { hosts: [site.origin] });
   await first.goto(`${site.url}?device=cpu`);
   await whenFresh(first, 'logit-diff');
@@ -62,7 +62,7 @@ test('weights of another host need no network the second time', async (t) => {
   const site = await serveSite(folder);
   t.after(site.close);
   t.after(hub.close);
-  const context = await freshBrowser(t);
+  const context = await browserOnDisk(t);
   // There is no mirror beside the page; the browser logs the 404.
   const { page: first, watched: before } = await watchedPage(context, { hosts: [site.origin, hub.origin], expected: [/404/] });
   await first.goto(`${site.url}?device=cpu&model=gpt2`);
@@ -89,7 +89,7 @@ test('a new version is offered, takes over as a whole, and says so once', async 
   const folder = copyOfSite(t);
   const site = await serveSite(folder);
   t.after(site.close);
-  const context = await freshBrowser(t);
+  const context = await browserOnDisk(t);
   const { page, watched } = await watchedPage(context, { hosts: [site.origin] });
   await page.goto(`${site.url}?device=cpu`);
   await whenFresh(page, 'logit-diff');
@@ -137,7 +137,7 @@ test('a file of another version keeps a new version from taking over', async (t)
   const folder = copyOfSite(t);
   const site = await serveSite(folder);
   t.after(site.close);
-  const context = await freshBrowser(t);
+  const context = await browserOnDisk(t);
   const { page, watched } = await watchedPage(context, { hosts: [site.origin], expected: [/is of another version/] });
   await page.goto(`${site.url}?device=cpu`);
   await whenFresh(page, 'logit-diff');

@@ -7,33 +7,38 @@ import { andThenFresh, assertClean, fieldId, freshBrowser, watchedPage, whenFres
 import { dist } from './harness/inputs.mjs';
 import { serveSite } from './harness/server.mjs';
 
-for (const colorScheme of /** @type {const} */ (['light', 'dark'])) {
-  for (const width of [1280, 390]) {
-    test(`no serious barrier: ${colorScheme}, ${width} pixels wide`, async (t) => {
-      const site = await serveSite(dist);
-      t.after(site.close);
-      const context = await freshBrowser(t, { colorScheme, viewport: { width, height: 844 }, reducedMotion: 'reduce' });
-      const { page, watched } = await watchedPage(context, { hosts: [site.origin] });
-      await page.goto(`${site.url}?device=cpu`);
-      await whenFresh(page, 'logit-diff');
-      await whenFresh(page, 'test-prompt');
-      await page.locator('.fold > summary').first().click();
-      assert.deepEqual(await violations(page), [], 'with results');
+for (const width of [1280, 390]) {
+  test(`no serious barrier: light and dark, ${width} pixels wide`, async (t) => {
+    const site = await serveSite(dist);
+    t.after(site.close);
+    const context = await freshBrowser(t, { viewport: { width, height: 844 }, reducedMotion: 'reduce' });
+    const { page, watched } = await watchedPage(context, { hosts: [site.origin] });
+    /** @param {string} what */
+    const assertNone = async (what) => {
+      for (const colorScheme of /** @type {const} */ (['light', 'dark'])) {
+        await page.emulateMedia({ colorScheme });
+        assert.deepEqual(await violations(page), [], `${what}, ${colorScheme}`);
+      }
+    };
+    await page.goto(`${site.url}?device=cpu`);
+    await whenFresh(page, 'logit-diff');
+    await whenFresh(page, 'test-prompt');
+    await page.locator('.fold > summary').first().click();
+    await assertNone('with results');
 
-      const overflow = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
-      assert.ok(overflow <= 0, `the page is ${overflow} pixels wider than the window`);
+    const overflow = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
+    assert.ok(overflow <= 0, `the page is ${overflow} pixels wider than the window`);
 
-      // Stale results are dimmed on purpose, so wait until there are none.
-      await andThenFresh(page, 'test-prompt', () => page.fill('#test-prompt-text', 'A prompt of its own'));
-      if (width === 390) await page.click('#sheet-open');
-      await andThenFresh(page, 'logit-diff', () => page.fill(fieldId(0, 0, 'answer'), ' contractions of'));
-      await page.locator('#problem-0-0-answer').waitFor({ state: 'visible' });
-      assert.deepEqual(await violations(page), [], 'with the editor and a problem');
-      await page.click('#presets');
-      assert.deepEqual(await violations(page), [], 'with the menu');
-      assertClean(watched);
-    });
-  }
+    // Stale results are dimmed on purpose, so wait until there are none.
+    await andThenFresh(page, 'test-prompt', () => page.fill('#test-prompt-text', 'A prompt of its own'));
+    if (width === 390) await page.click('#sheet-open');
+    await andThenFresh(page, 'logit-diff', () => page.fill(fieldId(0, 0, 'answer'), ' contractions of'));
+    await page.locator('#problem-0-0-answer').waitFor({ state: 'visible' });
+    await assertNone('with the editor and a problem');
+    await page.click('#presets');
+    await assertNone('with the menu');
+    assertClean(watched);
+  });
 }
 
 test('the sheet of a phone takes the focus and gives it back', async (t) => {

@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { andThenFresh, assertClean, dotsOf, freshBrowser, topTokens, watchedPage, whenFresh, whenOpen } from './harness/browser.mjs';
+import { andThenFresh, assertClean, dotsOf, freshBrowser, topTokens, watchedPage, whenFresh, whenOpen, thorough } from './harness/browser.mjs';
 import { fixtureGroups, readFixture, recordedValues, writeCheckpoint } from './harness/fixtures.mjs';
 import { assertClose, dist, dotsPart, linkTo, nativeReport, onePair } from './harness/inputs.mjs';
 import { serveSite } from './harness/server.mjs';
@@ -87,7 +87,7 @@ for (const model of ['tiny-a', 'tiny-b']) {
     assertClean(watched);
   });
 
-  test(`${model} agrees with TransformerLens on WebGPU`, async (t) => {
+  (model === 'tiny-b' ? test : thorough)(`${model} agrees with TransformerLens on WebGPU`, async (t) => {
     const { page, watched, groups } = await fixturePage(t, model, 1);
     await andThenFresh(page, 'logit-diff', () => page.selectOption('#device', 'wgpu'), SLOW);
     await whenOpen(page);
@@ -99,7 +99,7 @@ for (const model of ['tiny-a', 'tiny-b']) {
   });
 }
 
-test('the demo model on WebGPU equals the native one', async (t) => {
+thorough('the demo model on WebGPU equals the native one', async (t) => {
   const site = await serveSite(dist);
   t.after(site.close);
   const context = await freshBrowser(t);

@@ -5,7 +5,7 @@ import { cpSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { violations } from './harness/axe.mjs';
-import { andThenFresh, assertClean, freshBrowser, watchedPage, whenFresh, whenOpen } from './harness/browser.mjs';
+import { andThenFresh, assertClean, browserOnDisk, watchedPage, whenFresh, whenOpen } from './harness/browser.mjs';
 import { copyOfSite } from './harness/copies.mjs';
 import { LARGE, faultServer } from './harness/faults.mjs';
 import { demoFile, dist } from './harness/inputs.mjs';
@@ -23,7 +23,7 @@ async function pageWithHub(t, { files = demo } = {}) {
   const hub = await serveFiles(files);
   t.after(site.close);
   t.after(hub.close);
-  const context = await freshBrowser(t);
+  const context = await browserOnDisk(t);
   const { page, watched } = await watchedPage(context, { hosts: [site.origin, hub.origin], expected: [/ERR_ABORTED/] });
   await page.addInitScript(() => {
     const { storage } = navigator;
@@ -53,7 +53,7 @@ test('a paused download is cancelled, and the next is not paused', async (t) => 
   const hub = await faultServer(wide, { fault: ({ size }) => (slow && size >= LARGE ? { perSecond: size / 20 } : null) });
   t.after(site.close);
   t.after(hub.down);
-  const context = await freshBrowser(t);
+  const context = await browserOnDisk(t);
   const { page, watched } = await watchedPage(context, { hosts: [site.origin, hub.origin], expected: [/ERR_ABORTED|Failed to load resource/] });
   await page.goto(`${site.url}?device=cpu&weights=${hub.url}`);
   await whenFresh(page, 'logit-diff');
@@ -94,7 +94,7 @@ export class Engine {
 }`;
   const site = await serveSite(dist, { replace: { 'patchlab-web.js': ENGINE } });
   t.after(site.close);
-  const context = await freshBrowser(t);
+  const context = await browserOnDisk(t);
   const { page, watched } = await watchedPage(context, { hosts: [site.origin] });
   await page.goto(site.url);
   const note = page.locator('.work-note');
@@ -169,7 +169,7 @@ test('weights beside the page are taken before those of the hub', async (t) => {
   cpSync(join(folder, 'www/models/demo'), join(folder, 'www/models/gpt2'), { recursive: true });
   const site = await serveSite(folder);
   t.after(site.close);
-  const context = await freshBrowser(t);
+  const context = await browserOnDisk(t);
   const { page, watched } = await watchedPage(context, { hosts: [site.origin] });
   await page.goto(`${site.url}?device=cpu&model=gpt2`);
   await whenOpen(page);

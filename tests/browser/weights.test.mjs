@@ -5,7 +5,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { assertClean, browserWithProfile, dotsOf, freshBrowser, watchedPage, whenFresh, whenOpen, andThenFresh } from './harness/browser.mjs';
+import { assertClean, browserWithProfile, dotsOf, browserOnDisk, watchedPage, whenFresh, whenOpen, andThenFresh } from './harness/browser.mjs';
 import { LARGE, faultServer } from './harness/faults.mjs';
 import { assertClose, chosenFiles, demoFile, dist, dotsPart, nativeReport } from './harness/inputs.mjs';
 import { addressOf, opensWell, wide } from './harness/opening.mjs';
@@ -73,7 +73,7 @@ test('progress is shown in bytes, and an opening can be cancelled', async (t) =>
   const hub = await faultServer(wide, { fault: ({ size }) => (size >= LARGE ? { perSecond: size / 20 } : null) });
   t.after(site.close);
   t.after(hub.down);
-  const context = await freshBrowser(t);
+  const context = await browserOnDisk(t);
   const { page, watched } = await watchedPage(context, { hosts: [site.origin, hub.origin], expected: [/ERR_ABORTED/] });
   await page.goto(`${site.url}?device=cpu&weights=${hub.url}`);
   await whenFresh(page, 'logit-diff');
@@ -96,7 +96,7 @@ test('a download is paused and goes on', async (t) => {
   const hub = await faultServer(wide, { fault: ({ size, tries }) => (size >= LARGE && tries === 0 ? { perSecond: size / 3, cutAfter: Math.floor(0.8 * size) } : null) });
   t.after(site.close);
   t.after(hub.down);
-  const context = await freshBrowser(t);
+  const context = await browserOnDisk(t);
   const { page, watched } = await watchedPage(context, { hosts: [site.origin, hub.origin], expected: [/Failed to load resource/] });
   await page.goto(addressOf(site, hub));
   const pause = page.locator('#pause-opening');
@@ -117,7 +117,7 @@ test('stored weights are listed and deleted', async (t) => {
   const hub = await serveFiles(demo);
   t.after(site.close);
   t.after(hub.close);
-  const context = await freshBrowser(t);
+  const context = await browserOnDisk(t);
   const { page, watched } = await watchedPage(context, { hosts: [site.origin, hub.origin] });
   await page.goto(addressOf(site, hub));
   await opensWell(page);
@@ -136,7 +136,7 @@ test('stored weights are listed and deleted', async (t) => {
 test('a checkpoint from disk', async (t) => {
   const site = await serveSite(dist);
   t.after(site.close);
-  const context = await freshBrowser(t);
+  const context = await browserOnDisk(t);
   const { page, watched } = await watchedPage(context, { hosts: [site.origin] });
   await page.goto(`${site.url}?device=cpu`);
   await whenFresh(page, 'logit-diff');

@@ -9,7 +9,7 @@ import { Store } from '../../www/store/store.js';
 import { PINS } from '../../www/store/view.js';
 
 /** The messages for rejected links, including those of experiment.js. */
-const REFUSALS = /^(it is incomplete or was changed on its way|it is longer than any|it holds more than any|it has no list|it has more than|"prepend_bos" is|"symmetric" of|the document |group \d+ |pair \d+ )/;
+const REFUSALS = /^(it is incomplete or was changed on its way|it is longer than any|it holds more than any|it has no list|it has more than|it has \d+ prompt pairs|"prepend_bos" is|"symmetric" of|the document |group \d+ |pair \d+ )/;
 
 /** @param {string} fragment @returns {Promise<'none' | 'refused' | 'read'>} */
 export async function judgeLink(fragment) {

@@ -3,7 +3,7 @@
 import { batch, effect, untracked } from '../vendor/dist/libraries.js';
 import { h, icon, iconButton } from '../dom.js';
 import { formatQuantity } from '../numbers.js';
-import { emptyGroup, freeName } from '../store/experiment.js';
+import { emptyGroup, freeName, MOST_PAIRS, pairsOf } from '../store/experiment.js';
 import { GroupView } from './group.js';
 import { openPasteDialog } from './paste-dialog.js';
 
@@ -99,6 +99,7 @@ export class Editor {
       where: like ? `They are added to ${like.name || 'this group'}.` : 'They become a new group.',
       like,
       check: (pasted) => this.#check({ ...pasted, prepend_bos: experiment.prepend_bos }),
+      room: Math.max(0, MOST_PAIRS - pairsOf(experiment)),
       onAdd: (pairs) => {
         const added = { group: experiment.groups.length, pair: experiment.groups[group ?? -1]?.pairs.length ?? 0 };
         this.#focusNext = { group: group ?? added.group, pair: added.pair, field: 'clean' };

@@ -5,6 +5,7 @@ import { h, icon, iconButton } from '../dom.js';
 import { emptyPair, isEmptyPair } from '../store/experiment.js';
 import { linesOf } from '../store/pasted.js';
 import { plural } from '../numbers.js';
+import { PairRow } from './pair-row.js';
 import { PairView } from './pair.js';
 
 /** @import { FullGroup } from '../store/experiment.js' */
@@ -18,13 +19,16 @@ import { PairView } from './pair.js';
  * @property {(pasted?: string) => void} onPaste opens the paste dialog for this group
  */
 
+/** With more pairs than this, each is one line until it is opened. */
+const FEW_PAIRS = 4;
+
 export class GroupView {
   /** @type {HTMLDetailsElement} */
   element;
   #store;
   #index;
   #actions;
-  /** @type {PairView[] | null} */
+  /** @type {(PairView | PairRow)[] | null} */
   #pairs = null;
   #title = h('span', { class: 'group-title' });
   #count = h('span', { class: 'group-count' });
@@ -83,7 +87,9 @@ export class GroupView {
   /** @param {number} p */
   #makePair(p) {
     const group = this.#group;
-    return new PairView(group.pairs[p], { group: this.#index, index: p, symmetric: group.symmetric }, {
+    const place = { group: this.#index, index: p, symmetric: group.symmetric };
+    /** @type {import('./pair.js').PairActions} */
+    const actions = {
       onInput: (field, text) => this.#edit(`${p} ${field}`, (own) => { own.pairs[p][field] = text; }),
       onPaste: (text, like) => {
         // A line without tabs is a prompt like any other, even with a | in it.
@@ -101,7 +107,8 @@ export class GroupView {
         this.#edit('', (own) => { own.pairs.splice(p, 1); });
       },
       onEnter: this.#actions.onEnter,
-    });
+    };
+    return group.pairs.length > FEW_PAIRS ? new PairRow(() => this.#group.pairs[p], place, actions) : new PairView(group.pairs[p], place, actions);
   }
 
   /** @param {number} at @param {import('../types/engine.js').Pair[]} pairs @param {number} [replace] */

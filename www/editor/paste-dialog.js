@@ -17,9 +17,10 @@ const PAUSE_MS = 150;
  * @param {FullGroup | null} options.like the group they are added to
  * @param {(experiment: Experiment) => Promise<Checked | null>} options.check
  * @param {(pairs: Pair[]) => void} options.onAdd
+ * @param {number} options.room how many more pairs the experiment takes
  * @param {string} [options.pasted] what was pasted already
  */
-export function openPasteDialog({ where, like, check, onAdd, pasted = '' }) {
+export function openPasteDialog({ where, like, check, onAdd, room, pasted = '' }) {
   /** @type {PastedLine[]} */
   let lines = [];
   let checks = 0;
@@ -28,17 +29,20 @@ export function openPasteDialog({ where, like, check, onAdd, pasted = '' }) {
   const text = h('textarea', { id: 'paste-text', rows: 8, class: 'paste-text', spellcheck: 'false', autocomplete: 'off', 'aria-describedby': 'paste-hint', placeholder: 'We\u2019re helping our friend when they\tWe are helping our friend when they\t\u2019re\t are' });
   const preview = h('div', { class: 'paste-preview', id: 'paste-preview', 'aria-live': 'polite' });
   const add = h('button', { type: 'submit', class: 'primary', disabled: true, id: 'paste-add' }, 'Add');
+  const full = h('p', { class: 'field-error', hidden: true });
   const form = h('form', { method: 'dialog' },
     h('h2', { class: 'dialog-title', id: 'paste-title' }, 'Paste pairs'),
     h('p', { class: 'hint', id: 'paste-hint' }, 'One pair a line: clean, corrupted, answer, distractor, separated by tabs (as a spreadsheet copies them) or by |. Spaces are kept: most answers begin with one. Answer and distractor may be left out after the first line.'),
-    h('label', { for: 'paste-text' }, 'pairs'), text, preview,
+    h('label', { for: 'paste-text' }, 'pairs'), text, full, preview,
     h('div', { class: 'dialog-foot' }, h('span', { class: 'hint' }, where), h('button', { type: 'button', class: 'quiet', on: { click: () => dialog.close() } }, 'Cancel'), add));
   const dialog = h('dialog', { class: 'dialog', id: 'paste-dialog', 'aria-labelledby': 'paste-title' }, form);
 
   /** @param {Map<number, string[]>} faults messages by index among the pairs */
   const draw = (faults) => {
     const good = lines.filter(({ pair }) => pair);
-    add.disabled = good.length === 0;
+    add.disabled = good.length === 0 || good.length > room;
+    full.hidden = good.length <= room;
+    full.textContent = `The experiment takes ${plural(room, 'more pair')}. Paste fewer, or import several files one after the other.`;
     add.textContent = good.length > 0 ? `Add ${plural(good.length, 'pair')}` : 'Add';
     let place = -1;
     preview.replaceChildren(...(lines.length === 0 ? [] : [h('table', { class: 'paste-table' },

@@ -1,11 +1,10 @@
 // One figure of the report, as HTML: heading, how to read it, settings, charts, tables, what was left out, numbers.
 // Everything is built as DOM elements and then serialised, so that no text of an experiment can become markup.
 
-import { h } from '../dom.js';
+import { emphasised, h } from '../dom.js';
 import { formatBytes, plural } from '../numbers.js';
 import { drawPart, nameOf, outcomeOf, whenPainted } from '../reports/index.js';
 import { Stage } from '../reports/stage.js';
-import { emphasised } from '../study/figure.js';
 import { shortCsv } from './csv.js';
 import { fileName } from './download.js';
 import { breathe, inSlices } from './in-slices.js';

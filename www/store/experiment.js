@@ -8,8 +8,16 @@
  * @typedef {{ groups: FullGroup[], prepend_bos: boolean }} FullExperiment
  */
 
+/** Most pairs of an experiment, wherever it comes from: more would keep the page busy for seconds at every key. */
+export const MOST_PAIRS = 5000;
+
 /** @type {Field[]} */
 export const FIELDS = ['clean', 'corrupted', 'answer', 'distractor'];
+
+/** @param {FullExperiment} experiment */
+export function pairsOf({ groups }) {
+  return groups.reduce((sum, { pairs }) => sum + pairs.length, 0);
+}
 
 /** @returns {Pair} */
 export function emptyPair() {
@@ -69,7 +77,10 @@ export function readExperiment(value) {
       }
     });
   });
-  return withDefaults(/** @type {Experiment} */ (value));
+  const experiment = withDefaults(/** @type {Experiment} */ (value));
+  const pairs = pairsOf(experiment);
+  if (pairs > MOST_PAIRS) throw new Error(`it has ${pairs} prompt pairs, and this page takes at most ${MOST_PAIRS}: split it into several files`);
+  return experiment;
 }
 
 /**

@@ -2,7 +2,7 @@
 // new ones replace them, so that nothing jumps.
 
 import { effect, untracked } from '../vendor/dist/libraries.js';
-import { h } from '../dom.js';
+import { emphasised, h } from '../dom.js';
 import { focusOn, placeOf } from '../focus.js';
 import { formatDuration, formatSeconds, plural } from '../numbers.js';
 import { keepFolds, keepStops, updatePart } from '../reports/index.js';
@@ -269,9 +269,4 @@ export class Figure {
     list.scrollIntoView({ block: 'nearest' });
     list.querySelector('summary')?.focus();
   }
-}
-
-/** @param {string} text words between asterisks are emphasised */
-export function emphasised(text) {
-  return text.split('*').map((words, index) => (index % 2 === 1 ? h('em', {}, words) : words));
 }

@@ -4,9 +4,10 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { after, test } from 'node:test';
 import { chromium } from 'playwright-core';
 
-/** @import { BrowserContext, BrowserContextOptions, Page } from 'playwright-core' */
+/** @import { Browser, BrowserContext, BrowserContextOptions, Page } from 'playwright-core' */
 
 const executablePath = process.env.PATCHLAB_CHROMIUM ?? '/usr/bin/chromium';
 const common = [
@@ -21,14 +22,35 @@ const HARDWARE = [
   '--enable-features=Vulkan,VulkanFromANGLE,DefaultANGLEVulkan', '--disable-vulkan-surface', '--disable-dev-shm-usage',
 ];
 
+/** Runs only with PATCHLAB_FULL, that is "cargo xtask test --full": what it shows is shown by a quicker test as well, on another model or for another fault. */
+export const thorough = process.env.PATCHLAB_FULL ? test : test.skip;
+
+/** One browser for all tests of a file; starting one takes longer than most tests. @type {Promise<Browser> | null} */
+let browser = null;
+after(async () => (await browser)?.close());
+
 /**
- * A browser with a fresh profile, closed and removed when the test ends.
+ * A browser as of a first visit: storage of its own, closed when the test ends.
  *
  * @param {import('node:test').TestContext} t
  * @param {BrowserContextOptions} [options]
  * @returns {Promise<BrowserContext>}
  */
 export async function freshBrowser(t, options = {}) {
+  browser ??= chromium.launch({ executablePath, args: SOFTWARE });
+  const context = await (await browser).newContext({ viewport: { width: 1280, height: 900 }, ...options });
+  t.after(() => context.close());
+  return context;
+}
+
+/**
+ * A browser with a profile on disk, where storage has the room that it has for visitors; removed when the test ends.
+ *
+ * @param {import('node:test').TestContext} t
+ * @param {BrowserContextOptions} [options]
+ * @returns {Promise<BrowserContext>}
+ */
+export async function browserOnDisk(t, options = {}) {
   const profile = mkdtempSync(join(tmpdir(), 'patchlab-profile-'));
   const context = await browserWithProfile(profile, options);
   t.after(async () => {
