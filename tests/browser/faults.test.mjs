@@ -257,7 +257,7 @@ const rows = [
   },
   {
     name: 'the host is gone for good, and is back when it is tried again',
-    hurry: 10,
+    hurry: 4,
     fault: ({ size, large }) => (size >= LARGE && large >= 2 ? { cutAfter: 0 } : null),
     fails: /is kept/,
     async check({ page, hub }) {

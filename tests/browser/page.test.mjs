@@ -105,3 +105,19 @@ test('prompts and names are text, never code', async (t) => {
   assert.match(policy ?? '', /default-src 'none'/);
   assertClean(watched);
 });
+
+test('a browser that is too old is told what it lacks', async (t) => {
+  const site = await serveSite(dist);
+  t.after(site.close);
+  const context = await freshBrowser(t);
+  const { page, watched } = await watchedPage(context, { hosts: [site.origin] });
+  await page.goto(`${site.url}?device=cpu`);
+  assert.equal(await page.locator('#too-old').count(), 0);
+  await page.addInitScript(() => {
+    const { supports } = CSS;
+    CSS.supports = (/** @type {any[]} */ ...query) => !String(query[1]).startsWith('light-dark') && /** @type {any} */ (supports).apply(CSS, query);
+  });
+  await page.reload();
+  assert.match(await page.locator('#too-old').innerText(), /it lacks colours for light and dark\. Use Chrome or Edge 123/);
+  assertClean(watched);
+});

@@ -2,14 +2,14 @@
 // the folder PATCHLAB_SHOTS.
 
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { browserWithProfile, fieldId, whenFresh } from './harness/browser.mjs';
-import { runAll } from './harness/study.mjs';
+import { fieldId, launched, whenFresh } from './harness/browser.mjs';
+import { firstGroup, runAll } from './harness/study.mjs';
 import { demoFile, dist, linkTo, onePair } from './harness/inputs.mjs';
 import { faultServer } from './harness/faults.mjs';
-import { deadAddress, serveSite } from './harness/server.mjs';
+import { deadAddress, serveFiles, serveSite } from './harness/server.mjs';
+import { standin } from './harness/standin.mjs';
 
 /** @import { BrowserContext, Page } from 'playwright-core' */
 
@@ -17,6 +17,7 @@ const folder = process.env.PATCHLAB_SHOTS;
 assert.ok(folder, 'PATCHLAB_SHOTS is not set: the folder for the pictures');
 mkdirSync(folder, { recursive: true });
 
+const LONG_MS = 300_000;
 const site = await serveSite(dist);
 /** Serves weights slowly, so that there is time for screenshots. */
 const slow = await faultServer(
@@ -132,28 +133,60 @@ async function take(context, name, { query = '', show, whole = false, of }, shar
   return page;
 }
 
+const browser = await launched();
 for (const colorScheme of /** @type {const} */ (['light', 'dark'])) {
   for (const [device, viewport] of Object.entries({ desktop: { width: 1280, height: 900 }, phone: { width: 390, height: 844 } })) {
-    const withProfile = async (/** @type {(context: BrowserContext) => Promise<unknown>} */ work) => {
-      const profile = mkdtempSync(join(tmpdir(), 'patchlab-profile-'));
-      const context = await browserWithProfile(profile, { colorScheme, viewport });
-      try {
-        await work(context);
-      } finally {
-        await context.close();
-        rmSync(profile, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
-      }
+    // Each state as of a first visit; parts of the whole study are parts of one page.
+    const visit = async (/** @type {(context: BrowserContext) => Promise<unknown>} */ work) => {
+      const context = await browser.newContext({ colorScheme, viewport });
+      await work(context);
+      await context.close();
     };
     const all = Object.entries(states);
-    await withProfile(async (context) => {
+    await visit(async (context) => {
       /** @type {Page | undefined} */
       let shared;
       for (const [name, state] of all.filter(([, { of }]) => of)) shared = await take(context, `${name}-${device}-${colorScheme}`, state, shared);
     });
     for (const [name, state] of all.filter(([, { of }]) => !of)) {
-      await withProfile((context) => take(context, `${name}-${device}-${colorScheme}`, state));
+      await visit((context) => take(context, `${name}-${device}-${colorScheme}`, state));
     }
   }
 }
+
+// GPT-2 small's size: computed once, looked at in every width and theme.
+const { config, weights } = standin();
+const hub = await serveFiles({ 'config.json': Buffer.from(config), 'model.safetensors': weights });
+const context = await browser.newContext({ viewport: { width: 1440, height: 900 } });
+const page = await context.newPage();
+const experiment = firstGroup();
+experiment.groups[0].pairs = experiment.groups[0].pairs.slice(0, 2);
+await page.goto(`${site.url}?device=cpu&model=${hub.url}${linkTo(experiment)}`);
+await whenFresh(page, 'test-prompt', { timeout: LONG_MS });
+for (const figure of ['logit-lens', 'layer-attribution', 'text-lens', 'head-attribution', 'attention', 'residual-patching', 'component-patching', 'head-patching', 'neuron-attribution', 'neuron-on-text']) {
+  await page.locator(`#${figure}`).scrollIntoViewIfNeeded();
+  await whenFresh(page, figure, { timeout: LONG_MS });
+}
+for (const [width, height] of [[1280, 800], [1440, 900], [1920, 1080], [390, 844]]) {
+  await page.setViewportSize({ width, height });
+  for (const colorScheme of /** @type {const} */ (['light', 'dark'])) {
+    await page.emulateMedia({ colorScheme });
+    // Pictures are fitted once the width stays.
+    await page.waitForTimeout(400);
+    for (const name of ['where', 'heads', 'patching', 'neurons']) {
+      await take(context, `size-${name}-${width}-${colorScheme}`, { show: async () => {}, of: `#section-${name}` }, page);
+    }
+  }
+}
+// As the README shows it, with a head in the inspector.
+await page.setViewportSize({ width: 1440, height: 900 });
+await page.emulateMedia({ colorScheme: 'light' });
+await page.locator('#head-patching .heat [role="gridcell"]').nth(7 * 12 + 11).click();
+await page.locator('.card[data-item="L7H11"][data-state="fresh"]').waitFor();
+await page.waitForTimeout(500);
+await page.locator('#head-patching').evaluate((element) => element.scrollIntoView());
+await take(context, 'size-page', { show: async () => {} }, page);
+await browser.close();
+await hub.close();
 await site.close();
 await slow.down();

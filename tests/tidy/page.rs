@@ -5,7 +5,7 @@ use super::{File, enforce, pattern};
 /// The page's folders, in the order of the arrows: a module may use only what stands above it or beside it. `.` is what lies in
 /// `www/` itself, but for the last row.
 const FLOORS: &[&[&str]] = &[
-    &["vendor"],
+    &["vendor", "types"],
     &["."],
     &["store", "engine"],
     &["reports"],

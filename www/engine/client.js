@@ -36,6 +36,12 @@ export class EngineError extends Error {
  * @typedef {Options & { resolve: (result: any) => void, reject: (error: EngineError) => void, request: { id: number, call: string, args: object } }} Pending
  */
 
+/** This script may be part of a bundle, and another page may use it: the worker is found from the site's folder. */
+function startWorker() {
+  const site = import.meta.url.slice(0, import.meta.url.lastIndexOf('/www/'));
+  return new Worker(new URL(`${site}/www/engine/worker.js`), { type: 'module', name: 'engine' });
+}
+
 /** A call that can also be paused. @template T @typedef {Promise<T> & { pause: (paused: boolean) => void }} Call */
 
 export class Engine {
@@ -51,7 +57,7 @@ export class Engine {
   #model = 0;
 
   /** @param {() => Worker} [makeWorker] */
-  constructor(makeWorker = () => new Worker(new URL('www/engine/worker.js', document.baseURI), { type: 'module', name: 'engine' })) {
+  constructor(makeWorker = startWorker) {
     this.#makeWorker = makeWorker;
     this.#worker = this.#start();
   }

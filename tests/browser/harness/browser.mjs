@@ -25,6 +25,11 @@ const HARDWARE = [
 /** Runs only with PATCHLAB_FULL, that is "cargo xtask test --full": what it shows is shown by a quicker test as well, on another model or for another fault. */
 export const thorough = process.env.PATCHLAB_FULL ? test : test.skip;
 
+/** @returns {Promise<Browser>} */
+export function launched() {
+  return chromium.launch({ executablePath, args: SOFTWARE });
+}
+
 /** One browser for all tests of a file; starting one takes longer than most tests. @type {Promise<Browser> | null} */
 let browser = null;
 after(async () => (await browser)?.close());
@@ -37,7 +42,7 @@ after(async () => (await browser)?.close());
  * @returns {Promise<BrowserContext>}
  */
 export async function freshBrowser(t, options = {}) {
-  browser ??= chromium.launch({ executablePath, args: SOFTWARE });
+  browser ??= launched();
   const context = await (await browser).newContext({ viewport: { width: 1280, height: 900 }, ...options });
   t.after(() => context.close());
   return context;
