@@ -95,7 +95,7 @@ test('while every neuron is patched, a click, typing and cancelling are answered
     await page.locator('#set-neuron-patching-layers').press('Tab');
   };
   // Half of the layers, so that it takes seconds here; chunks are as large as in the whole sweep.
-  await choose('5-10');
+  await choose('7 8');
   await sweep.getByRole('button', { name: 'Compute' }).click();
   await page.locator('#neuron-patching .figure-progress', { hasText: /\d+ of \d+ patches/ }).waitFor({ timeout: LONG });
   await andThenFresh(page, 'test-prompt', () => page.fill('#test-prompt-text', 'Something else'));
@@ -128,7 +128,7 @@ test('while every neuron is patched, a click, typing and cancelling are answered
 
   // The first sweep once more, alone.
   await page.getByRole('button', { name: 'Undo' }).click();
-  await choose('5-10');
+  await choose('7 8');
   await page.reload();
   await whenFresh(page, 'logit-diff', { timeout: LONG });
   await sweep.scrollIntoViewIfNeeded();

@@ -229,6 +229,10 @@ export class Run {
 
   // The scheduler's Client interface.
 
+  get isSlow() {
+    return this.entry.onDemand ?? false;
+  }
+
   urgency() {
     if (this.entry.edits) return URGENCY.editor;
     if (this.entry.inspects) return URGENCY.inspector;

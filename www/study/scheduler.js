@@ -1,5 +1,5 @@
 // Which request the engine computes: the inspector's first, then what is in view, then the rest in page order. One that is more
-// urgent, or takes a moment where the running one takes long, interrupts it; that goes on where it was.
+// urgent and no longer, or takes a moment where the running one takes long, interrupts it; that goes on where it was.
 
 import { EngineError } from '../engine/client.js';
 import { placePart, placeReport } from './groups.js';
@@ -12,6 +12,7 @@ import { placePart, placeReport } from './groups.js';
  * @typedef {object} Client a requester
  * @property {() => number} urgency see `URGENCY`; ties are broken by `order`, lowest first
  * @property {number} order
+ * @property {boolean} [isSlow] known to be slow, whatever the guess
  * @property {(ask: Ask) => number} guess about how many seconds a request takes
  * @property {() => void} onStart
  * @property {(progress: Progress) => void} onProgress
@@ -102,7 +103,10 @@ export class Scheduler {
   #interrupts(job, top) {
     // One that was given up ends within a chunk.
     if (this.#begun.length >= MOST_BEGUN || top.controller.signal.aborted) return false;
-    return job.client.urgency() > top.client.urgency() || (job.client.guess(job.ask) < QUICK.moment && top.client.guess(top.ask) > QUICK.long);
+    const [seconds, others] = [job, top].map(({ client, ask }) => client.guess(ask));
+    // What is interrupted waits for all of the other: a long run never makes a short one wait.
+    if (job.client.isSlow || seconds > Math.max(others, QUICK.moment)) return false;
+    return job.client.urgency() > top.client.urgency() || (seconds < QUICK.moment && others > QUICK.long);
   }
 
   /** @param {Job} job */

@@ -162,6 +162,22 @@ test('what is small or urgent interrupts a sweep; the rest waits', async () => {
   assert.equal(engine.runs('neuron-patching')[0].signal?.aborted, false);
 });
 
+test('a sweep makes nothing shorter wait', async () => {
+  const { engine, store, run } = await opened('a');
+  store.model.value = model(2, 'large', 1e9);
+  await settle();
+  engine.runs('logit-diff')[0]?.answer(report('logit-diff'));
+  run('head-attribution').request(false);
+  await settle();
+  assert.equal(engine.runs('head-attribution').length, 1);
+  run('neuron-patching').request();
+  await settle();
+  assert.equal(engine.runs('neuron-patching').length, 0, 'it waits for its turn');
+  engine.runs('head-attribution')[0].answer(report('head-attribution'));
+  await settle();
+  assert.equal(engine.runs('neuron-patching').length, 1);
+});
+
 test('B23: after a study was opened from a file, an edit computes what is in view and no sweep', async () => {
   const { Loaded } = await import('../../../www/study/loaded.js');
   const { engine, store, run } = await opened('a');
