@@ -15,6 +15,9 @@ import { cardKinds } from './card-kinds.js';
 /** @import { Store } from '../store/store.js' */
 /** @import { Study } from '../study/study.js' */
 
+/** Pixels that a picture may take in the narrowest card, see inspector.css. */
+const CARD = 300;
+
 export class Inspector {
   #root;
   #cards = h('div', { class: 'cards' });
@@ -131,7 +134,7 @@ export class Inspector {
   /** @param {Item} item */
   #make(item) {
     return new Card(item, {
-      store: this.#store, study: this.#study, results: this.#results, stage: this.#stage.apart({ actions: {} }),
+      store: this.#store, study: this.#study, results: this.#results, stage: this.#stage.apart({ actions: {}, width: () => CARD }),
       kind: this.#kinds[item.kind],
       isPinned: () => this.#store.view.pins.some((pin) => sameItem(pin, item)),
       onChange: (moved) => this.#replace(moved),

@@ -28,7 +28,7 @@ export function headView(prompt, head, quantity, scale, picture, stage) {
   const tokens = texts.map((text, index) => h('span', { class: 'attended', role: 'option', 'aria-selected': 'false' }, text, numbers[index]));
   const line = h('div', { class: 'attended-line', role: 'listbox', 'aria-orientation': 'horizontal', 'aria-label': `${head.name}, ${prompt.label}: tokens` }, ...tokens);
   const says = h('p', { class: 'panel-line', data: { hook: 'attention-says' } });
-  const large = matrix(head.rows, names, scale, head.name);
+  const large = matrix(head.rows, names, scale, head.name, stage.width);
 
   /** The selected token: pinned by a click, else the last one, where the next token is predicted. */
   const held = () => Math.min(picture.now.token ?? (picture.now.fromSource ? 0 : tokens.length - 1), tokens.length - 1);
@@ -89,5 +89,5 @@ export function headView(prompt, head, quantity, scale, picture, stage) {
     look(token);
   });
   look(held());
-  return h('div', { class: 'head-view' }, h('div', { class: 'head-text' }, line, says), h('div', { class: 'panel-scroll' }, large.svg));
+  return h('div', { class: 'head-view' }, h('div', { class: 'head-text' }, line, says), h('div', { class: 'panel-scroll', tabindex: 0, role: 'region', 'aria-label': `Attention of ${head.name}` }, large.svg));
 }

@@ -42,13 +42,14 @@ export function thumbnail(rows, scale, side) {
  * @param {string[]} labels of the tokens
  * @param {Scale} scale
  * @param {string} name
+ * @param {number} width pixels that it may take
  */
-export function matrix(rows, labels, scale, name) {
+export function matrix(rows, labels, scale, name, width) {
   const count = rows.length;
-  const side = Math.max(4, Math.min(26, Math.floor(380 / count)));
-  const step = Math.ceil(12 / side);
   const room = Math.min(120, Math.max(...labels.map((text) => text.length)) * 6.3) + 8;
   const left = room + 18;
+  const side = Math.max(4, Math.min(26, Math.floor(Math.min(380, width - left - 4) / count)));
+  const step = Math.ceil(12 / side);
   const across = count * side;
   const shown = labels.map((_, index) => index).filter((index) => index % step === 0);
   const cut = (/** @type {string} */ text) => (text.length > 18 ? `${text.slice(0, 17)}\u2026` : text);
