@@ -1,7 +1,7 @@
 // Finding what had the focus again, after the picture that it stood in was drawn anew.
 
 const CELLS = '[role="gridcell"], [role="option"]';
-export const FOCUSABLE = 'button, select, input, textarea, [tabindex]';
+const FOCUSABLE = 'button, select, input, textarea, [tabindex]';
 
 /**
  * @param {Element} element

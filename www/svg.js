@@ -4,7 +4,7 @@
 const SVG = 'http://www.w3.org/2000/svg';
 
 /** Text in figures. */
-export const FONT = { 'font-family': 'var(--sans)', 'font-size': 11 };
+const FONT = { 'font-family': 'var(--sans)', 'font-size': 11 };
 
 let ids = 0;
 

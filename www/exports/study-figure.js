@@ -17,7 +17,7 @@ import { settingsOf } from './study-source.js';
 /** @import { Study, StudyFigure } from './study-source.js' */
 
 /** Longer CSVs are left out (the page and the study's JSON have them): reports are sent by mail. */
-export const LONGEST_CSV = 1_000_000;
+const LONGEST_CSV = 1_000_000;
 /** Tables with more rows than this are folded. */
 const LONG_TABLE = 40;
 

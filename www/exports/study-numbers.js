@@ -134,6 +134,6 @@ function tableCell(cell, { quantity }, mark) {
 }
 
 /** A token, with visible spaces. @param {string} text @param {number} [id] */
-export function tokenText(text, id) {
+function tokenText(text, id) {
   return h('span', { class: 'token', title: id === undefined ? null : `${visible(text)}, token id ${id}` }, ...visibleText(text), id !== undefined && h('small', {}, ` ${id}`));
 }

@@ -17,7 +17,7 @@ import { keepsHalf } from './half.js';
  */
 
 /** The demo model's name says what it is wherever it appears, including reports and exported files. */
-export const DEMO_NAME = 'demo model, trained on synthetic sentences, not GPT-2';
+const DEMO_NAME = 'demo model, trained on synthetic sentences, not GPT-2';
 const GPT2_REPOSITORY = 'openai-community/gpt2';
 /** Download size of GPT-2 small: the file without its causal-mask buffers. */
 export const GPT2_SIZE = '498 MB';

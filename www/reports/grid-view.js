@@ -92,7 +92,7 @@ function domainOfPanels(grid, panels, view) {
 }
 
 /** What a row or column stands for, as far as its axis says. @param {Axis} axis @param {number} index @returns {Target} */
-export function targetOnAxis(axis, index) {
+function targetOnAxis(axis, index) {
   const tick = axis.ticks[index];
   switch (axis.counts) {
     case 'layer':

@@ -1,4 +1,4 @@
-// One renderer per kind of report part, and the layout of a whole report.
+// One renderer per kind of report part.
 
 import { h } from '../dom.js';
 import { signed } from '../numbers.js';
@@ -13,7 +13,7 @@ import { drawTokenValues } from './token-values.js';
 import { drawTokens } from './tokens.js';
 
 /** @import { Stage } from './stage.js' */
-/** @import { Part, Report } from '../types/engine.js' */
+/** @import { Part } from '../types/engine.js' */
 /** @typedef {Extract<Part, { kind: 'table' }>} TablePart */
 
 export { keepStops, repaintPart, updatePart, whenPainted } from './update.js';
@@ -51,28 +51,6 @@ export function drawPart(part, stage, place = '') {
 /** The name under which the view of a picture is kept. @param {Part} part @param {string} place */
 export function nameOf({ kind, title }, place) {
   return `${place}/${kind}/${title}`;
-}
-
-/**
- * @param {Report} report
- * @param {Stage} stage
- * @returns {HTMLElement}
- */
-export function drawReport(report, stage) {
-  const tables = report.parts.filter((part) => part.kind === 'table');
-  const body = h('div', { class: 'report' });
-  /** @type {HTMLElement | null} */
-  let list = null;
-  for (const part of report.parts) {
-    if (part.kind !== 'table' || tables.length === 1) {
-      body.append(drawPart(part, stage, report.analysis));
-      continue;
-    }
-    // Several tables are folded: eight groups would be a wall of numbers.
-    if (!list) body.append((list = h('div', { class: 'folds' })));
-    list.append(foldTable(part, stage));
-  }
-  return body;
 }
 
 /** A folded table: its title and summary. @param {TablePart} table @param {Stage} stage */

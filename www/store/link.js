@@ -15,10 +15,10 @@ import { readView } from './view.js';
 /** Longest fragment, in characters: browsers accept it, and no hand-written experiment needs more. */
 export const LONGEST_LINK = 1 << 20;
 /** Longest document, in bytes. A few kilobytes can inflate to gigabytes, and a link may come from anyone. */
-export const LONGEST_DOCUMENT = 4 << 20;
+const LONGEST_DOCUMENT = 4 << 20;
 
 /** Most groups and pairs. A link of a kilobyte can hold enough to keep the page busy for minutes, now and, through the draft, on later visits. */
-export const MOST_PARTS = 1000;
+const MOST_PARTS = 1000;
 
 /** @param {FullExperiment} experiment */
 function isTooLarge({ groups }) {

@@ -16,7 +16,7 @@ import { onlyGroups } from './groups.js';
  */
 
 /** Rows of the test-prompt table; the answer has a row even if it is not among them. */
-export const TOP_K = 10;
+const TOP_K = 10;
 
 /**
  * @param {FigureEntry} entry

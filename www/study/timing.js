@@ -47,7 +47,7 @@ function passesOf({ experiment, settings }, model, { passes }) {
 }
 
 /** How many layers a setting such as `0-3 8` names; all if it is empty or `all`. @param {unknown} setting @param {number} all */
-export function layersOf(setting, all) {
+function layersOf(setting, all) {
   if (typeof setting !== 'string' || ['', 'all'].includes(setting.trim())) return all;
   const layers = new Set(setting.trim().split(/[\s,]+/).flatMap((part) => {
     const [from, to = from] = part.split('-').map((end) => Number.parseInt(end, 10));

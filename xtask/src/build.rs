@@ -35,7 +35,8 @@ const INPUTS: [&str; 11] = [
     "xtask/src/site_files.rs",
 ];
 /// The scripts that something other than a script names: the page, its worker, and whoever uses the engine without the page.
-const ENTRIES: [&str; 6] = ["requirements.js", "theme.js", "main.js", "engine/client.js", "engine/worker.js", "sw/sw.js"];
+const ENTRIES: [&str; 6] =
+    ["requirements.js", "theme.js", "main.js", "engine/client.js", "engine/worker.js", "sw/sw.js"];
 /// Packages that the module is not made of.
 const NOT_INPUTS: [&str; 2] = ["crate/cli", "crate/demo"];
 /// The module in the built site, and the script that loads it. Trunk names both after the package.

@@ -13,7 +13,8 @@ import { serveSite } from './server.mjs';
 
 const WIRING = `
 import { saveMenu } from './exports/menu.js';
-import { drawReport, updatePart } from './reports/index.js';
+import { updatePart } from './reports/index.js';
+import { layOut } from './study/report-view.js';
 import { Stage } from './reports/stage.js';
 import * as samples from './samples.js';
 import { Tip } from './tip.js';
@@ -29,7 +30,7 @@ Object.assign(window, {
     const start = performance.now();
     const report = { analysis: 'sample', title: '', model: '', device: '', parts, problems: [] };
     page.scope.end();
-    place.replaceChildren(drawReport(report, page.with({ actions: own })));
+    place.replaceChildren(layOut(report, { title: '', stage: page.with({ actions: own }), tables: undefined, measure: null }));
     document.body.getBoundingClientRect();
     return performance.now() - start;
   },
