@@ -24,10 +24,7 @@ fn the_page_s_arrows_run_one_way() {
         let folder = inside.split_once('/').map_or(".", |(folder, _)| folder);
         let name = inside.strip_suffix(".js").unwrap_or(inside);
         let named = |names: &&[&str]| names.contains(&folder);
-        FLOORS
-            .iter()
-            .position(|names| names.contains(&name))
-            .or_else(|| FLOORS.iter().position(|names| named(names)))
+        FLOORS.iter().position(|names| names.contains(&name)).or_else(|| FLOORS.iter().position(named))
     };
     let rule = |file: &File| {
         if !file.path.starts_with("www/") || !file.is(&["js"]) || file.path.starts_with("www/sw/") {

@@ -22,7 +22,7 @@ import { placePart, placeReport } from './groups.js';
  * @property {() => void} [onInterrupted] its run was interrupted by a device failure and will be repeated
  */
 
-/** @typedef {{ client: Client, ask: Ask, controller: AbortController }} Job */
+/** `waited`: milliseconds for which it was interrupted. @typedef {{ client: Client, ask: Ask, controller: AbortController, waited: number }} Job */
 
 /**
  * `sweep`: asked for once, and knowingly slow. `asked`: somebody has just pressed its button. `editor`: shown beside what is
@@ -61,7 +61,7 @@ export class Scheduler {
   /** Queues a request, replacing the client's previous one. @param {Client} client @param {Ask} ask */
   ask(client, ask) {
     this.drop(client);
-    this.#waiting.set(client, { client, ask, controller: new AbortController() });
+    this.#waiting.set(client, { client, ask, controller: new AbortController(), waited: 0 });
     this.#turn();
   }
 
@@ -112,17 +112,17 @@ export class Scheduler {
   /** @param {Job} job */
   async #run(job) {
     const { client, ask: { analysis, experiment, settings, shown }, controller: { signal } } = job;
-    const first = this.#begun.length > 0;
+    const interrupted = this.#begun.at(-1);
     this.#begun.push(job);
     const start = performance.now();
     client.onStart();
     try {
-      const report = await this.#engine.call('run', { analysis, experiment, settings, first }, {
+      const report = await this.#engine.call('run', { analysis, experiment, settings, first: interrupted !== undefined }, {
         signal,
         onProgress: (progress) => { if (!signal.aborted) client.onProgress(progress); },
         onPreview: ({ index, part }) => { if (!signal.aborted) client.onPreview(index, placePart(part, shown)); },
       });
-      if (!signal.aborted) client.onReport(placeReport(report, shown), performance.now() - start);
+      if (!signal.aborted) client.onReport(placeReport(report, shown), performance.now() - start - job.waited);
     } catch (error) {
       const failure = error instanceof EngineError ? error : new EngineError({ code: 'page', message: `The page made a mistake: ${error instanceof Error ? error.message : error}` });
       const back = failure.code === 'compute' ? this.#onLost(failure) : null;
@@ -137,6 +137,7 @@ export class Scheduler {
       if (failure !== error) reportError(error);
     } finally {
       this.#begun.splice(this.#begun.indexOf(job), 1);
+      if (interrupted) interrupted.waited += performance.now() - start;
       this.#turn();
     }
   }
@@ -145,7 +146,7 @@ export class Scheduler {
   #again({ client, ask, controller }) {
     if (controller.signal.aborted) return;
     controller.abort();
-    this.#waiting.set(client, { client, ask, controller: new AbortController() });
+    this.#waiting.set(client, { client, ask, controller: new AbortController(), waited: 0 });
     client.onInterrupted?.();
   }
 }

@@ -162,6 +162,25 @@ test('what is small or urgent interrupts a sweep; the rest waits', async () => {
   assert.equal(engine.runs('neuron-patching')[0].signal?.aborted, false);
 });
 
+test('the time for which a run was interrupted does not count as its own', async () => {
+  const { engine, store, run } = await opened('a');
+  store.model.value = model(2, 'large', 1e9);
+  await settle();
+  engine.runs('logit-diff')[0]?.answer(report('logit-diff'));
+  await settle();
+  run('neuron-patching').request();
+  await settle();
+  run('residual-patching').inView.value = true;
+  await settle();
+  await new Promise((done) => setTimeout(done, 300));
+  engine.runs('residual-patching')[0].answer(report('residual-patching'));
+  await settle();
+  engine.runs('neuron-patching')[0].answer(report('neuron-patching'));
+  await settle();
+  assert.ok((run('residual-patching').result.value?.milliseconds ?? 0) >= 290);
+  assert.ok((run('neuron-patching').result.value?.milliseconds ?? 1e9) < 250);
+});
+
 test('a sweep makes nothing shorter wait', async () => {
   const { engine, store, run } = await opened('a');
   store.model.value = model(2, 'large', 1e9);
