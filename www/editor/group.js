@@ -144,7 +144,12 @@ export class GroupView {
   }
 
   #drawCheck() {
-    const { tokens, problems } = this.#checked;
+    const { tokens } = this.#checked;
+    // A pair in which nothing has been typed yet is no mistake.
+    const problems = this.#checked.problems.filter(({ place }) => {
+      const pair = this.#group.pairs[place?.pair ?? -1];
+      return !pair || !isEmptyPair(pair);
+    });
     const own = problems.filter((problem) => (problem.place?.pair ?? null) === null);
     this.#problem.hidden = own.length === 0;
     this.#problem.textContent = own.map((problem) => problem.message).join(' ');

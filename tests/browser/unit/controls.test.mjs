@@ -126,6 +126,39 @@ test('B9: pictures that are gone are called no more, without a hover in between'
   assert.equal(nodes(), count);
 });
 
+test('a pair in which nothing was typed has no faults; one that was begun has', async () => {
+  const store = new Store();
+  const root = document.createElement('div');
+  document.body.append(root);
+  const editor = new Editor(store, { root, tools: document.createElement('div'), presets: document.createElement('div'), onEnter() {}, check: async () => null });
+  store.apply({ experiment: { prepend_bos: true, groups: [{ name: 'new', symmetric: true, pairs: [{ clean: '', corrupted: '', answer: '', distractor: '' }] }] } });
+  const checked = { groups: [[]], problems: [{ code: 'empty-prompt', message: 'The prompt is empty.', place: { group: 0, pair: 0, field: /** @type {const} */ ('corrupted') } }] };
+  editor.showCheck(checked);
+  assert.equal(root.querySelectorAll('.field-error:not([hidden])').length, 0);
+  assert.doesNotMatch(root.textContent ?? '', /problem/);
+  store.edit((own) => { own.groups[0].pairs[0].clean = 'They'; }, { key: 'x' });
+  editor.showCheck(checked);
+  assert.equal(root.querySelectorAll('.field-error:not([hidden])').length, 1);
+});
+
+test('a long group is a list of one line each, and a pair of it is built when it is opened', () => {
+  const store = new Store();
+  const root = document.createElement('div');
+  document.body.append(root);
+  const editor = new Editor(store, { root, tools: document.createElement('div'), presets: document.createElement('div'), onEnter() {}, check: async () => null });
+  store.apply({ experiment: { prepend_bos: true, groups: [{ ...group('long'), pairs: Array.from({ length: 1000 }, (_, index) => group(`pair ${index}`).pairs[0]) }] } });
+  assert.equal(root.querySelectorAll('.pair-row').length, 1000);
+  assert.equal(root.querySelectorAll('textarea').length, 0);
+  editor.goTo({ group: 0, pair: 700, field: 'corrupted' });
+  assert.equal(root.querySelectorAll('textarea').length, 2);
+  const field = /** @type {HTMLTextAreaElement | null} */ (root.querySelector('#field-0-700-clean'));
+  assert.equal(field?.value, 'pair 700 clean');
+  field.value = 'typed';
+  field.dispatchEvent(new Event('input'));
+  assert.equal(store.experiment.groups[0].pairs[700].clean, 'typed');
+  assert.equal(root.querySelectorAll('.pair-row-prompt')[700].textContent, 'typed');
+});
+
 test('B21: folds stay open with their groups; B22: a paste into a field is read as the dialog reads it', () => {
   const store = new Store();
   const root = document.createElement('div');
