@@ -69,5 +69,5 @@ export class Address {
  */
 export async function readAddress(hash) {
   if (hash.startsWith('#e=')) return { linked: await readLink(hash), place: '' };
-  return { linked: null, place: decodeURIComponent(hash.slice(1)) };
+  return { linked: null, place: hash.slice(1) };
 }

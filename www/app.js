@@ -1,6 +1,6 @@
 // The page: makes its parts, and says what each does when something happens in another.
 
-import { effect, untracked } from './vendor/dist/libraries.js';
+import { batch, effect, untracked } from './vendor/dist/libraries.js';
 import { Address, readAddress } from './address.js';
 import { Messages } from './messages.js';
 import { Tip } from './tip.js';
@@ -237,8 +237,10 @@ export function createApp(parts) {
     try {
       const [{ readDocument }, { Loaded }] = await Promise.all([import('./shell/documents.js'), import('./study/loaded.js')]);
       const { experiment, study: loaded } = await readDocument(file, engine);
-      if (loaded) store.loaded.value = new Loaded(file.name, loaded);
-      replaceBy({ experiment, ...(loaded ? { view: loaded.view, test: loaded.test } : {}) }, loaded ? `${file.name} was opened: its numbers are shown as they are.` : `${file.name} was imported.`);
+      batch(() => {
+        if (loaded) store.loaded.value = new Loaded(file.name, loaded);
+        replaceBy({ experiment, ...(loaded ? { view: loaded.view, test: loaded.test } : {}) }, loaded ? `${file.name} was opened: its numbers are shown as they are.` : `${file.name} was imported.`);
+      });
     } catch (error) {
       messages.toast(error instanceof Error ? error.message : String(error));
     }
@@ -307,8 +309,9 @@ export function createApp(parts) {
     try {
       const { linked, place } = await readAddress(location.hash);
       if (linked) replaceBy(linked, 'The link\u2019s experiment was opened.');
-      // The address bar goes on holding the whole page.
-      else if (goToPlace(place)) address.save();
+      else goToPlace(place);
+      // Whatever was asked for, the skip link's place too: the address bar goes on holding the whole page.
+      if (!linked) await address.save();
     } catch (error) {
       toldOfLink(error);
     }

@@ -121,3 +121,19 @@ test('a browser that is too old is told what it lacks', async (t) => {
   assert.match(await page.locator('#too-old').innerText(), /it lacks colours for light and dark\. Use Chrome or Edge 123/);
   assertClean(watched);
 });
+
+test('the skip link leads to the results, and the address bar keeps the whole page', async (t) => {
+  const site = await serveSite(dist);
+  t.after(site.close);
+  const context = await freshBrowser(t);
+  const { page, watched } = await watchedPage(context, { hosts: [site.origin] });
+  await page.goto(`${site.url}?device=cpu`);
+  await whenFresh(page, 'logit-diff');
+  await page.waitForFunction(() => location.hash.startsWith('#e='));
+  const link = page.url();
+  await page.locator('.skip').focus();
+  await page.keyboard.press('Enter');
+  await page.waitForFunction((before) => location.href === before, link);
+  assert.equal(await page.evaluate(() => document.activeElement?.id), 'article');
+  assertClean(watched);
+});

@@ -1,5 +1,5 @@
-// What the page uses of other projects: ticks, curves and CSV of d3, and signals, of which the page's state is made. The bundle
-// holds this and nothing else; it is also the bundle's type declaration.
+// The library functions that the page imports: d3's ticks, curves and CSV, and signals, which hold the page's state. The bundle
+// contains only these; this file is also its type declaration.
 
 export { batch, computed, effect, signal, untracked } from '@preact/signals-core';
 export { ticks } from 'd3-array';

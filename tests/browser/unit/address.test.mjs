@@ -75,6 +75,7 @@ test('B17: a link that takes long to write does not replace a newer one', async 
 
 test('B24: the address of a place on the page is a place, not a link', async () => {
   assert.deepEqual(await readAddress('#head-patching'), { linked: null, place: 'head-patching' });
+  assert.deepEqual(await readAddress('#%'), { linked: null, place: '%' });
   await assert.rejects(readAddress('#e=???'));
 });
 

@@ -1,4 +1,4 @@
-// The page's end of the worker, and the worker itself with a made-up module.
+// The client that the page calls the worker through, and the worker itself with a fake module.
 
 import assert from 'node:assert/strict';
 import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';

@@ -117,36 +117,8 @@ impl Unpatched {
         if !self.has_effect() {
             return None;
         }
-        let [clean, corrupted] = self.means();
-        let distance = clean - corrupted;
-        if clean < 0.0 {
-            return Some(format!(
-                "On the clean prompts the model prefers the distractor (mean logit difference {clean:.2}): it does not \
-                 do the task that this map would explain."
-            ));
-        }
-        if distance < 0.0 {
-            return Some(format!(
-                "The answer is likelier on the corrupted prompts ({corrupted:.2}) than on the clean ones ({clean:.2}): \
-                 the map shows the opposite of the task."
-            ));
-        }
         let each = |stats| self.each(MeasureKind::LogitDifference, stats, 0);
-        let apart: Vec<f64> =
-            each(&self.clean).iter().zip(each(&self.corrupted)).map(|(a, b)| a - b).collect();
-        let spread = standard_deviation(&apart);
-        if distance < CLOSE {
-            return Some(format!(
-                "Clean ({clean:.2}) and corrupted ({corrupted:.2}) lie only {distance:.2} logits apart: what looks like \
-                 an effect may be noise."
-            ));
-        }
-        (spread > distance).then(|| {
-            format!(
-                "Clean and corrupted lie {distance:.2} logits apart, but the prompts differ by more than that \
-                 (standard deviation {spread:.2}): look at single prompts before trusting the mean."
-            )
-        })
+        caution(&each(&self.clean), &each(&self.corrupted))
     }
 
     /// The index and the numbers of each measure, for the patches in a range of rows of `stats`. Measures
@@ -196,6 +168,38 @@ impl Unpatched {
     }
 }
 
+/// The caution that logit differences of clean and corrupted prompts call for ([`Unpatched::caution`]).
+fn caution(cleans: &[f64], corrupteds: &[f64]) -> Option<String> {
+    let apart: Vec<f64> = cleans.iter().zip(corrupteds).map(|(a, b)| a - b).collect();
+    let (clean, corrupted) = (mean(cleans), mean(corrupteds));
+    let distance = clean - corrupted;
+    if clean < 0.0 {
+        return Some(format!(
+            "On the clean prompts the model prefers the distractor (mean logit difference {clean:.2}): it does not \
+                 do the task that this map would explain."
+        ));
+    }
+    if distance < 0.0 {
+        return Some(format!(
+            "The answer is likelier on the corrupted prompts ({corrupted:.2}) than on the clean ones ({clean:.2}): \
+                 the map shows the opposite of the task."
+        ));
+    }
+    let spread = standard_deviation(&apart);
+    if distance < CLOSE {
+        return Some(format!(
+            "Clean ({clean:.2}) and corrupted ({corrupted:.2}) lie only {distance:.2} logits apart: what looks like \
+                 an effect may be noise."
+        ));
+    }
+    (spread > distance).then(|| {
+        format!(
+            "Clean and corrupted lie {distance:.2} logits apart, but the prompts differ by more than that \
+                 (standard deviation {spread:.2}): look at single prompts before trusting the mean."
+        )
+    })
+}
+
 /// Of a sample; 0 for fewer than two numbers.
 fn standard_deviation(numbers: &[f64]) -> f64 {
     if numbers.len() < 2 {
@@ -242,5 +246,19 @@ mod tests {
         let unpatched = Unpatched { clean: same.clone(), corrupted: same.clone(), prompts: 2 };
         let numbers = unpatched.numbers(Direction::Denoise, &same, 0..1);
         assert_eq!(numbers.iter().map(|(measure, _)| *measure).collect::<Vec<_>>(), [1]);
+    }
+
+    #[test]
+    fn shares_of_a_doubtful_distance_call_for_caution() {
+        let says = |clean: &[f64], corrupted: &[f64]| super::caution(clean, corrupted).unwrap_or_default();
+        assert_eq!(says(&[5.5, 5.6], &[-5.5, -5.6]), "");
+        assert!(says(&[-2.3, -2.2], &[2.3, 2.2]).contains("prefers the distractor"));
+        assert!(says(&[1.0, 1.2], &[2.0, 2.2]).contains("the opposite of the task"));
+        assert!(says(&[5.75, 5.75], &[5.32, 5.32]).contains("only 0.43 logits apart"));
+        assert!(
+            says(&[6.0, 0.5], &[0.0, 0.0]).contains("differ by more than that"),
+            "3.25 apart, deviation 3.89"
+        );
+        assert_eq!(says(&[0.5], &[0.0]), "", "at the bound, and of one prompt");
     }
 }
