@@ -89,7 +89,7 @@ export function createApp(parts) {
     check: (experiment) => checkOf(experiment),
   });
 
-  const opener = new Opener(engine, store, { panel: new OpeningPanel(parts.opening), messages, onReopened: () => { study.timing.clear(); check(); } });
+  const opener = new Opener(engine, store, { panel: new OpeningPanel(parts.opening), messages, onReopened: () => { study.timing.clear(); void check(); } });
   const onCrash = (/** @type {EngineError} */ error) => opener.crashed(error);
 
   /** @param {Place} place */
@@ -179,8 +179,8 @@ export function createApp(parts) {
     const model = store.model.value;
     if (!model || model.serial === serial) return;
     serial = model.serial;
-    untracked(async () => {
-      check();
+    void untracked(async () => {
+      void check();
       await loadCatalogue();
       presets.showCautions(/^demo model/.test(model.info.name));
       // Figure heights depend on the model's size, so go to the linked place again.
@@ -229,7 +229,7 @@ export function createApp(parts) {
   effect(() => {
     void store.experiment;
     clearTimeout(checkTimer);
-    checkTimer = setTimeout(check, CHECK_PAUSE_MS);
+    checkTimer = setTimeout(() => void check(), CHECK_PAUSE_MS);
   });
 
   /** @param {File} file */
@@ -252,7 +252,7 @@ export function createApp(parts) {
   parts.file.addEventListener('change', () => {
     const file = parts.file.files?.[0];
     parts.file.value = '';
-    if (file) importFile(file);
+    if (file) void importFile(file);
   });
 
   /** Writes the link. @returns {Promise<{ address: string, isUseless: boolean, lacks: string }>} */
@@ -322,7 +322,7 @@ export function createApp(parts) {
     const query = new URLSearchParams(location.search);
     const opening = opener.start(choiceFromQuery(query), deviceFromQuery(query));
     const patience = new Promise((done) => setTimeout(done, OPENING_MS));
-    Promise.race([opening, patience]).then(() => startUpdates(() => address.save(), messages));
+    void Promise.race([opening, patience]).then(() => startUpdates(() => address.save(), messages, (why) => engine.retire(why)));
     const kept = readDraft();
     const { linked, place } = await readAddress(location.hash).catch((error) => {
       toldOfLink(error);
@@ -341,7 +341,8 @@ export function createApp(parts) {
     if (store.model.value) wantedPlace = '';
   }
 
+  addEventListener('unhandledrejection', ({ reason }) => messages.toast(`The page made a mistake: ${reason instanceof Error ? reason.message : reason}`));
   greet(messages);
-  start();
+  void start();
   return { store, study };
 }

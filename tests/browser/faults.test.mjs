@@ -106,7 +106,7 @@ const rows = [
     name: 'the host refuses connections for a while',
     hurry: 3,
     fault: ({ large, size }, hub) => {
-      if (large === 1 && size >= LARGE) hub.down().then(() => setTimeout(() => hub.up(), 700));
+      if (large === 1 && size >= LARGE) void hub.down().then(() => setTimeout(() => hub.up(), 700));
     },
     note: /cannot be reached[\s\S]*Trying again/,
   },
@@ -124,7 +124,7 @@ const rows = [
       Object.defineProperty(navigator, 'onLine', { get: () => performance.now() >= back });
     }\n`,
     fault: ({ large, size }, hub) => {
-      if (large === 1 && size >= LARGE) hub.down().then(() => setTimeout(() => hub.up(), 2800));
+      if (large === 1 && size >= LARGE) void hub.down().then(() => setTimeout(() => hub.up(), 2800));
     },
     note: /offline/,
   },

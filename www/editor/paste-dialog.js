@@ -81,5 +81,5 @@ export function openPasteDialog({ where, like, check, onAdd, room, pasted = '' }
   dialog.showModal();
   text.focus();
   text.value = pasted;
-  if (pasted) read();
+  if (pasted) void read();
 }

@@ -53,6 +53,8 @@ export class Engine {
   /** @type {Map<number, Pending>} */
   #pending = new Map();
   #next = 1;
+  /** Why a new worker would not understand this page. */
+  #outdated = '';
   /** The call that opened the model that the page knows of; 0 before the first. */
   #model = 0;
 
@@ -72,12 +74,18 @@ export class Engine {
     return worker;
   }
 
+  /** From now on new workers would be of another version than the page. The one at work goes on. @param {string} why a sentence */
+  retire(why) {
+    this.#outdated = why;
+  }
+
   /**
    * Replaces a worker that can no longer compute. The new one has no model open; unanswered requests are sent to it again, but
    * for runs, which fail as the device did.
    */
   restart() {
     this.#worker.terminate();
+    if (this.#outdated) return this.#die(`${this.#outdated} Reload the page to go on: what you have typed is kept.`);
     this.#dead = null;
     this.#worker = this.#start();
     for (const [id, { request, signal, reject }] of [...this.#pending]) {

@@ -51,7 +51,7 @@ export function studyMenu(source, engine, messages) {
       messages.say('The experiment was exported.');
       return;
     }
-    run(format, async (work) => {
+    void run(format, async (work) => {
       const study = await takeStudy(source);
       const { file, more } = await make(format, study, work);
       const what = { html: 'report', json: 'study', ipynb: 'notebook' }[format] ?? format;

@@ -13,8 +13,12 @@ export function greet(messages) {
   if (takenOver()) messages.toast('This is the new version of Patchlab.');
 }
 
-/** @param {() => Promise<unknown>} save saves what a reload must not lose @param {Messages} messages */
-export async function startUpdates(save, messages) {
+/**
+ * @param {() => Promise<unknown>} save saves what a reload must not lose
+ * @param {Messages} messages
+ * @param {(why: string) => void} onReplaced called when this page's version is no longer the one that is served
+ */
+export async function startUpdates(save, messages, onReplaced) {
   // Not available over HTTP and in some private windows: the page then comes from its host each time.
   const { serviceWorker } = navigator;
   if (!serviceWorker) return;
@@ -29,7 +33,7 @@ export async function startUpdates(save, messages) {
     // Otherwise sw.js itself could come from the HTTP cache and hide a new version.
     const registration = await serviceWorker.register(new URL('sw.js', document.baseURI), { updateViaCache: 'none' });
     const offer = (/** @type {ServiceWorker} */ fresh) => notice(messages, 'A new version of Patchlab is ready.', () => {
-      fresh.addEventListener('statechange', () => { if (fresh.state === 'activated') reload(); });
+      fresh.addEventListener('statechange', () => { if (fresh.state === 'activated') void reload(); });
       reloading = true;
       fresh.postMessage('take over');
     });
@@ -41,7 +45,10 @@ export async function startUpdates(save, messages) {
     if (registration.installing) watch(registration.installing);
     registration.addEventListener('updatefound', () => { if (registration.installing) watch(registration.installing); });
     serviceWorker.addEventListener('controllerchange', () => {
-      if (!reloading) notice(messages, 'Patchlab was brought up to date in another tab.', reload);
+      if (reloading) return;
+      const why = 'Patchlab was brought up to date in another tab.';
+      onReplaced(why);
+      notice(messages, why, reload);
     });
   } catch {
     // The browser forbids it: the page works without a service worker.

@@ -64,7 +64,7 @@ export class Compare {
     });
     effect(() => {
       const question = this.#question.value;
-      if (question && this.#inView.value) untracked(() => this.#ask(question));
+      if (question && this.#inView.value) void untracked(() => this.#ask(question));
     });
     effect(() => this.#drawChoices());
     effect(() => this.#draw());

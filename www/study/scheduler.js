@@ -96,7 +96,7 @@ export class Scheduler {
       first = moment;
     }
     this.#waiting.delete(first.client);
-    this.#run(first);
+    void this.#run(first);
   }
 
   /** @param {Job} job @param {Job} top the one that computes */

@@ -1,4 +1,5 @@
-// The service worker: caches the page's own files, so that the page opens offline. Each cache holds exactly one version.
+// The service worker: caches the page's own files, so that the page opens offline. Each cache holds exactly one version. The
+// version before stays, for tabs that have not been reloaded: the scripts that they load later are in no other.
 //
 // `cargo xtask build` puts this script at the site's root and prepends a line with the site's files and their hashes, so
 // that it changes with every version. Weights are not cached here: the engine stores them itself.
@@ -20,6 +21,8 @@
   const OWN = `${PREFIX}${new URL(scope).pathname} `;
   const CACHE = `${OWN}${version}`;
   const AT_ONCE = 6;
+  /** Scripts that are loaded when they are needed. Their names hold a hash of what is in them. */
+  const CHUNKS = 'www/chunks/';
 
   /** @param {string} path @returns {string} the URL under which a file is fetched and cached */
   const address = (path) => new URL(path === 'index.html' ? './' : path, scope).href;
@@ -53,9 +56,13 @@
     }
   }
 
+  /** The caches of earlier versions, the oldest first. */
+  async function earlier() {
+    return (await caches.keys()).filter((name) => name.startsWith(OWN) && name !== CACHE);
+  }
+
   async function removeOld() {
-    const names = await caches.keys();
-    await Promise.all(names.filter((name) => name.startsWith(OWN) && name !== CACHE).map((name) => caches.delete(name)));
+    await Promise.all((await earlier()).slice(0, -1).map((name) => caches.delete(name)));
   }
 
   /** The URL of the cached file that answers a request; null if the request is not for one of the site's files. @param {Request} request */
@@ -64,21 +71,24 @@
     if (request.method !== 'GET' || !url.href.startsWith(scope) || request.headers.has('range')) return null;
     const path = decodeURIComponent(url.pathname.slice(new URL(scope).pathname.length)) || 'index.html';
     // Only the page itself has a query: it selects the model.
-    if (!Object.hasOwn(files, path) || (url.search && path !== 'index.html')) return null;
-    return address(path);
+    if (url.search && path !== 'index.html') return null;
+    return Object.hasOwn(files, path) || path.startsWith(CHUNKS) ? address(path) : null;
   }
 
   /** @param {string} file @param {Request} request */
   async function answer(file, request) {
-    const cache = await caches.open(CACHE);
-    return (await cache.match(file)) ?? fetch(request);
+    for (const name of [CACHE, ...await earlier()]) {
+      const found = await (await caches.open(name)).match(file);
+      if (found) return found;
+    }
+    return fetch(request);
   }
 
   worker.addEventListener('install', (event) => /** @type {ExtendableEvent} */ (event).waitUntil(install()));
   worker.addEventListener('activate', (event) => /** @type {ExtendableEvent} */ (event).waitUntil(removeOld()));
   worker.addEventListener('message', (event) => {
     // The user has pressed Reload.
-    if (/** @type {MessageEvent} */ (event).data === 'take over') worker.skipWaiting();
+    if (/** @type {MessageEvent} */ (event).data === 'take over') void worker.skipWaiting();
   });
   worker.addEventListener('fetch', (event) => {
     const { request, respondWith } = /** @type {FetchEvent} */ (event);

@@ -31,7 +31,7 @@ fn all(paths: &Paths, full: bool, steps: &mut Steps) -> Result<()> {
     steps.run("clippy", || cargo("clippy", &["--all-targets", "--", "--deny", "warnings"]))?;
     steps.run("generated types", || types::check(paths))?;
     steps.run("native tests", || cargo("test", &[]))?;
-    steps.run("the page's types", || {
+    steps.run("the page's types and lint", || {
         paths.npm(["run", "--silent", "check"]).run()?;
         Ok(())
     })?;

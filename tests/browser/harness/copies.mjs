@@ -1,7 +1,7 @@
 // Copies of the built site, to be changed into other versions of it.
 
 import { createHash } from 'node:crypto';
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { dist } from './inputs.mjs';
@@ -34,6 +34,21 @@ export function newVersion(folder, path, change) {
   changeFile(folder, path, change);
   const { files } = listOf(folder);
   files[path] = sha256(readFileSync(join(folder, path)));
+  writeList(folder, files);
+}
+
+/** Removes a script that is loaded when it is needed, as in a version whose scripts have other names. @param {string} folder @param {string} name without its hash */
+export function versionWithout(folder, name) {
+  const file = readdirSync(join(folder, 'www/chunks')).find((file) => file.startsWith(`${name}-`));
+  if (!file) throw new Error(`there is no script ${name}`);
+  rmSync(join(folder, 'www/chunks', file));
+  const { files } = listOf(folder);
+  delete files[`www/chunks/${file}`];
+  writeList(folder, files);
+}
+
+/** @param {string} folder @param {Record<string, string>} files */
+function writeList(folder, files) {
   const list = JSON.stringify({ version: sha256(JSON.stringify(files)).slice(0, 16), files });
   changeFile(folder, 'sw.js', (text) => text.replace(LIST, () => `self.site=${list};\n`));
 }

@@ -41,7 +41,7 @@ test('B10: an engine that replaces another is not sent what was cancelled', asyn
   const { engine: page, workers } = engine();
   const controller = new AbortController();
   const cancelled = page.call('open', /** @type {any} */ ({ model: 'large' }), { signal: controller.signal });
-  page.call('open', /** @type {any} */ ({ model: 'wanted' }));
+  void page.call('open', /** @type {any} */ ({ model: 'wanted' }));
   controller.abort();
   page.restart();
   assert.equal(await failure(cancelled), 'cancelled');
@@ -68,13 +68,23 @@ test('B25: calls to an engine that could not be loaded are refused, until it is 
   assert.deepEqual(await late, ['one']);
 });
 
+test('B14: an engine that fails in a page of an older version is not replaced by one of the new version', async () => {
+  const { engine: page, workers } = engine();
+  const open = page.call('open', /** @type {any} */ ({}));
+  page.retire('Patchlab was brought up to date.');
+  page.restart();
+  assert.equal(workers.length, 1);
+  await assert.rejects(open, /brought up to date\. Reload the page to go on/);
+  await assert.rejects(page.call('presets', {}), /Reload the page/);
+});
+
 test('a run names the model that it is for', async () => {
   const { engine: page, workers } = engine();
   const [worker] = workers;
   const open = page.call('open', /** @type {any} */ ({}));
   worker.say({ id: worker.sent[0].id, result: {} });
   await open;
-  page.call('run', { analysis: 'x', experiment: { groups: [] }, settings: {} });
+  void page.call('run', { analysis: 'x', experiment: { groups: [] }, settings: {} });
   assert.equal(worker.sent[1].args.model, worker.sent[0].id);
 });
 

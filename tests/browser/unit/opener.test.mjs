@@ -29,15 +29,15 @@ const address = (base) => ({ kind: 'address', base: `https://${base}/` });
 
 test('B4: a model that was opened after another was chosen is the one that the page names, if that other fails', async () => {
   const { engine, store, opener: page, shown, opened } = opener();
-  page.start({ kind: 'demo' }, 'auto');
+  void page.start({ kind: 'demo' }, 'auto');
   await settle();
   engine.asked[0].answer(opened('demo'));
   await settle();
-  page.choose(address('a.test'));
+  void page.choose(address('a.test'));
   await settle();
   const [first] = engine.asked;
   first.isLate = true;
-  page.choose(address('b.test'));
+  void page.choose(address('b.test'));
   assert.ok(first.signal?.aborted);
   first.answer(opened('A'));
   await settle();
@@ -51,7 +51,7 @@ test('B4: a model that was opened after another was chosen is the one that the p
 
 test('two runs that fail with one device open the model once', async () => {
   const { engine, store, opener: page, opened } = opener();
-  page.start({ kind: 'demo' }, 'auto');
+  void page.start({ kind: 'demo' }, 'auto');
   await settle();
   engine.asked[0].answer(opened('demo'));
   await settle();
@@ -61,7 +61,7 @@ test('two runs that fail with one device open the model once', async () => {
   await settle();
   assert.equal(engine.asked.filter(({ call }) => call === 'open').length, 1);
   engine.asked[0].answer(opened('demo'));
-  await Promise.all(back);
+  for (const end of back) await end;
   assert.equal(store.model.value?.serial, 1, 'the same model as before');
 });
 
