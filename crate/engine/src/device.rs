@@ -94,6 +94,9 @@ pub async fn pick(wanted: DevicePreference, adapter: &Adapter, d_model: usize) -
         Err(Error::Device(why)) if wanted == DevicePreference::Auto => return Ok(on_cpu(cpu(why))),
         device => device?,
     };
+    if matches!(adapter, Adapter::Some { fallback: true, .. }) {
+        patchlab_kernels::on_software_adapter();
+    }
     let gpu = speed::measure(&device, d_model).await?;
     let info = match wanted {
         DevicePreference::Auto => faster(&info, gpu, speed::measure(&Device::flex(), d_model).await?),

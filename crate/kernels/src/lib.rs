@@ -56,6 +56,12 @@ pub fn largest_tensor(device: &Device) -> usize {
     gpu::largest_tensor(device)
 }
 
+/// Says that what stands for a GPU is the processor, for the rest of this process or worker. Larger tiles bring nothing
+/// there, and their texts take a processor's compiler seconds each.
+pub fn on_software_adapter() {
+    gpu::on_software_adapter();
+}
+
 /// What a LayerNorm gives.
 #[derive(Debug, Clone)]
 pub struct Normalized {

@@ -25,6 +25,7 @@ pub(crate) use prepare::prepare;
 pub(crate) use product::{After, multiply};
 pub(crate) use rows::{gelu_new, layer_norm, rank_one, softmax};
 pub(crate) use scores::{continued_mix, continued_scores, mix, scores};
+pub(crate) use tile::on_software_adapter;
 
 use burn::tensor::{Device, Int, Tensor};
 use burn_cubecl::CubeBackend;

@@ -5,7 +5,7 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 
 use super::combine::{Operation, Reduction, Right};
 use super::product::{After, multiply_in};
-use super::tile::{FEW, LARGE, MEDIUM};
+use super::tile::{FEW, Tile};
 use super::{attention, combine, logits, rows};
 
 /// See [`crate::prepare`].
@@ -24,7 +24,7 @@ pub(crate) fn prepare(d_model: usize, d_head: usize, device: &Device) -> Tensor<
 
     // Products: each tile, with the right side's rows or columns at hand, also for an odd number of positions.
     let square = |size: usize| ones(size * size).reshape([1, 1, size, size]);
-    for (tile, size) in [FEW, MEDIUM, LARGE].into_iter().flat_map(|tile| [(tile, width), (tile, 3)]) {
+    for (tile, size) in Tile::all().iter().flat_map(|&tile| [(tile, width), (tile, 3)]) {
         for right in [square(size), square(size).swap_dims(2, 3)] {
             let product = multiply_in(tile, 1, square(size), right, After::default(), false);
             last.push(product.reshape([size * size]));

@@ -1,5 +1,7 @@
 //! Which part of a product a workgroup computes.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 /// A division of the result into tiles. A workgroup has 256 threads in each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Tile {
@@ -26,11 +28,27 @@ const BUSY: usize = 256;
 /// Fewer numbers of the inner dimension are not worth a workgroup of their own.
 const LEAST_DEPTH: usize = 256;
 
+/// See [`crate::on_software_adapter`].
+static SOFTWARE: AtomicBool = AtomicBool::new(false);
+
+/// See [`crate::on_software_adapter`].
+pub(crate) fn on_software_adapter() {
+    SOFTWARE.store(true, Ordering::Relaxed);
+}
+
 impl Tile {
     pub(super) const THREADS: usize = 256;
 
+    /// Those that [`Tile::choose`] chooses from.
+    pub(super) fn all() -> &'static [Tile] {
+        if SOFTWARE.load(Ordering::Relaxed) { &[FEW] } else { &[FEW, MEDIUM, LARGE] }
+    }
+
     /// The tile for a product, and into how many parts its inner dimension is split.
     pub(super) fn choose(m: usize, n: usize, k: usize, batches: usize) -> (Self, usize) {
+        if SOFTWARE.load(Ordering::Relaxed) {
+            return (FEW, 1);
+        }
         let groups = |tile: Tile| m.div_ceil(tile.rows) * n.div_ceil(tile.columns) * batches;
         if groups(LARGE) >= BUSY {
             return (LARGE, 1);
