@@ -17,6 +17,7 @@ import { OpeningPanel } from './opening/panel.js';
 import { storageButton } from './opening/storage.js';
 import { Hover } from './reports/hover.js';
 import { Stage } from './reports/stage.js';
+import { Back } from './shell/back.js';
 import { startContents } from './shell/contents.js';
 import { fitRail } from './shell/rail.js';
 import { watchReading } from './shell/reading.js';
@@ -65,7 +66,8 @@ export function createApp(parts) {
   const draft = new Draft(store);
   const messages = new Messages(parts.toast, parts.status);
   const tip = new Tip(document);
-  const sheet = startSheet(store);
+  const back = new Back(() => void address.save());
+  const sheet = startSheet(store, back);
   startThemeSwitch();
   fitRail();
 
@@ -140,6 +142,11 @@ export function createApp(parts) {
     onTooLarge: (why) => messages.toast(`The address bar holds no link any more: ${why}. This browser goes on keeping the experiment${draft.isKept ? '' : ' until the page is closed: its storage is full'}.`),
   });
 
+  const closeInspector = () => inspector.close(true);
+  effect(() => {
+    if (inspector.isOpen.value) back.opened(closeInspector);
+    else back.closed(closeInspector);
+  });
   effect(() => {
     const result = study.runOf('logit-diff')?.result.value;
     const dots = result?.report.parts.find((part) => part.kind === 'dots') ?? null;
@@ -306,6 +313,7 @@ export function createApp(parts) {
   const toldOfLink = (error) => messages.toast(`The link\u2019s experiment cannot be read: ${error instanceof Error ? error.message : error}.`);
 
   addEventListener('hashchange', async () => {
+    if (back.isReturn(location.href)) return;
     try {
       const { linked, place } = await readAddress(location.hash);
       if (linked) replaceBy(linked, 'The link\u2019s experiment was opened.');

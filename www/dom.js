@@ -116,3 +116,23 @@ export function icon(name) {
 export function iconButton(name, label, click, properties = {}) {
   return h('button', { type: 'button', class: 'quiet icon-only', 'aria-label': label, tip: label, on: { click }, ...properties }, icon(name));
 }
+
+/**
+ * Calls back in the frame after an element's size has changed: what changes sizes within the same frame is an error to the browser.
+ *
+ * @param {Element} element
+ * @param {() => void} act
+ * @returns {() => void} stops it
+ */
+export function whenResized(element, act) {
+  let due = 0;
+  const observer = new ResizeObserver(() => {
+    cancelAnimationFrame(due);
+    due = requestAnimationFrame(act);
+  });
+  observer.observe(element);
+  return () => {
+    observer.disconnect();
+    cancelAnimationFrame(due);
+  };
+}

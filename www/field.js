@@ -1,11 +1,12 @@
 // Shared behaviour of the page's text fields: they grow with their text, and Enter runs.
 
-/** Where the browser supports `field-sizing`, the style sheet does this. */
-const SIZES_ITSELF = CSS.supports('field-sizing', 'content');
+import { whenResized } from './dom.js';
+import { env } from './env.js';
 
-/** Fits a text area to its text, now and on input. @param {HTMLTextAreaElement} area */
+/** Fits a text area to its text, now, on input and when its width changes. @param {HTMLTextAreaElement} area */
 export function growWithText(area) {
-  if (SIZES_ITSELF) return;
+  // Elsewhere the style sheet does it.
+  if (env.growsFields) return;
   const fit = () => {
     area.style.setProperty('height', 'auto');
     area.style.setProperty('height', `${area.scrollHeight + 2}px`);
@@ -13,6 +14,7 @@ export function growWithText(area) {
   if (!area.dataset.grows) {
     area.dataset.grows = 'yes';
     area.addEventListener('input', fit);
+    whenResized(area, fit);
   }
   requestAnimationFrame(fit);
 }

@@ -38,6 +38,8 @@ export class Inspector {
     return open && !pins.some((pin) => sameItem(pin, open)) ? [...pins, open] : pins;
   });
 
+  isOpen = computed(() => this.#items.value.length > 0);
+
   /** @param {HTMLElement} root @param {Store} store @param {Study} study @param {Stage} stage */
   constructor(root, store, study, stage) {
     this.#root = root;
@@ -80,10 +82,10 @@ export class Inspector {
     this.#root.classList.toggle('is-wide', this.#isWide);
   }
 
-  /** Closes the unpinned card if there are pinned ones beside it, else everything. */
-  close() {
+  /** Closes the unpinned card if there are pinned ones beside it, else everything. @param {boolean} [isWhole] everything at once */
+  close(isWhole = false) {
     const { open, pins } = this.#store.view;
-    this.#store.setView(open && pins.length > 0 && !pins.some((pin) => sameItem(pin, open)) ? { open: null } : { open: null, pins: [] });
+    this.#store.setView(!isWhole && open && pins.length > 0 && !pins.some((pin) => sameItem(pin, open)) ? { open: null } : { open: null, pins: [] });
     this.#returnFocus();
   }
 

@@ -67,10 +67,9 @@ export function toModelChoice(choice, query) {
       return { from: 'address', name: DEMO_NAME, base: new URL('www/models/demo/', document.baseURI).href, tokenizer: 'gpt2', reference: true };
     case 'gpt2': {
       const given = query.get('weights');
-      const configured = document.querySelector('meta[name="patchlab-weights"]')?.getAttribute('content');
       // The host of this page may have put a mirror of the weights beside it.
       const beside = given === null ? { beside: new URL('www/models/gpt2/', document.baseURI).href } : {};
-      return { from: 'address', name: 'GPT-2 small', base: folder(given ?? configured ?? ''), ...beside, tokenizer: 'gpt2', ...half() };
+      return { from: 'address', name: label(choice, query), base: folder(given ?? configured()), ...beside, tokenizer: 'gpt2', ...half() };
     }
     case 'address': {
       const base = folder(choice.base);
@@ -86,15 +85,40 @@ function half() {
   return keepsHalf() ? { half: true } : {};
 }
 
+/** Where this page's own settings say that GPT-2 small is. */
+function configured() {
+  return document.querySelector('meta[name="patchlab-weights"]')?.getAttribute('content') ?? '';
+}
+
+/** Whether the weights that a link names in place of GPT-2 small's are others, for all the page knows. @param {URLSearchParams} query */
+function areOthers(query) {
+  const given = query.get('weights');
+  return given !== null && folder(given) !== folder(configured());
+}
+
+/**
+ * The origin of a host that neither this page nor its settings name; null if there is none.
+ *
+ * @param {Choice} choice
+ * @param {URLSearchParams} query
+ * @returns {string | null}
+ */
+export function foreignOrigin(choice, query) {
+  if (choice.kind === 'demo' || choice.kind === 'files') return null;
+  const { origin } = new URL(folder(choice.kind === 'address' ? choice.base : query.get('weights') ?? configured()));
+  return [location.origin, new URL(folder(configured())).origin].includes(origin) ? null : origin;
+}
+
 /**
  * The names of the checkpoint and its tokenizer for Python: a hub repository, or else a placeholder folder that whoever
  * runs the notebook has to provide.
  *
  * @param {Choice} choice
+ * @param {URLSearchParams} query
  * @returns {{ model: string, tokenizer: string }}
  */
-export function namesInPython(choice) {
-  if (choice.kind === 'gpt2') return { model: GPT2_REPOSITORY, tokenizer: GPT2_REPOSITORY };
+export function namesInPython(choice, query) {
+  if (choice.kind === 'gpt2' && !areOthers(query)) return { model: GPT2_REPOSITORY, tokenizer: GPT2_REPOSITORY };
   const repository = choice.kind === 'address' ? hubRepository(folder(choice.base)) : null;
   return repository ? { model: repository, tokenizer: repository } : { model: 'path/to/checkpoint', tokenizer: GPT2_REPOSITORY };
 }
@@ -127,13 +151,13 @@ function nameOf(base) {
   return hub ? hub[1] : `${url.host}${url.pathname.replace(/\/$/, '')}`;
 }
 
-/** The name shown while a choice is being opened. @param {Choice} choice */
-export function label(choice) {
+/** The name shown for a choice: what it is, not what a link says that it is. @param {Choice} choice @param {URLSearchParams} query */
+export function label(choice, query) {
   switch (choice.kind) {
     case 'demo':
       return DEMO_NAME;
     case 'gpt2':
-      return 'GPT-2 small';
+      return areOthers(query) ? nameOf(folder(query.get('weights') ?? '')) : 'GPT-2 small';
     case 'address':
       return choice.base;
     case 'files':

@@ -3,9 +3,10 @@
 
 import { batch, signal } from '../vendor/dist/libraries.js';
 import { EngineError } from '../engine/client.js';
-import { label, namesInPython, queryFor, toModelChoice } from './choices.js';
+import { foreignOrigin, label, namesInPython, queryFor, toModelChoice } from './choices.js';
 import { Recovery } from './recovery.js';
 import { askToKeep } from './storage.js';
+import { isTrusted, trust } from './trust.js';
 
 /** @import { Engine } from '../engine/client.js' */
 /** @import { Messages } from '../messages.js' */
@@ -40,13 +41,15 @@ export class Opener {
   #done = Promise.resolve();
   /** Whether the engine has crashed and has to be replaced. */
   #broken = false;
+  /** What a link asks for, until the visitor has answered. @type {Choice | null} */
+  #asking = null;
   #recovery = new Recovery();
 
   /**
    * @param {Pick<Engine, 'call' | 'restart'>} engine
    * @param {Store} store receives the open model
    * @param {object} page
-   * @param {Pick<OpeningPanel, 'opening' | 'progress' | 'opened' | 'failed' | 'dismiss'>} page.panel
+   * @param {Pick<OpeningPanel, 'ask' | 'opening' | 'progress' | 'opened' | 'failed' | 'dismiss'>} page.panel
    * @param {Pick<Messages, 'say' | 'toast'>} page.messages
    * @param {() => void} page.onReopened the same model has been opened again after its device failed
    */
@@ -72,32 +75,76 @@ export class Opener {
   start(choice, device) {
     this.#device = device;
     this.#chooser?.showDevice(device);
-    return this.choose(choice);
+    return this.#consider(choice);
   }
 
-  /** @param {Choice} choice */
+  /** Opens what the visitor has chosen. @param {Choice} choice */
   choose(choice) {
+    if (choice.kind === 'address') this.#trust(choice);
+    return this.#consider(choice);
+  }
+
+  /** Asks first if the weights are on a host that only a link has named. @param {Choice} choice */
+  #consider(choice) {
+    const origin = this.#foreign(choice);
+    if (origin && !isTrusted(origin)) return this.#ask(choice, origin);
+    this.#asking = null;
     this.#choice = choice;
     this.#recovery.reset();
     return this.#begin();
   }
 
+  /** @param {Choice} choice @param {string} origin */
+  #ask(choice, origin) {
+    this.#asking = choice;
+    this.#panel.ask(new URL(origin).host, {
+      onYes: () => {
+        trust(origin);
+        void this.#consider(choice);
+      },
+      onNo: () => {
+        this.#asking = null;
+        if (this.#open) this.#panel.dismiss(true);
+        else void this.choose({ kind: 'demo' });
+      },
+    });
+    return Promise.resolve();
+  }
+
+  /** @param {Choice} choice @returns {string | null} null also for an address that is none, which opening tells */
+  #foreign(choice) {
+    try {
+      return foreignOrigin(choice, new URLSearchParams(location.search));
+    } catch {
+      return null;
+    }
+  }
+
+  /** @param {Choice} choice that the visitor has typed */
+  #trust(choice) {
+    const origin = this.#foreign(choice);
+    if (origin) trust(origin);
+  }
+
   /** @param {DevicePreference} device */
   chooseDevice(device) {
     this.#device = device;
+    if (this.#asking) return Promise.resolve();
     // Move the model that is open to the other device, not one that failed to open.
     return this.choose(this.#openAs.value?.choice ?? this.#choice);
   }
 
   /** The query string for the address bar. */
   get query() {
+    // What the link asks for is not lost by a reload.
+    if (this.#asking) return location.search;
     const as = this.#openAs.value ?? { choice: this.#choice, device: this.#device };
     return queryFor(new URLSearchParams(location.search), as.choice, as.device);
   }
 
   /** The names of the open checkpoint and its tokenizer for Python. */
   get inPython() {
-    return namesInPython((this.#openAs.value ?? { choice: this.#choice }).choice);
+    return namesInPython((this.#openAs.value ?? { choice: this.#choice }).choice, new URLSearchParams(location.search));
   }
 
   get isFromFiles() {
@@ -108,6 +155,15 @@ export class Opener {
   #begin(attempt = null) {
     this.#done = this.#run(attempt);
     return this.#done;
+  }
+
+  /** @param {Choice} choice @returns {string} */
+  #label(choice) {
+    try {
+      return label(choice, new URLSearchParams(location.search));
+    } catch {
+      return 'weights';
+    }
   }
 
   /** @param {Attempt | null} attempt */
@@ -122,7 +178,7 @@ export class Opener {
     this.#broken = false;
     /** @type {import('../engine/client.js').Call<Opened> | undefined} */
     let call;
-    this.#panel.opening(label(choice), {
+    this.#panel.opening(this.#label(choice), {
       onCancel: () => mine.abort(),
       onPause: choice.kind === 'files' ? null : (paused) => call?.pause(paused),
       why: attempt?.says,

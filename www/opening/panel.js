@@ -22,7 +22,7 @@ export class OpeningPanel {
     this.#facts.replaceChildren(h('span', { class: 'fact' }, 'No model is open yet.'));
   }
 
-  /** @param {'none' | 'opening' | 'open' | 'failed'} state */
+  /** @param {'none' | 'asking' | 'opening' | 'open' | 'failed'} state */
   #state(state) {
     this.#root.dataset.state = state;
   }
@@ -52,6 +52,19 @@ export class OpeningPanel {
       h('div', { class: 'work-line' }, why ? h('span', { class: 'work-why' }, why) : h('span', { class: 'work-name' }, `Opening ${name}`), bar),
       h('div', { class: 'work-line' }, transfer.text, transfer.button, h('button', { type: 'button', class: 'link', id: 'cancel-opening', on: { click: cancel } }, 'Cancel')),
       transfer.note);
+    this.#work.hidden = false;
+  }
+
+  /** Asks whether weights may be fetched from a host that a link has named. @param {string} host @param {{ onYes: () => void, onNo: () => void }} about */
+  ask(host, { onYes, onNo }) {
+    this.#end();
+    this.#state('asking');
+    this.#failure.hidden = true;
+    this.#work.replaceChildren(
+      h('p', { class: 'work-ask', role: 'status' }, 'The link that you followed asks for weights from ', h('strong', {}, host), ', which is not a host of this page. Nothing has been fetched from there.'),
+      h('div', { class: 'work-line' },
+        h('button', { type: 'button', class: 'primary', id: 'trust-host', on: { click: onYes } }, `Fetch them from ${host}`),
+        h('button', { type: 'button', class: 'quiet', id: 'refuse-host', on: { click: onNo } }, 'Do not')));
     this.#work.hidden = false;
   }
 

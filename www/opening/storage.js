@@ -1,6 +1,7 @@
 // Weights stored in this browser: the button that lists them, and the request to keep them.
 
 import { h } from '../dom.js';
+import { env } from '../env.js';
 
 /** @import { Engine } from '../engine/client.js' */
 
@@ -9,7 +10,7 @@ const WIDTH = 440;
 /** Asks the browser not to evict the stored weights. It may prompt the user, or refuse; nothing waits for the answer. */
 export function askToKeep() {
   // Firefox asks the visitor each time, also where it was allowed before.
-  navigator.storage?.persisted?.().then((lasts) => lasts || navigator.storage.persist?.()).catch(() => {});
+  env.storage?.persisted?.().then((lasts) => lasts || env.storage?.persist?.()).catch(() => {});
 }
 
 /** @param {Engine} engine @param {(text: string) => void} say tells a screen reader */

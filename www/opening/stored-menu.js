@@ -1,6 +1,7 @@
 // The menu of stored weights: their size, how to delete them, and the fp16 option.
 
 import { h } from '../dom.js';
+import { env } from '../env.js';
 import { formatBytes } from '../numbers.js';
 import { keepHalf, keepsHalf } from './half.js';
 
@@ -87,7 +88,7 @@ function halfChoice() {
 /** How much this browser stores for the page, and whether it may evict it. */
 async function roomInWords() {
   try {
-    const [{ usage, quota }, lasts] = await Promise.all([navigator.storage.estimate(), navigator.storage.persisted?.() ?? false]);
+    const [{ usage, quota } = {}, lasts] = await Promise.all([env.storage?.estimate(), env.storage?.persisted?.() ?? false]);
     const words = usage === undefined ? '' : `This site takes up about ${formatBytes(usage)}${quota ? ` of the ${formatBytes(quota)} that this browser allows it` : ''}. `;
     return `${words}${lasts ? 'It is kept until you delete it.' : 'The browser may clear it when the disk is nearly full.'}`;
   } catch {

@@ -1,7 +1,7 @@
 // A picture that may be wider than its place: it scrolls by itself, never the page, and a cue at each end says how much is
 // hidden there.
 
-import { h } from '../dom.js';
+import { h, whenResized } from '../dom.js';
 
 /** @import { Stage } from './stage.js' */
 
@@ -38,8 +38,6 @@ export function scrolling(stage, content, { unit, what, start = 0 }) {
     after.textContent = `${right} more ${what} \u203a`;
   };
   place.addEventListener('scroll', look, { passive: true });
-  const observer = new ResizeObserver(look);
-  observer.observe(place);
-  stage.scope.add(() => observer.disconnect());
+  stage.scope.add(whenResized(place, look));
   return h('div', { class: 'panel-wide' }, place, h('div', { class: 'scroll-cues', data: { screen: true } }, before, after));
 }

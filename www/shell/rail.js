@@ -1,6 +1,6 @@
 // Fits the rail to the window, below the header and the visible part of the model strip.
 
-import { byId } from '../dom.js';
+import { byId, whenResized } from '../dom.js';
 
 export function fitRail() {
   const rail = byId('rail', HTMLElement);
@@ -19,6 +19,6 @@ export function fitRail() {
   };
   addEventListener('scroll', soon, { passive: true });
   addEventListener('resize', soon);
-  new ResizeObserver(soon).observe(opening);
+  whenResized(opening, fit);
   fit();
 }

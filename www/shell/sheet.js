@@ -5,9 +5,10 @@ import { byId, icon } from '../dom.js';
 import { plural } from '../numbers.js';
 
 /** @import { Store } from '../store/store.js' */
+/** @import { Back } from './back.js' */
 
-/** @param {Store} store */
-export function startSheet(store) {
+/** @param {Store} store @param {Back} back */
+export function startSheet(store, back) {
   const rail = byId('rail', HTMLElement);
   const openButton = byId('sheet-open', HTMLButtonElement);
   const closeButton = byId('sheet-close', HTMLButtonElement);
@@ -16,21 +17,23 @@ export function startSheet(store) {
 
   /** @param {boolean} open */
   const set = (open) => {
+    if (open) back.opened(close);
+    else back.closed(close);
     rail.classList.toggle('sheet-opened', open);
     document.body.classList.toggle('has-sheet', open);
     openButton.setAttribute('aria-expanded', String(open));
     // The sheet is modal: everything it covers is inert.
     for (const covered of document.querySelectorAll('.bar, .opening, .article, .inspector, .sheet-bar')) covered.toggleAttribute('inert', open);
   };
+  const close = () => {
+    set(false);
+    openButton.focus();
+  };
   set(false);
   openButton.addEventListener('click', () => {
     set(true);
     byId('rail-title', HTMLElement).focus();
   });
-  const close = () => {
-    set(false);
-    openButton.focus();
-  };
   closeButton.addEventListener('click', close);
   rail.addEventListener('keydown', (event) => {
     if (event.key === 'Escape' && rail.classList.contains('sheet-opened')) close();

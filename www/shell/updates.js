@@ -2,6 +2,7 @@
 // offered, never forced.
 
 import { h } from '../dom.js';
+import { env } from '../env.js';
 
 /** @import { Messages } from '../messages.js' */
 
@@ -19,8 +20,7 @@ export function greet(messages) {
  * @param {(why: string) => void} onReplaced called when this page's version is no longer the one that is served
  */
 export async function startUpdates(save, messages, onReplaced) {
-  // Not available over HTTP and in some private windows: the page then comes from its host each time.
-  const { serviceWorker } = navigator;
+  const { serviceWorker } = env;
   if (!serviceWorker) return;
   let reloading = false;
   const reload = async () => {

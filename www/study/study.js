@@ -1,7 +1,7 @@
 // The study: the sections and their figures, computed from the store and the engine's answers.
 
 import { effect, signal } from '../vendor/dist/libraries.js';
-import { h } from '../dom.js';
+import { h, whenResized } from '../dom.js';
 import { formatSeconds } from '../numbers.js';
 import { Compare } from './compare.js';
 import { Figure } from './figure.js';
@@ -71,7 +71,7 @@ export class Study {
     this.sections = this.#sections;
     this.scheduler = new Scheduler(engine, { onCrash: options.onCrash, onLost: options.onLost });
     this.#width.value = options.root.clientWidth;
-    new ResizeObserver(() => { this.#width.value = options.root.clientWidth; }).observe(options.root);
+    whenResized(options.root, () => { this.#width.value = options.root.clientWidth; });
     // Another model: nothing is asked of the one before any more.
     let serial = 0;
     effect(() => {
