@@ -52,7 +52,12 @@ export function signed(value, digits) {
   return value > 0 && Number(text) !== 0 ? `+${text}` : text;
 }
 
-/** All digits, for tooltips. @param {number} value */
+/** Five significant digits, for tooltips: more than a table has, and no more than a difference between devices leaves. @param {number} value */
+export function precise(value) {
+  return full(Number.isFinite(value) ? Number(value.toPrecision(5)) : value);
+}
+
+/** All digits, for whoever points at a number of a table. @param {number} value */
 export function full(value) {
   return String(value).replaceAll('-', MINUS);
 }

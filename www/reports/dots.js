@@ -2,7 +2,7 @@
 
 import { diverging } from '../colour.js';
 import { h } from '../dom.js';
-import { formatQuantity, full, plural } from '../numbers.js';
+import { formatQuantity, precise, plural } from '../numbers.js';
 import { frame } from './frame.js';
 
 /** @import { Dot, Dots, DotSeries, Part, Quantity } from '../types/engine.js' */
@@ -88,7 +88,7 @@ function drawSeries(series, quantity, axis, actions) {
 
 /** @param {DotSeries} series */
 function sayMean({ name, mean, interval }) {
-  return `mean of ${name}\n${full(mean)}${interval ? `\n95 % interval: ${full(interval[0])} to ${full(interval[1])}` : ''}`;
+  return `mean of ${name}\n${precise(mean)}${interval ? `\n95 % interval: ${precise(interval[0])} to ${precise(interval[1])}` : ''}`;
 }
 
 /** @param {DotSeries} series @param {Quantity} quantity @param {Axis} axis @param {number} limit @param {Actions} actions */
@@ -102,7 +102,7 @@ function drawPoints(series, quantity, axis, limit, actions) {
       data: { value: point.value },
       style: { left: placeOf(point.value, axis), '--lane': String(lanes[index]), background: diverging(softened(point.value, limit), 1) },
       'aria-label': `${point.label}: ${formatQuantity(point.value, quantity)}`,
-      tip: `${point.label}\n${full(point.value)}`,
+      tip: `${point.label}\n${precise(point.value)}`,
       on: { click: () => actions.onDot?.(series.group, point.label, series.points.slice(0, index).filter(({ label }) => label === point.label).length) },
     }),
   );

@@ -1,6 +1,6 @@
 // The view of a grid: which measure, which values, on which scale, and the name of each cell.
 
-import { full, signed } from '../numbers.js';
+import { precise, signed } from '../numbers.js';
 
 /** @import { Axis, Grid, Measure, Panel, Values } from '../types/engine.js' */
 /** @import { Target } from './hover.js' */
@@ -215,10 +215,10 @@ export function describeCell(grid, panel, view, row, column) {
   const isPrompt = values?.prompts[view.prompt] !== undefined;
   const lines = [
     `${cellName(grid, panel, row, column)}${grid.panels.length > 1 ? `   ${panel.name}` : ''}`,
-    `${measure.label}: ${number === null || number === undefined ? (values ? 'not computed yet' : 'not defined here') : full(number)}`,
+    `${measure.label}: ${number === null || number === undefined ? (values ? 'not computed yet' : 'not defined here') : precise(number)}`,
   ];
-  if (isPrompt) lines.push(`prompt ${view.prompt + 1}: ${visible(panel.prompts[view.prompt] ?? '')}`, `mean over ${values.prompts.length} prompts: ${values.mean[cell] === null ? 'not computed yet' : full(values.mean[cell])}`);
-  if (values?.low.length) lines.push(`95 % interval of the mean: ${full(values.low[cell])} to ${full(values.high[cell])}`);
+  if (isPrompt) lines.push(`prompt ${view.prompt + 1}: ${visible(panel.prompts[view.prompt] ?? '')}`, `mean over ${values.prompts.length} prompts: ${values.mean[cell] === null ? 'not computed yet' : precise(values.mean[cell])}`);
+  if (values?.low.length) lines.push(`95 % interval of the mean: ${precise(values.low[cell])} to ${precise(values.high[cell])}`);
   const place = `${grid.columns.label} ${tickLabel(grid.columns, columnTicks(grid, panel)[column] ?? '')}`;
   lines.push(hasOneUnnamedRow(grid) ? place : `${grid.rows.label} ${tickLabel(grid.rows, grid.rows.ticks[row])}, ${place}`);
   if (site) lines.push(site);

@@ -2,7 +2,7 @@
 
 import { reds, textOn } from '../colour.js';
 import { h } from '../dom.js';
-import { formatQuantity, full } from '../numbers.js';
+import { formatQuantity, precise } from '../numbers.js';
 import { colourBar } from './colour-bar.js';
 import { frame } from './frame.js';
 import { roveOver } from './rove.js';
@@ -31,7 +31,7 @@ export function drawTokenValues(part, stage) {
       onPoint: (_, c, cell) => {
         stage.hover.publish({ position: c });
         const token = part.rows[r].tokens[c];
-        stage.tip.show(`${JSON.stringify(token.text)}   id ${token.id}, position ${c}\n${part.quantity}: ${full(part.rows[r].values[c])}`, cell);
+        stage.tip.show(`${JSON.stringify(token.text)}   id ${token.id}, position ${c}\n${part.quantity}: ${precise(part.rows[r].values[c])}`, cell);
       },
       onLeave: () => {
         stage.hover.publish(null);

@@ -3,7 +3,7 @@
 
 import { textOn } from '../../colour.js';
 import { h } from '../../dom.js';
-import { formatQuantity, full } from '../../numbers.js';
+import { formatQuantity, precise } from '../../numbers.js';
 import { visible } from '../grid-view.js';
 import { roveOver } from '../rove.js';
 import { visibleText } from '../token.js';
@@ -78,7 +78,7 @@ export function headView(prompt, head, quantity, scale, picture, stage) {
     const [destination, source] = cell;
     stage.hover.publish({ layer: head.layer, head: head.head });
     look(picture.now.fromSource ? source : destination);
-    stage.tip.show(`${head.name}   ${prompt.label}\n${names[destination]} attends to ${names[source]}: ${full(head.rows[destination][source])}`, { getBoundingClientRect: () => large.boxOf(destination, source) });
+    stage.tip.show(`${head.name}   ${prompt.label}\n${names[destination]} attends to ${names[source]}: ${precise(head.rows[destination][source])}`, { getBoundingClientRect: () => large.boxOf(destination, source) });
   });
   large.svg.addEventListener('pointerleave', leave);
   large.svg.addEventListener('click', (event) => {

@@ -2,7 +2,7 @@
 
 import { ordered } from '../../colour.js';
 import { h } from '../../dom.js';
-import { formatQuantity, full } from '../../numbers.js';
+import { formatQuantity, precise } from '../../numbers.js';
 import { act } from '../actions.js';
 import { frame } from '../frame.js';
 import { measureSwitch } from '../grid-controls.js';
@@ -115,6 +115,6 @@ function describe(part, panel, measure, point) {
   const { name, values } = part.panels[panel];
   const own = values.find((candidate) => candidate.measure === measure);
   const lines = [`${part.names[point]}${part.panels.length > 1 ? `   ${name}` : ''}`];
-  if (own) lines.push(part.measures[measure].label, `${part.x.label}: ${full(own.x[point])}`, `${part.y.label}: ${full(own.y[point])}`);
+  if (own) lines.push(part.measures[measure].label, `${part.x.label}: ${precise(own.x[point])}`, `${part.y.label}: ${precise(own.y[point])}`);
   return lines.join('\n');
 }
