@@ -84,7 +84,10 @@ test('the kernels of a whole study are compiled when the model is opened, and ar
   const site = await siteFor(t, { prefix: WATCH_GPU });
   const page = await browser().newPage();
   t.after(() => page.close());
-  await page.goto(`${site.url}?device=wgpu${linkTo(onePair)}`);
+  // As little as needs every kernel: software takes seconds for a row of logits over the vocabulary.
+  const quick = Object.fromEntries(['residual', 'component', 'head', 'neuron'].map((what) => [`${what}-patching`, { probabilities: 'no' }]));
+  const settings = { ...quick, 'neuron-patching': { layers: '2', probabilities: 'no' } };
+  await page.goto(`${site.url}?device=wgpu${linkTo(onePair, { settings })}`);
   await page.waitForSelector('#test-prompt[data-state="fresh"]', { timeout: LONG_MS });
   const { pipelines: opening } = await counted(page);
   assert.ok(opening <= MOST_PIPELINES, `${opening} kernels`);

@@ -8,10 +8,11 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { assertClean } from './harness/browser.mjs';
 import { dist } from './harness/inputs.mjs';
-import { config, damage, demo, keysOf, listenedPage, openAgain, opensWell, sharedBrowser, siteFor, testRows, wide } from './harness/opening.mjs';
+import { config, damage, demo, keysOf, listenedPage, opensWell, sharedBrowser, siteFor, wide } from './harness/opening.mjs';
+import { testRows } from './harness/rows.mjs';
 
 /** @import { Files, FaultServer } from './harness/faults.mjs' */
-/** @import { Row } from './harness/opening.mjs' */
+/** @import { Row } from './harness/rows.mjs' */
 
 const SHARD = 2_000_000;
 const browser = sharedBrowser();
@@ -66,17 +67,17 @@ const rows = [
     name: 'a mirror on a host that knows no ranges and no states of files',
     files: mirror,
     host: { ranges: false, etag: null, lengths: false, exposes: '' },
-    async check({ page, hub, end }) {
+    async check({ page, hub, end, again }) {
       assert.deepEqual(asked(hub), shards);
       assert.ok(hub.answers.every(({ ranged }) => !ranged));
       assert.deepEqual(hub.of(), []);
       assert.equal(end.network, bytes);
       assert.equal(end.unkept, null);
       assert.deepEqual(keptShards(await keysOf(page, hub.origin)), digestsOf(mirror));
-      const again = await openAgain(page, hub);
+      const second = await again();
       assert.deepEqual(asked(hub), []);
-      assert.equal(again.storage, bytes);
-      assert.equal(again.network, 0);
+      assert.equal(second.storage, bytes);
+      assert.equal(second.network, 0);
     },
   },
   {
@@ -139,21 +140,21 @@ const rows = [
   {
     name: 'a shard that is kept is damaged',
     files: mirror,
-    async check({ page, hub }) {
+    async check({ page, hub, again }) {
       const [, damaged] = JSON.parse(String(mirror['mirror.json'])).shards;
       await damage(page, new RegExp(`${hub.origin}.*${damaged.sha256}`));
-      const again = await openAgain(page, hub);
+      const second = await again();
       assert.deepEqual(asked(hub), [damaged.file]);
-      assert.equal(again.network, damaged.bytes);
+      assert.equal(second.network, damaged.bytes);
     },
   },
   {
     name: 'another checkpoint takes the mirror\u2019s place',
     files: mirror,
-    async check({ page, hub }) {
+    async check({ page, hub, again }) {
       hub.files = mirrorOf(wide['model.safetensors']);
-      const again = await openAgain(page, hub);
-      assert.equal(again.network, wide['model.safetensors'].length);
+      const second = await again();
+      assert.equal(second.network, wide['model.safetensors'].length);
       assert.deepEqual(keptShards(await keysOf(page, hub.origin)), digestsOf(hub.files));
     },
   },
@@ -161,10 +162,10 @@ const rows = [
     name: 'the mirror is down and all is kept',
     files: mirror,
     hurry: 10,
-    async check({ page, hub }) {
+    async check({ hub, again }) {
       await hub.down();
-      const again = await openAgain(page, hub);
-      assert.equal(again.storage, bytes);
+      const second = await again();
+      assert.equal(second.storage, bytes);
     },
   },
 ];

@@ -3,15 +3,16 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { test } from 'node:test';
-import { assertClean, dotsOf, whenFresh, whenOpen } from './harness/browser.mjs';
+import { assertClean, dotsOf, nameOf, whenFresh, whenOpen } from './harness/browser.mjs';
 import { LARGE, carried, common, faultServer, repeated, sum, union } from './harness/faults.mjs';
 import {
-  addressOf, damage, demo, endOf, failsWith, keptOf, keysOf, listenedPage, openAgain, opensWell, outdated, sharedBrowser, siteFor, testRows, wide,
+  addressOf, damage, demo, endOf, failsWith, keptOf, keysOf, listenedPage, openAgain, opensWell, outdated, sharedBrowser, siteFor, wide,
 } from './harness/opening.mjs';
+import { testRows } from './harness/rows.mjs';
 
 /** @import { Page } from 'playwright-core' */
 /** @import { Asked, FaultServer, Misbehave } from './harness/faults.mjs' */
-/** @import { Done, Row } from './harness/opening.mjs' */
+/** @import { Done, Row } from './harness/rows.mjs' */
 
 const length = wide['model.safetensors'].length;
 /** An upper bound for the size of the file's header. */
@@ -24,23 +25,23 @@ function fetched(hub) {
 }
 
 /** Checks that a second visit only revalidates. @param {Done} done */
-async function keptForGood({ page, hub, end }) {
-  const again = await openAgain(page, hub);
+async function keptForGood({ hub, end, again }) {
+  const second = await again();
   assert.deepEqual(fetched(hub), []);
   assert.ok(hub.of().length <= 1, 'it was asked more than once if the file is the same');
-  assert.equal(again.network, 0);
-  assert.equal(again.storage, end.network);
+  assert.equal(second.network, 0);
+  assert.equal(second.storage, end.network);
 }
 
 /** Checks that no weights are stored, and that they can be opened again. @param {RegExp} why @returns {Row['check']} */
 function notKept(why) {
-  return async ({ page, hub, end }) => {
+  return async ({ page, hub, end, again }) => {
     assert.match(end.unkept ?? '', why);
     // The header is read and stored before the size of the rest is known.
     assert.ok(sum(await keptOf(page, hub.url)) < HEADER);
-    const again = await openAgain(page, hub);
-    assert.ok(again.storage < HEADER);
-    assert.equal(again.storage + again.network, end.network);
+    const second = await again();
+    assert.ok(second.storage < HEADER);
+    assert.equal(second.storage + second.network, end.network);
   };
 }
 
@@ -68,12 +69,12 @@ const rows = [
   {
     name: 'the second visit of a host without ranges',
     host: { ranges: false },
-    async check({ page, hub, end }) {
-      const again = await openAgain(page, hub);
+    async check({ hub, end, again }) {
+      const second = await again();
       // It answers the revalidation with the whole file, which is not used.
       assert.equal(hub.of().length, 1);
-      assert.equal(again.network, 0);
-      assert.equal(again.storage, end.network);
+      assert.equal(second.network, 0);
+      assert.equal(second.storage, end.network);
     },
   },
   {
@@ -83,31 +84,32 @@ const rows = [
   },
   {
     name: 'what is kept is damaged',
-    async check({ page, hub, end }) {
+    async check({ page, hub, end, again }) {
       const [, , damaged] = (await keptOf(page, hub.url)).filter((piece) => piece.end - piece.start >= LARGE);
-      await damage(page, new RegExp(`${damaged.start}-\\d+$`));
-      const again = await openAgain(page, hub);
+      await damage(page, new RegExp(`${hub.origin}.*=${damaged.start}-\\d+$`));
+      const second = await again();
       assert.deepEqual(fetched(hub), [{ start: damaged.start, end: damaged.end }]);
-      assert.equal(again.storage + again.network, end.network);
+      assert.equal(second.storage + second.network, end.network);
       for (const { digest, found } of await keptOf(page, hub.url)) assert.equal(digest, found);
     },
   },
   {
     name: 'the host is down and all is kept',
     hurry: 10,
-    async check({ page, hub, end }) {
+    async check({ hub, end, again }) {
       await hub.down();
-      const again = await openAgain(page, hub);
-      assert.equal(again.network, 0);
-      assert.equal(again.storage, end.network);
+      const second = await again();
+      assert.equal(second.network, 0);
+      assert.equal(second.storage, end.network);
     },
   },
   {
     name: 'the host is down and a part is kept',
+    onPage: true,
     hurry: 10,
     fault: ({ size, large }) => (size >= LARGE && large >= 2 ? { reset: true } : null),
     fails: /is kept/,
-    async check({ page, hub }) {
+    async check({ page, hub, again }) {
       const before = await keptOf(page, hub.url);
       await hub.down();
       await page.reload();
@@ -115,21 +117,21 @@ const rows = [
       assert.deepEqual(await keptOf(page, hub.url), before);
       await hub.up();
       hub.fault = null;
-      await openAgain(page, hub);
+      await again();
       assert.equal(common(fetched(hub), before), 0);
       assert.equal(sum(fetched(hub)), length - sum(union(before)));
     },
   },
   {
     name: 'the file has changed since',
-    async check({ page, hub }) {
+    async check({ page, hub, again }) {
       hub.files = demo;
       hub.host.etag = '"2"';
-      const again = await openAgain(page, hub);
-      assert.equal(again.storage, 0);
-      assert.equal(again.network, demo['model.safetensors'].length);
+      const second = await again();
+      assert.equal(second.storage, 0);
+      assert.equal(second.network, demo['model.safetensors'].length);
       assert.deepEqual(union(await keptOf(page, hub.url)), [{ start: 0, end: demo['model.safetensors'].length }]);
-      await keptForGood({ page, hub, end: again });
+      await keptForGood({ page, hub, end: second, again });
     },
   },
   {
@@ -140,13 +142,14 @@ const rows = [
   {
     // Chromium's storage estimate does not include this limit.
     name: 'room that was promised runs out',
+    onPage: true,
     first: (page, site) => limit(page, site, 10e6),
-    async check({ page, hub, end }) {
+    async check({ page, hub, end, again }) {
       assert.match(end.unkept ?? '', /full/);
       const kept = sum(await keptOf(page, hub.url));
       assert.ok(kept > 0 && kept < 10e6, `${kept} bytes are kept`);
-      const again = await openAgain(page, hub);
-      assert.equal(again.storage, kept, 'what had room is not used');
+      const second = await again();
+      assert.equal(second.storage, kept, 'what had room is not used');
     },
   },
   {
@@ -171,13 +174,12 @@ const rows = [
   },
   {
     name: 'fp32 that is kept as fp16',
-    first: (page) => page.addInitScript(() => localStorage.setItem('patchlab.half', 'true')),
-    async check({ page, hub }) {
+    half: true,
+    async check({ page, hub, again }) {
       assert.ok((await keysOf(page, hub.origin)).some((key) => /f16/.test(key)));
-      const again = await openAgain(page, hub);
+      const second = await again();
       assert.deepEqual(fetched(hub), []);
-      assert.equal(again.network, 0);
-      await page.evaluate(() => localStorage.removeItem('patchlab.half'));
+      assert.equal(second.network, 0);
     },
   },
 ];
@@ -235,7 +237,7 @@ for (const [name, fault, ready] of /** @type {[string, Misbehave, (hub: FaultSer
     const asked = hub.answers.length;
     hub.fault = null;
     await page.click('[data-model="gpt2"]');
-    await page.waitForSelector('[data-hook="model-name"]:text("GPT-2 small")');
+    await page.waitForSelector(`[data-hook="model-name"]:text("${nameOf(hub)}")`);
     await opensWell(page);
     assert.ok(hub.answers.length > asked);
     assertClean(watched);

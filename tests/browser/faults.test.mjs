@@ -3,10 +3,11 @@
 
 import assert from 'node:assert/strict';
 import { LARGE, carried, repeated, sum, union } from './harness/faults.mjs';
-import { config, demo, elsewhere, keptOf, opensWell, outdated, sharedBrowser, testRows, wide } from './harness/opening.mjs';
+import { config, demo, elsewhere, keptOf, opensWell, outdated, sharedBrowser, wide } from './harness/opening.mjs';
+import { testRows } from './harness/rows.mjs';
 
 /** @import { Answer, Fault, FaultServer } from './harness/faults.mjs' */
-/** @import { Row } from './harness/opening.mjs' */
+/** @import { Row } from './harness/rows.mjs' */
 
 const PIECE = 4 << 20;
 const AT_ONCE = 4;
@@ -62,6 +63,7 @@ function nothingTwice({ hub }) {
 const rows = [
   {
     name: 'nothing goes wrong',
+    onPage: true,
     async check({ page, hub, end }) {
       nothingTwice({ hub });
       const answers = hub.of();
@@ -74,6 +76,7 @@ const rows = [
   },
   {
     name: 'every part is cut once',
+    onPage: true,
     fault: ({ tries, size }) => (size >= LARGE && tries === 0 ? cutWithin(size) : null),
     note: /Trying again/,
     check: wentOn,
@@ -104,6 +107,7 @@ const rows = [
   },
   {
     name: 'the host refuses connections for a while',
+    onPage: true,
     hurry: 3,
     fault: ({ large, size }, hub) => {
       if (large === 1 && size >= LARGE) void hub.down().then(() => setTimeout(() => hub.up(), 700));
@@ -257,6 +261,7 @@ const rows = [
   },
   {
     name: 'the host is gone for good, and is back when it is tried again',
+    onPage: true,
     hurry: 4,
     fault: ({ size, large }) => (size >= LARGE && large >= 2 ? { cutAfter: 0 } : null),
     fails: /is kept/,

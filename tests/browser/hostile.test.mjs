@@ -6,9 +6,9 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { deflateRawSync } from 'node:zlib';
 import { judgeLink } from '../fuzz/link-judge.mjs';
-import { andThenFresh, assertClean, dotsOf, fieldId, freshBrowser, openGroup, topTokens, watchedPage, whenFresh, whenOpen } from './harness/browser.mjs';
+import { andThenFresh, assertClean, dotsOf, fieldId, freshBrowser, nameOf, openGroup, topTokens, watchedPage, whenFresh, whenOpen } from './harness/browser.mjs';
 import { chosenFiles, demoFile, dist, linkTo, onePair } from './harness/inputs.mjs';
-import { serveSite } from './harness/server.mjs';
+import { serveFiles, serveSite } from './harness/server.mjs';
 
 /** @import { Page } from 'playwright-core' */
 /** @import { TestContext } from 'node:test' */
@@ -234,6 +234,37 @@ test('markup in documents is text', async (t) => {
   assert.match(html, /&lt;img src=x/);
   await page.getByRole('button', { name: 'Compute everything here instead' }).click();
   await assertWorks(page);
+  assertClean(watched);
+});
+
+test('weights of a host that only a link names are fetched when the visitor says so, and are not called GPT-2', async (t) => {
+  const site = await serveSite(dist);
+  const hub = await serveFiles({ 'config.json': demoFile('config.json'), 'model.safetensors': demoFile('model.safetensors') });
+  t.after(site.close);
+  t.after(hub.close);
+  const context = await freshBrowser(t);
+  const { page, watched } = await watchedPage(context, { hosts: [site.origin, hub.origin], trusted: [] });
+  const opening = page.locator('#opening');
+  for (const query of [`?model=gpt2&weights=${hub.url}`, `?model=${hub.url}`]) {
+    await page.goto(`${site.url}${query}&device=cpu`);
+    await page.locator('#opening[data-state="asking"]').waitFor();
+    assert.ok((await opening.innerText()).includes(`asks for weights from ${new URL(hub.url).host}`));
+    // Neither by a reload nor by the button that says GPT-2 small.
+    await page.reload();
+    await page.locator('#opening[data-state="asking"]').waitFor();
+    if (query.includes('gpt2')) await page.click('[data-model="gpt2"]');
+    await page.locator('#refuse-host').click();
+    await whenOpen(page);
+    assert.match(await page.locator('[data-hook="model-name"]').innerText(), /^demo model/);
+    assert.deepEqual(hub.seen, []);
+  }
+  await page.goto(`${site.url}?model=gpt2&weights=${hub.url}&device=cpu`);
+  await page.locator('#trust-host').click();
+  await whenFresh(page, 'logit-diff');
+  assert.equal(await page.locator('[data-hook="model-name"]').innerText(), nameOf(hub));
+  assert.ok(hub.seen.length > 0);
+  await page.reload();
+  await whenFresh(page, 'logit-diff');
   assertClean(watched);
 });
 

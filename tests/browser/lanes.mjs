@@ -1,11 +1,11 @@
 // Runs the tests in three lanes: those without a browser; those that measure time or fill the processor, one after the other;
-// the rest, which mostly wait, two at a time. Prints how long each lane took.
+// the rest, which mostly wait, three at a time. Prints how long each lane took.
 
 import { spawnSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 
 /** Files whose tests would spoil each other's times. */
-const ALONE = ['counts', 'engine', 'gpt2-size', 'lost-device', 'parity', 'renderers', 'speed', 'study', 'study-exports'].map((name) => `${name}.test.mjs`);
+const ALONE = ['counts', 'engine', 'gpt2-size', 'lost-device', 'parity', 'speed'].map((name) => `${name}.test.mjs`);
 const here = import.meta.dirname ?? new URL('.', import.meta.url).pathname;
 const files = readdirSync(here).filter((name) => name.endsWith('.test.mjs')).sort();
 const gone = ALONE.filter((name) => !files.includes(name));
@@ -13,7 +13,7 @@ if (gone.length > 0) throw new Error(`lanes.mjs names files that are not there: 
 
 const lanes = [
   { name: 'without a browser', concurrency: 2, files: readdirSync(`${here}/unit`).filter((name) => name.endsWith('.test.mjs')).map((name) => `unit/${name}`) },
-  { name: 'in Chromium, side by side', concurrency: 2, files: files.filter((name) => !ALONE.includes(name)) },
+  { name: 'in browsers, side by side', concurrency: 3, files: files.filter((name) => !ALONE.includes(name)) },
   { name: 'in Chromium, alone', concurrency: 1, files: ALONE },
 ];
 let failed = false;

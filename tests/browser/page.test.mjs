@@ -7,19 +7,15 @@ import { andThenFresh, assertClean, fieldId, freshBrowser, watchedPage, whenFres
 import { dist } from './harness/inputs.mjs';
 import { serveSite } from './harness/server.mjs';
 
-for (const width of [1280, 390]) {
-  test(`no serious barrier: light and dark, ${width} pixels wide`, async (t) => {
+// Colours depend on the theme, sizes on the width.
+for (const [colorScheme, width] of /** @type {const} */ ([['light', 1280], ['dark', 390]])) {
+  test(`no serious barrier: ${colorScheme}, ${width} pixels wide`, async (t) => {
     const site = await serveSite(dist);
     t.after(site.close);
-    const context = await freshBrowser(t, { viewport: { width, height: 844 }, reducedMotion: 'reduce' });
+    const context = await freshBrowser(t, { viewport: { width, height: 844 }, colorScheme, reducedMotion: 'reduce' });
     const { page, watched } = await watchedPage(context, { hosts: [site.origin] });
     /** @param {string} what */
-    const assertNone = async (what) => {
-      for (const colorScheme of /** @type {const} */ (['light', 'dark'])) {
-        await page.emulateMedia({ colorScheme });
-        assert.deepEqual(await violations(page), [], `${what}, ${colorScheme}`);
-      }
-    };
+    const assertNone = async (what) => assert.deepEqual(await violations(page), [], what);
     await page.goto(`${site.url}?device=cpu`);
     await whenFresh(page, 'logit-diff');
     await whenFresh(page, 'test-prompt');
@@ -41,6 +37,45 @@ for (const width of [1280, 390]) {
   });
 }
 
+test('Back closes what was opened, and what was typed meanwhile stays', async (t) => {
+  const site = await serveSite(dist);
+  t.after(site.close);
+  const context = await freshBrowser(t);
+  const { page, watched } = await watchedPage(context, { hosts: [site.origin] });
+  await page.goto(`${site.url}?device=cpu`);
+  await page.locator('#head-attribution').scrollIntoViewIfNeeded();
+  await whenFresh(page, 'head-attribution');
+  const inspector = page.locator('#inspector[data-cards="1"]');
+  const cell = page.locator('#head-attribution .heat [role="gridcell"]').nth(7);
+  const entries = await page.evaluate(() => history.length);
+  await cell.click();
+  await inspector.waitFor();
+  await andThenFresh(page, 'logit-diff', () => page.fill(fieldId(0, 0, 'clean'), "They're helping our friend when they"));
+  const isWritten = () => page.waitForFunction(() => JSON.parse(localStorage.getItem('patchlab.draft') ?? '{}').experiment?.groups[0].pairs[0].clean.startsWith('They'));
+  await isWritten();
+  await page.goBack();
+  await page.locator('#inspector[data-cards="0"]').waitFor({ state: 'attached' });
+  assert.equal(await page.inputValue(fieldId(0, 0, 'clean')), "They're helping our friend when they");
+  assert.doesNotMatch(await page.locator('#toast').innerText(), /link/);
+  // A reload shows what the page showed, although the entry held an older link.
+  await page.waitForFunction(() => location.hash.startsWith('#e='));
+  await page.waitForTimeout(600);
+  await page.reload();
+  await whenFresh(page, 'logit-diff');
+  assert.equal(await page.inputValue(fieldId(0, 0, 'clean')), "They're helping our friend when they");
+  assert.equal(await page.locator('#inspector').getAttribute('data-cards'), '0');
+
+  // Closed otherwise, it leaves nothing behind: Back does not seem to do nothing.
+  await page.locator('#head-attribution').scrollIntoViewIfNeeded();
+  await whenFresh(page, 'head-attribution');
+  await cell.click();
+  await inspector.waitFor();
+  await page.click('#inspector-close');
+  await page.waitForFunction(() => history.state.opened === 0);
+  assert.ok(await page.evaluate(() => history.length) <= entries + 1);
+  assertClean(watched);
+});
+
 test('the sheet of a phone takes the focus and gives it back', async (t) => {
   const site = await serveSite(dist);
   t.after(site.close);
@@ -55,6 +90,10 @@ test('the sheet of a phone takes the focus and gives it back', async (t) => {
   await page.keyboard.press('Escape');
   assert.equal(await page.evaluate(() => document.activeElement?.id), 'sheet-open');
   assert.equal(await page.locator('#article').getAttribute('inert'), null);
+  await page.click('#sheet-open');
+  await page.goBack();
+  await page.locator('#rail').waitFor({ state: 'hidden' });
+  assert.equal(await page.evaluate(() => document.activeElement?.id), 'sheet-open');
   assertClean(watched);
 });
 

@@ -87,7 +87,8 @@ for (const model of ['tiny-a', 'tiny-b']) {
     assertClean(watched);
   });
 
-  (model === 'tiny-b' ? test : thorough)(`${model} agrees with TransformerLens on WebGPU`, async (t) => {
+  // engine.test.mjs compares the reports, study.test.mjs the page.
+  thorough(`${model} agrees with TransformerLens on WebGPU`, async (t) => {
     const { page, watched, groups } = await fixturePage(t, model, 1);
     await andThenFresh(page, 'logit-diff', () => page.selectOption('#device', 'wgpu'), SLOW);
     await whenOpen(page);

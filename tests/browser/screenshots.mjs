@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fieldId, launched, whenFresh } from './harness/browser.mjs';
+import { fieldId, launched, trusting, whenFresh } from './harness/browser.mjs';
 import { firstGroup, runAll } from './harness/study.mjs';
 import { demoFile, dist, linkTo, onePair } from './harness/inputs.mjs';
 import { faultServer } from './harness/faults.mjs';
@@ -98,6 +98,10 @@ const states = {
   table: { show: async (page) => { await fresh(page); await page.locator('.fold > summary').first().click(); await page.locator('.fold').first().scrollIntoViewIfNeeded(); } },
   prompt: { show: async (page) => { await fresh(page); await page.locator('#test-prompt').evaluate((section) => section.scrollIntoView()); } },
   presets: { show: async (page) => { await fresh(page); await openEditor(page); await page.click('#presets'); } },
+  stranger: {
+    query: '&weights=https://example.org/weights/&model=gpt2',
+    show: (page) => page.waitForSelector('#opening[data-state="asking"]'),
+  },
   loading: {
     query: `&weights=${slow.url}&model=gpt2`,
     show: (page) => page.waitForFunction(() => Number(/** @type {HTMLElement | null} */ (document.querySelector('.work-text[data-done]'))?.dataset.done) > 0),
@@ -120,6 +124,7 @@ const states = {
 /** @param {BrowserContext} context @param {string} name @param {typeof states[string]} state @param {Page} [shared] */
 async function take(context, name, { query = '', show, whole = false, of }, shared) {
   const page = shared ?? (await context.newPage());
+  if (!shared) await trusting(page, [slow.origin, new URL(dead).origin]);
   if (!shared) await page.goto(`${site.url}?device=cpu${query}`);
   await show(page);
   // Hovering is not part of the state.
@@ -159,6 +164,7 @@ const { config, weights } = standin();
 const hub = await serveFiles({ 'config.json': Buffer.from(config), 'model.safetensors': weights });
 const context = await browser.newContext({ viewport: { width: 1440, height: 900 } });
 const page = await context.newPage();
+await trusting(page, [hub.origin]);
 const experiment = firstGroup();
 experiment.groups[0].pairs = experiment.groups[0].pairs.slice(0, 2);
 await page.goto(`${site.url}?device=cpu&model=${hub.url}${linkTo(experiment)}`);

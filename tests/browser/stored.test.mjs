@@ -5,7 +5,7 @@ import { cpSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { violations } from './harness/axe.mjs';
-import { andThenFresh, assertClean, browserOnDisk, watchedPage, whenFresh, whenOpen } from './harness/browser.mjs';
+import { andThenFresh, assertClean, browserOnDisk, nameOf, watchedPage, whenFresh, whenOpen } from './harness/browser.mjs';
 import { copyOfSite } from './harness/copies.mjs';
 import { LARGE, faultServer } from './harness/faults.mjs';
 import { demoFile, dist } from './harness/inputs.mjs';
@@ -118,15 +118,15 @@ test('what is kept is listed, and deleted when asked twice', async (t) => {
   const menu = await openMenu(page);
   assert.equal(await page.evaluate(() => document.activeElement?.id), 'stored-title');
   const rows = menu.locator('.stored-model');
-  assert.deepEqual((await rows.locator('.stored-name').allInnerTexts()).sort(), ['GPT-2 small', 'demo model, trained on synthetic sentences, not GPT-2']);
-  const own = rows.filter({ hasText: 'GPT-2 small' });
+  assert.deepEqual((await rows.locator('.stored-name').allInnerTexts()).sort(), [nameOf(hub), 'demo model, trained on synthetic sentences, not GPT-2'].sort());
+  const own = rows.filter({ hasText: nameOf(hub) });
   assert.match(await own.innerText(), /6\.9 MB \u00b7 complete/);
   assert.ok((await own.innerText()).includes(hub.url));
   assert.match(await menu.innerText(), /takes up about .*B of the .*GB that this browser allows it/);
   assert.deepEqual(await violations(page, '#stored-menu'), []);
 
   const button = own.getByRole('button');
-  assert.equal(await button.getAttribute('aria-label'), 'Delete the stored weights of GPT-2 small');
+  assert.equal(await button.getAttribute('aria-label'), `Delete the stored weights of ${nameOf(hub)}`);
   await button.click();
   assert.match(await button.innerText(), /^Delete 6\.9 MB\?$/);
   await page.keyboard.press('Shift+Tab');
@@ -148,13 +148,13 @@ test('what is kept is listed, and deleted when asked twice', async (t) => {
 });
 
 test('weights are kept as fp16 if one wants it', async (t) => {
-  const { page, watched } = await pageWithHub(t, { files: wide });
+  const { page, watched, hub } = await pageWithHub(t, { files: wide });
   await whenFresh(page, 'logit-diff');
   await openMenu(page);
   await page.getByLabel('Keep weights as fp16').check();
   await page.keyboard.press('Escape');
   await andThenFresh(page, 'logit-diff', () => page.click('[data-model="gpt2"]'));
-  const row = (await openMenu(page)).locator('.stored-model').filter({ hasText: 'GPT-2 small' });
+  const row = (await openMenu(page)).locator('.stored-model').filter({ hasText: nameOf(hub) });
   assert.match(await row.innerText(), /6\.9 MB \u00b7 complete \u00b7 as fp16/);
   await page.reload();
   await whenOpen(page);

@@ -9,9 +9,8 @@ import { pathToFileURL } from 'node:url';
 import { violations } from './harness/axe.mjs';
 import { andThenFresh, assertClean, dotsOf, fieldId, freshBrowser, watchedPage, whenFresh } from './harness/browser.mjs';
 import { assertClose, chosenFiles, dist, linkTo, nativeReport, onePair } from './harness/inputs.mjs';
-import { emptyPage } from './harness/pictures.mjs';
 import { serveSite } from './harness/server.mjs';
-import { cells, gridParts, longestTask, watchTasks, whenIdle } from './harness/study.mjs';
+import { cells, gridParts, whenIdle } from './harness/study.mjs';
 
 /** @import { TestContext } from 'node:test' */
 /** @import { BrowserContext, Page } from 'playwright-core' */
@@ -290,58 +289,5 @@ test('the menu is used with the keyboard', async (t) => {
   const [download] = await Promise.all([page.waitForEvent('download'), page.keyboard.press('Enter')]);
   assert.equal(download.suggestedFilename(), 'patchlab-experiment.json');
   assert.equal(await focused(), 'export');
-  assertClean(watched);
-});
-
-test('saving a study in the shape of GPT-2 small keeps the page awake, and can be cancelled', async (t) => {
-  const { page, watched } = await emptyPage(t);
-  await page.evaluate(async () => {
-    const { studyReport } = await import(/** @type {any} */ ('./www/exports/study-report.js'));
-    const { studyJson } = await import(/** @type {any} */ ('./www/exports/study-json.js'));
-    const samples = /** @type {any} */ (window).samples;
-    const figure = (/** @type {string} */ analysis, /** @type {any[]} */ parts) => ({
-      section: { id: 'all', number: '1', title: 'All' }, analysis, title: analysis, read: ['Read it.'], tables: undefined, info: { name: analysis, settings: [] }, settings: {}, groups: [0], place: analysis, picture: null,
-      report: { analysis, title: analysis, model: 'made up', device: 'none', parts, problems: [] },
-    });
-    const figures = [
-      figure('neurons', [samples.neuronGrid(samples.GROUPS.slice(0, 2))]), figure('heads', [samples.headGrid(12, samples.GROUPS)]), figure('residual', [samples.residualGrid(samples.GROUPS)]),
-      figure('scatter', [samples.scatter(samples.GROUPS)]), figure('attention', [samples.attention(20)]), figure('lens', [samples.textLens()]), figure('values', [samples.tokenValues()]),
-      figure('dots', [samples.dots(), samples.checksTable()]),
-    ];
-    const study = {
-      made: new Date(), experiment: { groups: [], prepend_bos: true }, test: { group: 0, pair: 0, swapped: false }, view: {}, figures, missing: [], describe: () => '',
-      model: { name: 'made up', n_layers: 12, n_heads: 12, d_mlp: 3072, parameters: 124e6, device: { name: 'none' } }, link: { address: location.href, lacks: '' }, pictures: /** @type {any} */ (window).pictures,
-    };
-    Object.assign(window, { studyReport, studyJson, study });
-  });
-  /** @param {string} what */
-  const measured = async (what) => {
-    /** @type {number[]} */
-    const longest = [];
-    let size = 0;
-    // Other load on the machine may spoil a measurement.
-    while (longest.length < 3 && !longest.some((time) => time < 100)) {
-      await watchTasks(page);
-      size = await page.evaluate(async (name) => (await /** @type {any} */ (window)[name](/** @type {any} */ (window).study)).size, what);
-      // Long tasks are reported with a delay.
-      await page.waitForTimeout(200);
-      longest.push(await longestTask(page));
-    }
-    t.diagnostic(`${what}: ${(size / 1e6).toFixed(1)} MB, longest task ${longest.join(', ')} ms`);
-    assert.ok(Math.min(...longest) < 100, `${what}: a task of ${Math.min(...longest)} ms`);
-    return size;
-  };
-  assert.ok(await measured('studyReport') < 8e6, 'small enough for a mail');
-  assert.ok(await measured('studyJson') > 1e6);
-  const html = await page.evaluate(async () => (await /** @type {any} */ (window).studyReport(/** @type {any} */ (window).study)).text());
-  assert.match(html, /the 20 largest of 36864/);
-  assert.match(html, /longer than 1\.0 MB/);
-  const stopped = await page.evaluate(async () => {
-    const controller = new AbortController();
-    setTimeout(() => controller.abort(), 50);
-    return /** @type {any} */ (window).studyReport(/** @type {any} */ (window).study, { signal: controller.signal }).then(() => 'made', (/** @type {Error} */ error) => error.name);
-  });
-  assert.equal(stopped, 'AbortError');
-  assert.equal(await page.locator('.export-stage').count(), 0, 'nothing is left behind');
   assertClean(watched);
 });

@@ -116,3 +116,43 @@ fn the_page_never_runs_text_as_code() {
         ],
     );
 }
+
+#[test]
+fn sizes_of_text_corners_and_layers_have_names() {
+    let size = pattern(r"\bfont(-size)?:[^;]*?\d(px|rem|pt)");
+    let layer = pattern(r"\bz-index: *-?\d");
+    let rule = |file: &File| {
+        if !file.path.starts_with("www/css/") {
+            return Vec::new();
+        }
+        let wrong = |line: &str| {
+            let corner = line.split_once("border-radius: ").map(|(_, value)| value);
+            let named = |value: &str| {
+                // Circles, and the ends of thin bars.
+                value.starts_with("50%") || value.starts_with("1px") || value.contains("var(--radius)")
+            };
+            size.is_match(line) || layer.is_match(line) || corner.is_some_and(|value| !named(value))
+        };
+        let lines = file.text.lines().enumerate();
+        lines
+            .filter(|(_, line)| wrong(line))
+            .map(|(index, line)| {
+                format!(
+                    "{}:{}: `{}`: use a size, the radius or a layer of www/css/base.css.",
+                    file.path,
+                    index + 1,
+                    line.trim()
+                )
+            })
+            .collect()
+    };
+    enforce(
+        rule,
+        &[
+            File::new("www/css/a.css", ".a { font-size: 12.5px; }"),
+            File::new("www/css/a.css", ".a { font: 700 20px/1.3 var(--serif); }"),
+            File::new("www/css/a.css", ".a { border-radius: 8px; }"),
+            File::new("www/css/a.css", ".a { z-index: 40; }"),
+        ],
+    );
+}

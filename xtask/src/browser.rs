@@ -16,6 +16,10 @@ pub(crate) fn with_inputs(paths: &Paths, command: Expression) -> Expression {
         .env("PATCHLAB_DIST", paths.dist())
         .env("PATCHLAB_NATIVE", paths.results.join("native"))
         .env("PATCHLAB_SHOTS", paths.results.join("shots"));
+    let command = match setup::shell() {
+        Some(shell) => command.env("PATCHLAB_SHELL", shell),
+        None => command,
+    };
     match setup::browser(paths) {
         Some(browser) => command.env("PATCHLAB_CHROMIUM", browser),
         None => command,

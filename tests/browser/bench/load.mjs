@@ -8,7 +8,7 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { browserWithProfile, whenOpen } from '../harness/browser.mjs';
+import { browserWithProfile, trusting, whenOpen } from '../harness/browser.mjs';
 import { dist, linkTo, onePair } from '../harness/inputs.mjs';
 import { TELL_MEMORY, memoryOf, peakGrowth } from '../harness/renderer.mjs';
 import { serveFiles, serveSite } from '../harness/server.mjs';
@@ -70,6 +70,7 @@ async function measure(device) {
   const context = await browserWithProfile(profile);
   for (const visit of ['first', 'second']) {
     const page = await context.newPage();
+    await trusting(page, [hub.origin]);
     const growth = await peakGrowth(profile, page, site.url);
     const heap = await watchHeap(context, page);
     const started = Date.now();

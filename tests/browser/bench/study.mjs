@@ -4,7 +4,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { browserWithProfile, fieldId, openGroup, whenFresh } from '../harness/browser.mjs';
+import { browserWithProfile, fieldId, openGroup, trusting, whenFresh } from '../harness/browser.mjs';
 import { dist, linkTo } from '../harness/inputs.mjs';
 import { serveFiles, serveSite } from '../harness/server.mjs';
 import { firstGroup, runAll } from '../harness/study.mjs';
@@ -78,6 +78,7 @@ const context = await browserWithProfile(profile);
 /** @type {object[]} */
 const results = [];
 try {
+  await trusting(context, [hub.origin]);
   await workerStart(context);
   const starts = [];
   for (let i = 0; i < REPEATS; i += 1) starts.push(await workerStart(context));

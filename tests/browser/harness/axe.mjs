@@ -17,7 +17,7 @@ const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.mi
 export async function violations(page, within = 'html') {
   await page.evaluate(axe);
   return page.evaluate(async (root) => {
-    const { violations: found } = await /** @type {any} */ (window).axe.run(root);
+    const { violations: found } = await /** @type {any} */ (window).axe.run(root, { resultTypes: ['violations'] });
     return found
       .filter((/** @type {any} */ violation) => ['serious', 'critical'].includes(violation.impact))
       .flatMap((/** @type {any} */ violation) => violation.nodes.map((/** @type {any} */ node) => `${violation.id}: ${node.target.join(' ')}: ${node.failureSummary}`));

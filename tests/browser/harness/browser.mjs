@@ -10,6 +10,8 @@ import { chromium } from 'playwright-core';
 /** @import { Browser, BrowserContext, BrowserContextOptions, Page } from 'playwright-core' */
 
 const executablePath = process.env.PATCHLAB_CHROMIUM ?? '/usr/bin/chromium';
+/** The same without windows, if it is there. */
+const shell = process.env.PATCHLAB_SHELL ?? executablePath;
 const common = [
   '--no-sandbox', '--enable-unsafe-webgpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update',
   '--disable-sync',
@@ -27,7 +29,7 @@ export const thorough = process.env.PATCHLAB_FULL ? test : test.skip;
 
 /** @returns {Promise<Browser>} */
 export function launched() {
-  return chromium.launch({ executablePath, args: SOFTWARE });
+  return chromium.launch({ executablePath: shell, args: SOFTWARE });
 }
 
 /** One browser for all tests of a file; starting one takes longer than most tests. @type {Promise<Browser> | null} */
@@ -67,7 +69,7 @@ export async function browserOnDisk(t, options = {}) {
 
 /** @param {string} profile @param {BrowserContextOptions} [options] @param {boolean} [onCard] */
 export function browserWithProfile(profile, options = {}, onCard = false) {
-  return chromium.launchPersistentContext(profile, { executablePath, args: onCard ? HARDWARE : SOFTWARE, viewport: { width: 1280, height: 900 }, ...options });
+  return chromium.launchPersistentContext(profile, { ...(onCard ? { executablePath, args: HARDWARE } : { executablePath: shell, args: SOFTWARE }), viewport: { width: 1280, height: 900 }, ...options });
 }
 
 /**
@@ -80,10 +82,12 @@ export function browserWithProfile(profile, options = {}, onCard = false) {
  * A new page whose errors and requests are collected.
  *
  * @param {BrowserContext} context
- * @param {{ hosts: string[], expected?: RegExp[] }} options allowed origins, and console messages that the test expects
+ * @param {{ hosts: string[], expected?: RegExp[], trusted?: string[] }} options allowed origins, console messages that the test expects, and the origins
+ *   from which the visitor has said that weights may be fetched
  */
-export async function watchedPage(context, { hosts, expected = [] }) {
+export async function watchedPage(context, { hosts, expected = [], trusted = hosts }) {
   const page = await context.newPage();
+  await trusting(page, trusted);
   /** @type {Watched} */
   const watched = { errors: [], requests: [] };
   const complain = (/** @type {string} */ text) => {
@@ -99,6 +103,23 @@ export async function watchedPage(context, { hosts, expected = [] }) {
     if (!hosts.includes(new URL(request.url()).origin)) complain(`request to another host: ${request.url()}`);
   });
   return { page, watched };
+}
+
+/** The visitor has said that weights may be fetched from these origins. @param {Pick<Page, 'addInitScript'>} place @param {string[]} origins */
+export function trusting(place, origins) {
+  return place.addInitScript((trusted) => {
+    try {
+      const kept = JSON.parse(localStorage.getItem('patchlab.hosts') ?? '[]');
+      localStorage.setItem('patchlab.hosts', JSON.stringify([...new Set([...kept, ...trusted])]));
+    } catch {
+      // Not a page of the site.
+    }
+  }, origins);
+}
+
+/** The page's name for weights on a server of the tests: it does not know whose they are. @param {{ url: string }} hub */
+export function nameOf(hub) {
+  return hub.url.replace(/^https?:\/\/|\/$/g, '');
 }
 
 /** @param {Watched} watched */

@@ -1,11 +1,14 @@
 // Inputs of the tests: the built site, the native reports, and experiments.
 
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { after } from 'node:test';
 import { deflateRawSync } from 'node:zlib';
 
 /** @import { Dots, Experiment, Report, Table, TokenRows } from '../../../www/types/engine.js' */
+/** @import { View } from '../../../www/store/view.js' */
 
 /** The built site. */
 export const dist = environment('PATCHLAB_DIST', 'the folder of the built site');
@@ -55,14 +58,24 @@ export function demoFile(name) {
   return join(dist, 'www/models/demo', name);
 }
 
-/** Files for a file input element. @param {Record<string, Buffer | string>} files */
+/** Removed when the tests of a file have ended. @type {string | null} */
+let chosen = null;
+after(() => chosen && rmSync(chosen, { recursive: true, force: true }));
+
+/** Files for a file input element, on disk: the browser reads them there. @param {Record<string, Buffer | string>} files @returns {string[]} paths */
 export function chosenFiles(files) {
-  return Object.entries(files).map(([name, content]) => ({ name, mimeType: 'application/octet-stream', buffer: Buffer.from(content) }));
+  chosen ??= mkdtempSync(join(tmpdir(), 'patchlab-chosen-'));
+  const folder = mkdtempSync(join(chosen, 'files-'));
+  return Object.entries(files).map(([name, content]) => {
+    const path = join(folder, name);
+    writeFileSync(path, content);
+    return path;
+  });
 }
 
-/** The fragment of a link, as the page writes it. @param {Experiment} experiment */
-export function linkTo(experiment) {
-  return `#e=${deflateRawSync(JSON.stringify({ experiment })).toString('base64url')}`;
+/** The fragment of a link, as the page writes it. @param {Experiment} experiment @param {Partial<View>} [view] */
+export function linkTo(experiment, view = {}) {
+  return `#e=${deflateRawSync(JSON.stringify({ experiment, study: view })).toString('base64url')}`;
 }
 
 /** A small experiment: the notebook's first pair. @type {Experiment} */

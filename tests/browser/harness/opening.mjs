@@ -4,14 +4,13 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, before, test } from 'node:test';
-import { assertClean, browserWithProfile, dotsOf, watchedPage, whenFresh } from './browser.mjs';
-import { faultServer } from './faults.mjs';
+import { after, before } from 'node:test';
+import { browserWithProfile, dotsOf, nameOf, watchedPage, whenFresh } from './browser.mjs';
 import { assertClose, demoFile, dist, dotsPart, nativeReport } from './inputs.mjs';
 import { serveSite } from './server.mjs';
 
 /** @import { BrowserContext, Page } from 'playwright-core' */
-/** @import { FaultServer, Files, Host, Misbehave, Range } from './faults.mjs' */
+/** @import { FaultServer, Range } from './faults.mjs' */
 
 /** Chromium logs each failed request to the console. */
 const FAILED_REQUESTS = [/Failed to load resource/, /blocked by CORS policy/];
@@ -29,7 +28,7 @@ other.fill(0, other.length / 2);
 export const outdated = { 'config.json': config, 'model.safetensors': other };
 
 /** The native command's means. */
-const means = dotsPart(nativeReport('logit-diff')).series.map((series) => series.mean);
+export const means = dotsPart(nativeReport('logit-diff')).series.map((series) => series.mean);
 
 /** Converts an fp16 checkpoint to fp32. @param {Buffer} file */
 function widened(file) {
@@ -155,7 +154,7 @@ export async function endOf(page, timeout = 60_000) {
   await page.waitForFunction(() => {
     const state = document.getElementById('opening')?.dataset.state ?? '';
     // Cancelling restores the previous state, which may be no model.
-    const begun = /** @type {any} */ (window).said?.some((/** @type {string} */ text) => text.includes('Opening GPT-2'));
+    const begun = /** @type {any} */ (window).said?.some((/** @type {string} */ text) => text.includes('Opening '));
     return ['open', 'failed'].includes(state) || (state === 'none' && begun);
   }, undefined, { timeout });
   return page.evaluate(() => {
@@ -177,7 +176,8 @@ export async function endOf(page, timeout = 60_000) {
 export async function opensWell(page) {
   const end = await endOf(page);
   assert.ok(end.opens, `it does not open: ${end.text}`);
-  assert.equal(await page.locator('[data-hook="model-name"]').innerText(), 'GPT-2 small');
+  const given = new URL(page.url()).searchParams.get('weights');
+  assert.equal(await page.locator('[data-hook="model-name"]').innerText(), given ? nameOf({ url: given }) : 'GPT-2 small');
   await whenFresh(page, 'logit-diff');
   assertClose((await dotsOf(page)).map((row) => row.mean), means, 1e-3, 'means');
   return end;
@@ -254,44 +254,4 @@ export async function damage(page, pattern) {
     return count;
   }, pattern.source);
   assert.equal(damaged, 1);
-}
-
-/** @typedef {{ page: Page, hub: FaultServer, end: End }} Done */
-
-/**
- * One fault, and the expected outcome.
- * @typedef {object} Row
- * @property {string} name
- * @property {Files} [files] the server's files; by default the checkpoint in fp32
- * @property {Partial<Host>} [host]
- * @property {Misbehave} [fault]
- * @property {number} [hurry] how much faster than real time the worker's clock runs
- * @property {string} [prefix] runs in the worker before the engine
- * @property {(page: Page, site: { origin: string }) => Promise<unknown>} [first] runs before the page navigates to its address
- * @property {RegExp[]} [expected] further allowed console messages
- * @property {RegExp} [fails] the page's error message; without it, the model must open
- * @property {string} [code] of the failure; `source` by default
- * @property {RegExp} [note] a message that the strip shows meanwhile
- * @property {(done: Done) => void | Promise<void>} [check]
- */
-
-/** Registers a test for each row. @param {Row[]} rows @param {() => BrowserContext} browser */
-export function testRows(rows, browser) {
-  for (const { name, files = wide, host, fault, hurry, prefix, first, expected, fails, code = 'source', note, check } of rows) {
-    test(name, async (t) => {
-      const site = await siteFor(t, { hurry, prefix });
-      const hub = await faultServer(files, { host, fault });
-      t.after(hub.down);
-      const { page, watched } = await listenedPage(t, browser(), [site, hub], expected);
-      await first?.(page, site);
-      await page.goto(addressOf(site, hub));
-      const end = fails ? await failsWith(page, fails, code) : await opensWell(page);
-      if (note) {
-        const said = await saidOn(page);
-        assert.ok(said.some((text) => note.test(text)), `${note} was not said: ${said.join(' | ').slice(0, 2000)}`);
-      }
-      await check?.({ page, hub, end });
-      assertClean(watched);
-    });
-  }
 }

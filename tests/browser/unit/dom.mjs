@@ -45,6 +45,7 @@ export function makeDocument(body = '') {
     matchMedia: () => ({ matches: false, addEventListener() {} }),
     addEventListener: window.addEventListener.bind(window),
     requestAnimationFrame: window.requestAnimationFrame.bind(window),
+    cancelAnimationFrame: window.cancelAnimationFrame.bind(window),
     innerWidth: 1280, innerHeight: 900, scrollY: 0,
   });
   Object.assign(window.HTMLElement.prototype, { showPopover() {}, hidePopover() {}, scrollIntoView() {} });

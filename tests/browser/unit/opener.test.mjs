@@ -17,7 +17,7 @@ function opener() {
   /** @type {string[]} */
   const shown = [];
   const made = new Opener(engine, store, {
-    panel: { opening: (name) => shown.push(`opening ${name}`), progress() {}, opened: ({ model }, { isLast }) => shown.push(`${model.name}${isLast ? '' : ', and on'}`), failed: (_, { kept }) => shown.push(`failed, still ${kept}`), dismiss() {} },
+    panel: { ask: (host) => shown.push(`asking for ${host}`), opening: (name) => shown.push(`opening ${name}`), progress() {}, opened: ({ model }, { isLast }) => shown.push(`${model.name}${isLast ? '' : ', and on'}`), failed: (_, { kept }) => shown.push(`failed, still ${kept}`), dismiss() {} },
     messages: { say() {}, toast() {} }, onReopened() {},
   });
   const opened = (/** @type {string} */ name) => ({ model: { name, device: { kind: 'cpu', name: 'CPU' } }, bytes: {} });
@@ -76,4 +76,28 @@ test('B15: a failure of long ago does not count', () => {
   now += 10_000;
   assert.equal(recovery.next(lost, 'auto', 'wgpu')?.device, 'cpu', 'at once again');
   mock.restoreAll();
+});
+
+test('B16: weights of a host that only a link names are not fetched unasked, and are not called GPT-2', async () => {
+  const { engine, opener: page, shown } = opener();
+  history.replaceState(null, '', '?model=gpt2&weights=https://stranger.test/weights/');
+  void page.start({ kind: 'gpt2' }, 'auto');
+  await settle();
+  assert.deepEqual(engine.asked, []);
+  assert.deepEqual(shown, ['asking for stranger.test']);
+  assert.equal(page.query, location.search, 'a reload asks again');
+  // The button says GPT-2 small, and not whose weights.
+  void page.choose({ kind: 'gpt2' });
+  await settle();
+  assert.deepEqual(engine.asked, []);
+  assert.equal(page.inPython.model, 'path/to/checkpoint');
+  // What a visitor types is asked for by the visitor.
+  void page.choose({ kind: 'address', base: 'https://stranger.test/weights/' });
+  await settle();
+  assert.equal(engine.asked.length, 1);
+  void page.choose({ kind: 'gpt2' });
+  await settle();
+  assert.equal(shown.at(-1), 'opening stranger.test/weights');
+  history.replaceState(null, '', '/');
+  localStorage.clear();
 });

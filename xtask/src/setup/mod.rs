@@ -8,6 +8,7 @@ mod node;
 mod wasm;
 
 use std::fs;
+use std::path::Path;
 
 use anyhow::{Context, Result};
 
@@ -35,6 +36,18 @@ pub(crate) fn for_node(paths: &Paths) -> Result<()> {
     node::bundle(paths)
 }
 
+/// What the tests go on without: name, variable that names another program, Debian's packages.
+const OPTIONAL: [(&str, &str, &[&str]); 3] = [
+    (
+        "Chromium without windows, in which the tests take less time",
+        "PATCHLAB_CHROMIUM",
+        &["chromium-headless-shell"],
+    ),
+    ("Firefox, in which a visit is tried", "PATCHLAB_FIREFOX", &["firefox-esr"]),
+    ("WebKit, in which a visit is tried", "PATCHLAB_WEBKIT_DRIVER", &["webkit2gtk-driver", "xvfb"]),
+];
+const SHELL: &str = "/usr/bin/chromium-headless-shell";
+
 /// What the tests need beyond the site: a browser and a Vulkan driver.
 pub(crate) fn for_testing(paths: &Paths) -> Result<()> {
     for_node(paths)?;
@@ -46,6 +59,15 @@ pub(crate) fn for_testing(paths: &Paths) -> Result<()> {
     if cfg!(target_os = "linux") && !has_vulkan_driver() {
         apt::install(paths, "a Vulkan driver", &["mesa-vulkan-drivers"], 1)
             .context("The tests on wgpu need a Vulkan driver; Mesa's needs no GPU.")?;
+    }
+    for (what, variable, packages) in OPTIONAL {
+        let there = std::env::var_os(variable).is_some() || apt::installed(paths, packages);
+        if cfg!(target_os = "linux")
+            && !there
+            && let Err(error) = apt::install(paths, what, packages, 1)
+        {
+            say(format_args!("!! Going on without {what}: {error:#}"));
+        }
     }
     Ok(())
 }
@@ -64,6 +86,12 @@ pub(crate) fn browser(paths: &Paths) -> Option<String> {
     ];
     // Running it tells a browser from Ubuntu's placeholder that only says to install one.
     known.into_iter().find(|browser| succeeds(&paths.command(browser, ["--version"]))).map(str::to_owned)
+}
+
+/// The same browser without windows, if it is there: a page takes a quarter less of the processor in it.
+pub(crate) fn shell() -> Option<&'static str> {
+    let chosen = std::env::var_os("PATCHLAB_CHROMIUM").is_some();
+    (!chosen && Path::new(SHELL).exists()).then_some(SHELL)
 }
 
 /// Whether the Vulkan loader has at least one driver to load, of whatever kind.
