@@ -1,5 +1,6 @@
 // The models that can be opened, and how the address bar names them: `?model=`, `?weights=`, `?device=`.
 
+import { folderOf, hubRepository, nameOf } from './addresses.js';
 import { keepsHalf } from './half.js';
 
 /** @import { DevicePreference } from '../types/engine.js' */
@@ -69,10 +70,10 @@ export function toModelChoice(choice, query) {
       const given = query.get('weights');
       // The host of this page may have put a mirror of the weights beside it.
       const beside = given === null ? { beside: new URL('www/models/gpt2/', document.baseURI).href } : {};
-      return { from: 'address', name: label(choice, query), base: folder(given ?? configured()), ...beside, tokenizer: 'gpt2', ...half() };
+      return { from: 'address', name: label(choice, query), base: folderOf(given ?? configured()), ...beside, tokenizer: 'gpt2', ...half() };
     }
     case 'address': {
-      const base = folder(choice.base);
+      const base = folderOf(choice.base);
       return { from: 'address', name: nameOf(base), base, ...half() };
     }
     case 'files':
@@ -87,13 +88,13 @@ function half() {
 
 /** Where this page's own settings say that GPT-2 small is. */
 function configured() {
-  return document.querySelector('meta[name="patchlab-weights"]')?.getAttribute('content') ?? '';
+  return document.querySelector('meta[name="patchlab-weights"]')?.getAttribute('content') || './';
 }
 
 /** Whether the weights that a link names in place of GPT-2 small's are others, for all the page knows. @param {URLSearchParams} query */
 function areOthers(query) {
   const given = query.get('weights');
-  return given !== null && folder(given) !== folder(configured());
+  return given !== null && folderOf(given) !== folderOf(configured());
 }
 
 /**
@@ -105,8 +106,8 @@ function areOthers(query) {
  */
 export function foreignOrigin(choice, query) {
   if (choice.kind === 'demo' || choice.kind === 'files') return null;
-  const { origin } = new URL(folder(choice.kind === 'address' ? choice.base : query.get('weights') ?? configured()));
-  return [location.origin, new URL(folder(configured())).origin].includes(origin) ? null : origin;
+  const { origin } = new URL(folderOf(choice.kind === 'address' ? choice.base : query.get('weights') ?? configured()));
+  return [location.origin, new URL(folderOf(configured())).origin].includes(origin) ? null : origin;
 }
 
 /**
@@ -119,36 +120,10 @@ export function foreignOrigin(choice, query) {
  */
 export function namesInPython(choice, query) {
   if (choice.kind === 'gpt2' && !areOthers(query)) return { model: GPT2_REPOSITORY, tokenizer: GPT2_REPOSITORY };
-  const repository = choice.kind === 'address' ? hubRepository(folder(choice.base)) : null;
+  const base = choice.kind === 'address' ? folderOf(choice.base) : '';
+  // Another revision, or a folder of the repository, has no name there.
+  const repository = base.endsWith('/resolve/main/') ? hubRepository(base) : null;
   return repository ? { model: repository, tokenizer: repository } : { model: 'path/to/checkpoint', tokenizer: GPT2_REPOSITORY };
-}
-
-/** The repository of a huggingface.co address. @param {string} base */
-function hubRepository(base) {
-  const { hostname, pathname } = new URL(base);
-  return hostname === 'huggingface.co' ? (/^\/([^/]+\/[^/]+)\/resolve\//.exec(pathname)?.[1] ?? null) : null;
-}
-
-/** The absolute address of a folder, with a trailing slash. @param {string} text */
-function folder(text) {
-  let url;
-  try {
-    url = new URL(text.trim(), document.baseURI);
-  } catch {
-    throw new Error(`"${text}" is not an address. It should look like https://example.org/models/gpt2/.`);
-  }
-  if (!/^https?:$/.test(url.protocol)) throw new Error(`"${text}" is not an http or https address.`);
-  // An address of one of the folder's files means the folder.
-  url.pathname = url.pathname.replace(/(model\.safetensors|config\.json)$/, '');
-  if (!url.pathname.endsWith('/')) url.pathname += '/';
-  return url.href;
-}
-
-/** A short name for an address: the repository on the hub, else host and path. @param {string} base */
-function nameOf(base) {
-  const url = new URL(base);
-  const hub = /^\/([^/]+\/[^/]+)\/resolve\//.exec(url.pathname);
-  return hub ? hub[1] : `${url.host}${url.pathname.replace(/\/$/, '')}`;
 }
 
 /** The name shown for a choice: what it is, not what a link says that it is. @param {Choice} choice @param {URLSearchParams} query */
@@ -157,7 +132,7 @@ export function label(choice, query) {
     case 'demo':
       return DEMO_NAME;
     case 'gpt2':
-      return areOthers(query) ? nameOf(folder(query.get('weights') ?? '')) : 'GPT-2 small';
+      return areOthers(query) ? nameOf(folderOf(query.get('weights') ?? '')) : 'GPT-2 small';
     case 'address':
       return choice.base;
     case 'files':

@@ -20,11 +20,11 @@ export function modelChooser({ onModel, onDevice, onDocument }) {
     if (files.length > 0) onModel({ kind: 'files', files });
   });
 
-  const address = h('input', { type: 'url', id: 'own-address', placeholder: 'https://example.org/models/gpt2/', autocomplete: 'off', required: true });
+  const address = h('input', { type: 'text', inputmode: 'url', id: 'own-address', placeholder: 'distilbert/distilgpt2 or https://example.org/models/gpt2/', autocomplete: 'off', spellcheck: 'false', required: true });
   const form = h('form', { class: 'menu menu-form', id: 'address-menu', popover: 'auto' },
-    h('label', { for: 'own-address' }, 'Address of a folder with config.json and model.safetensors'),
+    h('label', { for: 'own-address' }, 'A repository of the Hugging Face hub, or the address of a folder with config.json and model.safetensors'),
     h('div', { class: 'menu-row' }, address, h('button', { type: 'submit', class: 'primary' }, 'Open')),
-    h('p', { class: 'hint' }, 'Any checkpoint of GPT-2\u2019s architecture. The server must allow requests from this page (CORS) and answer range requests.'));
+    h('p', { class: 'hint' }, 'Any checkpoint of GPT-2\u2019s architecture, of the hub also with a revision (owner/name@revision). Another server must allow requests from this page (CORS) and answer range requests.'));
   form.addEventListener('submit', (event) => {
     event.preventDefault();
     form.hidePopover();
