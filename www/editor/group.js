@@ -3,6 +3,7 @@
 
 import { h, icon, iconButton } from '../dom.js';
 import { emptyPair, isEmptyPair } from '../store/experiment.js';
+import { mended, mendsOf } from '../store/mends.js';
 import { linesOf } from '../store/pasted.js';
 import { plural } from '../numbers.js';
 import { PairRow } from './pair-row.js';
@@ -34,6 +35,8 @@ export class GroupView {
   #count = h('span', { class: 'group-count' });
   #result = h('span', { class: 'group-result' });
   #problem = h('p', { class: 'field-error', hidden: true });
+  #odd = h('span', {});
+  #mendAll = h('p', { class: 'hint', hidden: true }, this.#odd, ' ', h('button', { type: 'button', class: 'link', on: { click: () => this.#mend() } }, 'Mend them all'));
   #body = h('div', { class: 'group-body' });
   /** @type {{ tokens: PairTokens[], problems: Problem[] }} */
   #checked = { tokens: [], problems: [] };
@@ -76,6 +79,7 @@ export class GroupView {
         iconButton('cross', `Remove group ${group.name}`, () => this.#remove())),
       h('label', { class: 'check', tip: 'Each pair is used in both directions: its two prompts corrupt each other.' }, symmetric, 'symmetric pairs'),
       this.#problem,
+      this.#mendAll,
       ...this.#pairs.map((pair) => pair.element),
       h('div', { class: 'adds' },
         h('button', { type: 'button', class: 'add', on: { click: () => this.#addPairs(group.pairs.length, [emptyPair()]) } }, icon('plus'), 'Add a pair'),
@@ -107,8 +111,15 @@ export class GroupView {
         this.#edit('', (own) => { own.pairs.splice(p, 1); });
       },
       onEnter: this.#actions.onEnter,
+      onMend: () => this.#mend(p),
     };
     return group.pairs.length > FEW_PAIRS ? new PairRow(() => this.#group.pairs[p], place, actions) : new PairView(group.pairs[p], place, actions);
+  }
+
+  /** @param {number} [only] the pair; all of them if it is left out */
+  #mend(only) {
+    this.#actions.focusNext({ group: this.#index, pair: only ?? 0, field: 'clean' });
+    this.#edit('', (own) => { own.pairs = own.pairs.map((pair, p) => (only === undefined || only === p ? mended(pair) : pair)); });
   }
 
   /** @param {number} at @param {import('../types/engine.js').Pair[]} pairs @param {number} [replace] */
@@ -157,6 +168,9 @@ export class GroupView {
     this.#count.textContent = problems.length > 0
       ? plural(problems.length, 'problem')
       : plural(this.#group.pairs.length, 'pair');
+    const odd = this.#group.pairs.filter((pair) => mendsOf(pair).length > 0).length;
+    this.#mendAll.hidden = odd < 2;
+    this.#odd.textContent = `${odd} pairs look as a phone, a word processor or a spreadsheet writes them.`;
     this.#pairs?.forEach((pair, p) => pair.showCheck(tokens[p], problems.filter((problem) => problem.place?.pair === p)));
   }
 

@@ -1,6 +1,7 @@
 // One pair in the editor: four fields, their error messages and their tokens.
 
 import { FIELDS } from '../store/experiment.js';
+import { inWords, mendsOf } from '../store/mends.js';
 import { h, iconButton } from '../dom.js';
 import { actOnEnter, growWithText } from '../field.js';
 import { drawAnswerTokens, drawPairTokens } from './pair-tokens.js';
@@ -14,6 +15,7 @@ import { drawAnswerTokens, drawPairTokens } from './pair-tokens.js';
  * @property {() => void} onDuplicate
  * @property {() => void} onRemove
  * @property {() => void} onEnter run now
+ * @property {() => void} onMend
  */
 
 const LABELS = { clean: 'clean', corrupted: 'corrupted', answer: 'answer', distractor: 'distractor' };
@@ -28,6 +30,8 @@ export class PairView {
   #tokens = h('div', { class: 'pair-tokens' });
   #chips = { answer: h('span', { class: 'answer-tokens' }), distractor: h('span', { class: 'answer-tokens' }) };
   #pairError = h('p', { class: 'field-error', hidden: true });
+  #odd = h('span', {});
+  #mend = h('p', { class: 'hint pair-mend', hidden: true });
   #symmetric;
 
   /** @param {Pair} pair @param {{ group: number, index: number, symmetric: boolean }} place @param {PairActions} actions */
@@ -51,6 +55,7 @@ export class PairView {
       this.#listen(input, field, actions);
       return input;
     });
+    this.#mend.append(this.#odd, ' ', h('button', { type: 'button', class: 'link', 'aria-label': `Mend pair ${index}`, on: { click: actions.onMend } }, 'Mend'));
     const row = (/** @type {Field} */ field, /** @type {HTMLElement} */ after) =>
       h('div', { class: `field field-${field}` }, h('label', { for: this.#inputs[field].id }, LABELS[field]), this.#inputs[field], after);
     this.element = h(
@@ -62,6 +67,7 @@ export class PairView {
       h('div', { class: 'answers' }, row('answer', this.#chips.answer), row('distractor', this.#chips.distractor)),
       this.#errors.answer, this.#errors.distractor,
       this.#pairError,
+      this.#mend,
       this.#tokens,
     );
   }
@@ -87,6 +93,9 @@ export class PairView {
       write(this.#errors[field], mine);
     }
     write(this.#pairError, problems.filter((problem) => !problem.place?.field));
+    const mends = mendsOf(mapFields((field) => this.#inputs[field].value));
+    this.#mend.hidden = mends.length === 0;
+    this.#odd.textContent = inWords(mends);
   }
 
   /** @param {Field | null} field */

@@ -3,6 +3,8 @@
 import { h } from '../dom.js';
 import { plural } from '../numbers.js';
 import { visibleText } from '../reports/token.js';
+import { FIELDS } from '../store/experiment.js';
+import { inWords, mended, mendsOf } from '../store/mends.js';
 import { linesOf } from '../store/pasted.js';
 
 /** @import { FullGroup } from '../store/experiment.js' */
@@ -26,14 +28,19 @@ export function openPasteDialog({ where, like, check, onAdd, room, pasted = '' }
   let checks = 0;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let timer;
-  const text = h('textarea', { id: 'paste-text', rows: 8, class: 'paste-text', spellcheck: 'false', autocomplete: 'off', 'aria-describedby': 'paste-hint', placeholder: 'We\u2019re helping our friend when they\tWe are helping our friend when they\t\u2019re\t are' });
+  const text = h('textarea', { id: 'paste-text', rows: 8, class: 'paste-text', spellcheck: 'false', autocomplete: 'off', 'aria-describedby': 'paste-hint', placeholder: 'We\u0027re helping our friend when they\tWe are helping our friend when they\t\u0027re\t are' });
   const preview = h('div', { class: 'paste-preview', id: 'paste-preview', 'aria-live': 'polite' });
   const add = h('button', { type: 'submit', class: 'primary', disabled: true, id: 'paste-add' }, 'Add');
   const full = h('p', { class: 'field-error', hidden: true });
+  const odd = h('span', {});
+  const mendAll = h('p', { class: 'hint', id: 'paste-mend', hidden: true }, odd, ' ', h('button', { type: 'button', class: 'link', on: { click: () => {
+    text.value = lines.map(({ pair, text: line }) => (pair ? FIELDS.map((field) => mended(pair)[field]).join('\t') : line)).join('\n');
+    void read();
+  } } }, 'Mend'));
   const form = h('form', { method: 'dialog' },
     h('h2', { class: 'dialog-title', id: 'paste-title' }, 'Paste pairs'),
     h('p', { class: 'hint', id: 'paste-hint' }, 'One pair a line: clean, corrupted, answer, distractor, separated by tabs (as a spreadsheet copies them) or by |. Spaces are kept: most answers begin with one. Answer and distractor may be left out after the first line.'),
-    h('label', { for: 'paste-text' }, 'pairs'), text, full, preview,
+    h('label', { for: 'paste-text' }, 'pairs'), text, full, mendAll, preview,
     h('div', { class: 'dialog-foot' }, h('span', { class: 'hint' }, where), h('button', { type: 'button', class: 'quiet', on: { click: () => dialog.close() } }, 'Cancel'), add));
   const dialog = h('dialog', { class: 'dialog', id: 'paste-dialog', 'aria-labelledby': 'paste-title' }, form);
 
@@ -44,13 +51,16 @@ export function openPasteDialog({ where, like, check, onAdd, room, pasted = '' }
     full.hidden = good.length <= room;
     full.textContent = `The experiment takes ${plural(room, 'more pair')}. Paste fewer, or import several files one after the other.`;
     add.textContent = good.length > 0 ? `Add ${plural(good.length, 'pair')}` : 'Add';
+    const strange = good.filter(({ pair }) => pair && mendsOf(pair).length > 0).length;
+    mendAll.hidden = strange === 0;
+    odd.textContent = `${plural(strange, 'pair')} ${strange === 1 ? 'looks' : 'look'} as a phone, a word processor or a spreadsheet writes ${strange === 1 ? 'it' : 'them'}.`;
     let place = -1;
     preview.replaceChildren(...(lines.length === 0 ? [] : [h('table', { class: 'paste-table' },
       h('caption', { class: 'visually-hidden' }, 'How each line is read'),
       h('thead', {}, h('tr', {}, ...['line', 'clean', 'corrupted', 'answer', 'distractor'].map((name) => h('th', { scope: 'col' }, name)))),
       h('tbody', {}, ...lines.flatMap(({ line, pair, message }) => {
         if (pair) place += 1;
-        const said = [message, ...(pair ? faults.get(place) ?? [] : [])].filter(Boolean).join(' ');
+        const said = [message, ...(pair ? [inWords(mendsOf(pair)), ...faults.get(place) ?? []] : [])].filter(Boolean).join(' ');
         const bad = !pair || faults.has(place);
         return [
           h('tr', { data: { line, bad } }, h('td', {}, line), ...(pair ? [pair.clean, pair.corrupted, pair.answer, pair.distractor].map((field) => h('td', {}, ...visibleText(field))) : [h('td', { colspan: 4 })])),

@@ -1,5 +1,6 @@
 // A part's numbers as tidy CSV, one observation per line, as pandas and R expect. Numbers have all their digits, and the
-// whole part is written, whatever is currently shown.
+// whole part is written, whatever is currently shown. Texts come from anyone, by link: none begins like a formula. Tokens like
+// "null" and "NA" are text, which pandas has to be told (docs/study.md).
 
 import { csvFormatRow } from '../vendor/dist/libraries.js';
 import { gridRows } from './csv-grid.js';
@@ -8,10 +9,15 @@ import { gridRows } from './csv-grid.js';
 
 /** @typedef {(string | number | null | undefined)[]} CsvRow */
 
-/** @param {Part} part @returns {Blob} */
-export function csvOf(part) {
+/** What spreadsheets take for a formula. */
+const FORMULA = /^[\t\r]*[=+@-]/;
+/** Without it, spreadsheets do not read UTF-8; with it, R does not read the first column's name. */
+const BYTE_ORDER_MARK = '\ufeff';
+
+/** @param {Part} part @param {{ forSpreadsheets?: boolean }} [options] @returns {Blob} */
+export function csvOf(part, { forSpreadsheets = false } = {}) {
   /** @type {string[]} */
-  const chunks = [];
+  const chunks = forSpreadsheets ? [BYTE_ORDER_MARK] : [];
   let lines = [];
   for (const row of rowsOf(part)) {
     lines.push(lineOf(row));
@@ -47,7 +53,12 @@ export function* shortCsv(part, limit) {
 
 /** @param {CsvRow} row */
 function lineOf(row) {
-  return csvFormatRow(row.map((value) => (value === null || value === undefined ? '' : String(value))));
+  return csvFormatRow(row.map((value) => (value === null || value === undefined ? '' : typeof value === 'string' ? inert(value) : String(value))));
+}
+
+/** A text that no spreadsheet computes: an apostrophe in front makes it text there. @param {string} text */
+function inert(text) {
+  return FORMULA.test(text) ? `'${text}` : text;
 }
 
 /** @param {Part} part @returns {Iterable<CsvRow>} */

@@ -9,7 +9,8 @@ import { download, fileName } from './download.js';
 const FORMATS = [
   { format: 'svg', name: 'SVG', note: 'vector picture, for papers' },
   { format: 'png', name: 'PNG', note: 'picture at double size' },
-  { format: 'csv', name: 'CSV', note: 'every number, in full' },
+  { format: 'csv', name: 'CSV', note: 'every number, in full, for pandas and R' },
+  { format: 'sheet', name: 'CSV for spreadsheets', note: 'the same, with a byte order mark' },
 ];
 
 /** @param {HTMLElement} figure @param {Part} part @param {(text: string) => void} fail tells why it could not be saved */
@@ -17,7 +18,7 @@ export function saveMenu(figure, part, fail) {
   /** @param {string} format */
   const choose = async (format) => {
     try {
-      download(await contentOf(figure, part, format), fileName(part.title, format));
+      download(await contentOf(figure, part, format), fileName(part.title, format === 'sheet' ? 'csv' : format));
     } catch (error) {
       fail(`The picture could not be saved as ${format.toUpperCase()}: ${error instanceof Error ? error.message : error}`);
     }
@@ -29,7 +30,7 @@ export function saveMenu(figure, part, fail) {
 /** @param {HTMLElement} figure @param {Part} part @param {string} format @returns {Promise<Blob>} */
 async function contentOf(figure, part, format) {
   // Exporters are loaded on demand.
-  if (format === 'csv') return (await import('./csv.js')).csvOf(part);
+  if (format === 'csv' || format === 'sheet') return (await import('./csv.js')).csvOf(part, { forSpreadsheets: format === 'sheet' });
   const { pictureOf } = await import('./picture.js');
   const picture = pictureOf(figure, part.title);
   return format === 'png' ? (await import('./png.js')).pngOf(picture) : new Blob([picture.svg], { type: 'image/svg+xml' });

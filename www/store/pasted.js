@@ -5,6 +5,7 @@
 /**
  * @typedef {object} PastedLine
  * @property {number} line counted from 1
+ * @property {string} text
  * @property {Pair | null} pair null if the line is not a pair
  * @property {string} message what is wrong, or which fields were taken from the pair before; may be empty
  */
@@ -25,11 +26,11 @@ export function linesOf(text, like) {
     if (/^\s*clean\s*$/i.test(fields[0]) && /^\s*corrupted\s*$/i.test(fields[1] ?? '')) return [];
     const read = pairOf(fields, before);
     if (read.pair) before = read.pair;
-    return [{ line: index + 1, ...read }];
+    return [{ line: index + 1, text: line, ...read }];
   });
 }
 
-/** @param {string[]} fields @param {Pair | null} before @returns {Omit<PastedLine, 'line'>} */
+/** @param {string[]} fields @param {Pair | null} before @returns {Omit<PastedLine, 'line' | 'text'>} */
 function pairOf([clean = '', corrupted, answer, distractor, ...more], before) {
   if (corrupted === undefined) return { pair: null, message: 'There is only one field. Separate the prompts, the answer and the distractor with tabs or with |.' };
   if (more.some((field) => field !== '')) return { pair: null, message: `There are ${4 + more.length} fields. A pair has four: clean, corrupted, answer, distractor.` };
