@@ -119,7 +119,7 @@ fn the_page_never_runs_text_as_code() {
 
 #[test]
 fn sizes_of_text_corners_and_layers_have_names() {
-    let size = pattern(r"\bfont(-size)?:[^;]*?\d(px|rem|pt)");
+    let size = pattern(r"\bfont(-size)?:[^;/]*?\d(px|rem|pt)");
     let layer = pattern(r"\bz-index: *-?\d");
     let rule = |file: &File| {
         if !file.path.starts_with("www/css/") {
