@@ -17,7 +17,7 @@ use walkdir::WalkDir;
 
 /// The engine's modules in reading order, as in `lib.rs`: a module may use its own line and the lines above it.
 const LAYERS: &[&[&str]] = &[
-    &["place"],
+    &["place", "text"],
     &["error"],
     &["experiment", "names", "reference", "site", "tokens"],
     &["prompts", "presets"],

@@ -77,6 +77,12 @@ fn resolve(from: &str, specifier: &str) -> String {
     parts.join("/")
 }
 
+/// The lines of a file that are wrong, each with what to do about it.
+fn complaints(file: &File, wrong: impl Fn(&str) -> bool, advice: &str) -> Vec<String> {
+    let lines = file.text.lines().enumerate().filter(|(_, line)| wrong(line));
+    lines.map(|(index, line)| format!("{}:{}: `{}`: {advice}", file.path, index + 1, line.trim())).collect()
+}
+
 #[test]
 fn the_page_never_runs_text_as_code() {
     // Reading `outerHTML` escapes text: that is how a report becomes a file. Writing it is the danger.
@@ -89,21 +95,15 @@ fn the_page_never_runs_text_as_code() {
         if !ours || !file.is(&["js", "mjs", "html"]) {
             return Vec::new();
         }
-        let lines = file.text.lines().enumerate();
-        lines
-            .filter(|(_, line)| {
-                !line.trim_start().starts_with(['/', '*']) && (script.is_match(line) || handler.is_match(line))
-            })
-            .map(|(index, line)| {
-                format!(
-                    "{}:{}: `{}`: prompts and files are data. Build elements with createElement and textContent, and \
-                     add handlers with addEventListener.",
-                    file.path,
-                    index + 1,
-                    line.trim()
-                )
-            })
-            .collect()
+        let wrong = |line: &str| {
+            !line.trim_start().starts_with(['/', '*']) && (script.is_match(line) || handler.is_match(line))
+        };
+        complaints(
+            file,
+            wrong,
+            "prompts and files are data. Build elements with createElement and textContent, and add handlers with \
+             addEventListener.",
+        )
     };
     enforce(
         rule,
@@ -133,18 +133,7 @@ fn sizes_of_text_corners_and_layers_have_names() {
             };
             size.is_match(line) || layer.is_match(line) || corner.is_some_and(|value| !named(value))
         };
-        let lines = file.text.lines().enumerate();
-        lines
-            .filter(|(_, line)| wrong(line))
-            .map(|(index, line)| {
-                format!(
-                    "{}:{}: `{}`: use a size, the radius or a layer of www/css/base.css.",
-                    file.path,
-                    index + 1,
-                    line.trim()
-                )
-            })
-            .collect()
+        complaints(file, wrong, "use a size, the radius or a layer of www/css/base.css.")
     };
     enforce(
         rule,

@@ -170,7 +170,7 @@ export class GroupView {
       : plural(this.#group.pairs.length, 'pair');
     const odd = this.#group.pairs.filter((pair) => mendsOf(pair).length > 0).length;
     this.#mendAll.hidden = odd < 2;
-    this.#odd.textContent = `${odd} pairs look as a phone, a word processor or a spreadsheet writes them.`;
+    this.#odd.textContent = `${odd} pairs look as if a phone, a word processor or a spreadsheet had changed them.`;
     this.#pairs?.forEach((pair, p) => pair.showCheck(tokens[p], problems.filter((problem) => problem.place?.pair === p)));
   }
 

@@ -53,7 +53,7 @@ export function openPasteDialog({ where, like, check, onAdd, room, pasted = '' }
     add.textContent = good.length > 0 ? `Add ${plural(good.length, 'pair')}` : 'Add';
     const strange = good.filter(({ pair }) => pair && mendsOf(pair).length > 0).length;
     mendAll.hidden = strange === 0;
-    odd.textContent = `${plural(strange, 'pair')} ${strange === 1 ? 'looks' : 'look'} as a phone, a word processor or a spreadsheet writes ${strange === 1 ? 'it' : 'them'}.`;
+    odd.textContent = `${plural(strange, 'pair')} ${strange === 1 ? 'looks' : 'look'} as if a phone, a word processor or a spreadsheet had changed ${strange === 1 ? 'it' : 'them'}.`;
     let place = -1;
     preview.replaceChildren(...(lines.length === 0 ? [] : [h('table', { class: 'paste-table' },
       h('caption', { class: 'visually-hidden' }, 'How each line is read'),

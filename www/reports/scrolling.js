@@ -2,6 +2,7 @@
 // hidden there.
 
 import { h, whenResized } from '../dom.js';
+import { plural } from '../numbers.js';
 
 /** @import { Stage } from './stage.js' */
 
@@ -10,7 +11,7 @@ import { h, whenResized } from '../dom.js';
  * @param {Node} content
  * @param {object} about
  * @param {number} about.unit width of one of what is counted, in pixels
- * @param {string} about.what what is counted, in the plural
+ * @param {string} about.what what is counted, in the singular
  * @param {number} [about.start] where it opens, in pixels from the left; the end if it is larger than the picture
  * @returns {HTMLElement}
  */
@@ -34,8 +35,8 @@ export function scrolling(stage, content, { unit, what, start = 0 }) {
     const [left, right] = [hidden(place.scrollLeft), hidden(most - place.scrollLeft)];
     before.hidden = left <= 0;
     after.hidden = right <= 0;
-    before.textContent = `\u2039 ${left} more ${what}`;
-    after.textContent = `${right} more ${what} \u203a`;
+    before.textContent = `\u2039 ${plural(left, `more ${what}`)}`;
+    after.textContent = `${plural(right, `more ${what}`)} \u203a`;
   };
   place.addEventListener('scroll', look, { passive: true });
   stage.scope.add(whenResized(place, look));

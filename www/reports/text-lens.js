@@ -40,7 +40,7 @@ export function drawTextLens(part, stage) {
   });
   return frame(part, stage, {}, colourBar('probability of the token shown', { low: 0, high: 1, middle: null, below: false, above: false }, blues), 
     // The last position is the one whose next token is asked for.
-    scrolling(stage, table, { unit: 60, what: 'positions', start: Infinity }));
+    scrolling(stage, table, { unit: 60, what: 'position', start: Infinity }));
 }
 
 /** @param {TextLens} part @param {string} row @param {number} r @param {number} c */

@@ -9,6 +9,13 @@ import { checkDrawn } from '../exports/study-drawn.js';
 /** @import { LoadedStudy } from '../exports/study-read.js' */
 /** @import { Engine } from '../engine/client.js' */
 
+/** A file's text, also in UTF-16 with a byte order mark, as Windows writes it. @param {File} file */
+async function textOf(file) {
+  const bytes = new Uint8Array(await file.arrayBuffer());
+  const mark = (bytes[0] << 8) | bytes[1];
+  return new TextDecoder({ 0xfffe: 'utf-16le', 0xfeff: 'utf-16be' }[mark] ?? 'utf-8').decode(bytes);
+}
+
 /**
  * @param {File} file
  * @param {Engine} engine decides whether an experiment document is valid
@@ -18,7 +25,7 @@ import { checkDrawn } from '../exports/study-drawn.js';
 export async function readDocument(file, engine) {
   let document;
   try {
-    document = JSON.parse(await file.text());
+    document = JSON.parse(await textOf(file));
   } catch {
     throw new Error(`${file.name} is not JSON. "Import" opens the experiments and studies that "Export" writes.`);
   }

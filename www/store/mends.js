@@ -25,22 +25,22 @@ const isAnswer = (/** @type {Field} */ field) => field === 'answer' || field ===
 const HABITS = [
   {
     is: (text) => /[\u2018\u2019\u02bc\u02b9\u2032\uff07]/.test(text),
-    what: 'a curly apostrophe, which is another token to GPT-2 than the straight one',
+    what: 'a curly apostrophe, for which GPT-2 has other tokens than for the straight one',
     mended: (text) => text.replaceAll(/[\u2018\u2019\u02bc\u02b9\u2032\uff07]/g, '\''),
   },
   {
     is: (text) => /[\u201c\u201d\u201e\u2033\uff02]/.test(text),
-    what: 'curly quotation marks, which are other tokens to GPT-2 than straight ones',
+    what: 'curly quotation marks, for which GPT-2 has other tokens than for straight ones',
     mended: (text) => text.replaceAll(/[\u201c\u201d\u201e\u2033\uff02]/g, '"'),
   },
   {
     is: (text) => /[\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]/.test(text),
-    what: 'a space that is no ordinary one',
+    what: 'a space that is not an ordinary one',
     mended: (text) => text.replaceAll(/[\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]/g, ' '),
   },
   {
     is: (text) => /[\u200b\u2060\ufeff\u00ad]/.test(text),
-    what: 'a character that is not seen',
+    what: 'a character that cannot be seen',
     mended: (text) => text.replaceAll(/[\u200b\u2060\ufeff\u00ad]/g, ''),
   },
   {

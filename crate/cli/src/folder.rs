@@ -3,24 +3,31 @@
 use std::fs;
 use std::path::Path;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, anyhow};
 use patchlab::model::mirror::{self, Manifest};
 use patchlab::model::source::FileSource;
-use patchlab::{Files, TokenizerFiles};
+use patchlab::{Files, TokenizerFiles, text};
 
 use crate::mirror::{CHECKPOINT, Weights};
 
+/// The text of a file in UTF-8, or in UTF-16 with a byte order mark.
+pub(crate) fn text_of(path: &Path) -> Result<String> {
+    let bytes = fs::read(path).with_context(|| path.display().to_string())?;
+    text::decode(&bytes).map_err(|what| anyhow!("{}: it is {what}", path.display()))
+}
+
 /// Finds `config.json`, `model.safetensors` (or a mirror's shards) and the tokenizer's files in `folder`.
 pub(crate) fn files(folder: &Path) -> Result<Files<Weights>> {
-    let read = |name: &str| {
-        let path = folder.join(name);
-        fs::read_to_string(&path).with_context(|| path.display().to_string())
-    };
+    let read = |name: &str| text_of(&folder.join(name));
     let has = |name: &str| folder.join(name).exists();
     let tokenizer = if has("tokenizer.json") {
         TokenizerFiles::Json(read("tokenizer.json")?.into_bytes())
     } else if has("vocab.json") && has("merges.txt") {
-        TokenizerFiles::VocabAndMerges(read("vocab.json")?, read("merges.txt")?)
+        TokenizerFiles::VocabAndMerges {
+            vocab: read("vocab.json")?,
+            merges: read("merges.txt")?,
+            added: has("added_tokens.json").then(|| read("added_tokens.json")).transpose()?,
+        }
     } else {
         TokenizerFiles::Gpt2
     };

@@ -43,7 +43,7 @@ fn main() -> ExitCode {
     match dispatch(Arguments::parse().command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("patchlab: {error:#}");
+            eprintln!("patchlab: {}", print::quiet(&format!("{error:#}")));
             ExitCode::FAILURE
         }
     }
@@ -106,7 +106,7 @@ fn run(arguments: &RunArguments) -> Result<()> {
 fn experiment(argument: &ExperimentArgument) -> Result<Experiment> {
     match &argument.experiment {
         Some(path) => {
-            let text = fs::read_to_string(path).with_context(|| path.display().to_string())?;
+            let text = folder::text_of(path)?;
             Experiment::from_json(&text).with_context(|| path.display().to_string())
         }
         None => {
@@ -141,7 +141,7 @@ fn deliver(document: &impl serde::Serialize, reports: &[Report], json: Option<&P
 
 /// Prints. A pager that closes early has read enough: that is no error.
 fn say(text: &str) -> Result<()> {
-    match writeln!(std::io::stdout(), "{text}") {
+    match writeln!(std::io::stdout(), "{}", print::quiet(text)) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error).context("standard output"),
         _ => Ok(()),
     }

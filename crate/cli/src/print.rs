@@ -5,6 +5,23 @@ mod figures;
 use patchlab::figures::{Cell, Dots, Mark, Part, Quantity, Report, Table, TokenRows};
 use patchlab::tokens::Token;
 
+/// A text without what a terminal would obey: control characters, and marks that turn the direction of writing. Names and
+/// prompts come from anyone. In JSON, too, the text that is written instead means the same character.
+pub(crate) fn quiet(text: &str) -> String {
+    let obeyed = |c: char| {
+        (c.is_control() && !matches!(c, '\n' | '\t'))
+            || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    text.chars().fold(String::with_capacity(text.len()), |mut quiet, c| {
+        if obeyed(c) {
+            quiet.push_str(&format!("\\u{:04x}", c as u32));
+        } else {
+            quiet.push(c);
+        }
+        quiet
+    })
+}
+
 /// The whole report.
 pub(crate) fn report(report: &Report) -> String {
     let mut text = format!("{} ({}, {})\n", report.title, report.model, report.device);
@@ -119,4 +136,20 @@ fn tokens(rows: &TokenRows) -> String {
         text.push_str(&format!("{}: {}\n", row.label, shown.join("  ")));
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::quiet;
+
+    #[test]
+    fn nothing_that_a_terminal_obeys_is_printed() {
+        assert_eq!(
+            quiet("a\x1b[2J\x07\u{9b}1m\u{202e}b\tc\rd\ne \u{e9}\u{1f600}"),
+            "a\\u001b[2J\\u0007\\u009b1m\\u202eb\tc\\u000dd\ne \u{e9}\u{1f600}"
+        );
+        // A document means the same as before.
+        let json = serde_json::to_string(&"\u{202e}\u{7f}x").expect("text");
+        assert_eq!(serde_json::from_str::<String>(&quiet(&json)).expect("still JSON"), "\u{202e}\u{7f}x");
+    }
 }

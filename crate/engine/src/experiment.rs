@@ -79,7 +79,8 @@ impl Experiment {
     /// [`Error::Document`] if the text is not JSON or not of the documented shape.
     pub fn from_json(text: &str) -> Result<Self> {
         // The message quotes unknown field names, which may be of any length.
-        serde_json::from_str(text).map_err(|error| Error::Document(format!("{:.300}", error.to_string())))
+        serde_json::from_str(text.trim_start_matches('\u{feff}'))
+            .map_err(|error| Error::Document(format!("{:.300}", error.to_string())))
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Data flows one way. A module may use only modules of earlier groups and of its own group:
 //!
-//! `place` -> [`error`] -> [`experiment`], `names`, [`reference`], [`site`], [`tokens`] -> [`prompts`],
+//! [`text`], `place` -> [`error`] -> [`experiment`], `names`, [`reference`], [`site`], [`tokens`] -> [`prompts`],
 //! [`presets`] -> [`model`] -> `bootstrap`, [`device`], [`host`], [`metrics`], [`readback`],
 //! [`speed`] -> [`runs`] -> [`attribution`], [`interventions`] -> [`figures`] -> [`analyses`] ->
 //! [`session`], [`notebook`] -> [`protocol`].
@@ -34,6 +34,7 @@ pub mod runs;
 pub mod session;
 pub mod site;
 pub mod speed;
+pub mod text;
 pub mod tokens;
 
 pub use error::{Error, Result};

@@ -282,12 +282,21 @@ pub(crate) fn answer_fault(text: &str, ids: &[u32], tokenizer: &Tokenizer) -> Op
         Ok(ids) if ids.len() == 1 && !text.starts_with(' ') && text.len() <= LONGEST_PIECE => {
             format!(" With a space in front, {spaced:?} is one token.")
         }
-        _ => String::new(),
+        _ => curly_hint(text, tokenizer).unwrap_or_default(),
     };
     Some((
         "many-tokens",
         format!("An answer must be one token; this is {}: {}{more}.{hint}", ids.len(), pieces.join(" ")),
     ))
+}
+
+/// Phones and word processors write another apostrophe than the one that GPT-2 has tokens with.
+fn curly_hint(text: &str, tokenizer: &Tokenizer) -> Option<String> {
+    let straight = text.replace(['\u{2018}', '\u{2019}', '\u{2bc}'], "'");
+    let is_one = straight != text && tokenizer.encode(&straight, false).is_ok_and(|ids| ids.len() == 1);
+    is_one.then(|| {
+        format!(" It has a curly apostrophe (\u{2019}); with the straight one, {straight:?} is one token.")
+    })
 }
 
 #[cfg(test)]
@@ -353,6 +362,18 @@ mod tests {
         assert!(ids.len() > 1);
         let (_, message) = answer_fault(text, &ids, &tokenizer).expect("several tokens");
         assert!(message.contains("\" indirectly\" is one token"), "{message}");
+    }
+
+    #[test]
+    fn a_curly_apostrophe_is_named_where_a_straight_one_would_do() {
+        let tokenizer = Tokenizer::gpt2().expect("built in");
+        let said = |answer: &str| {
+            let ids = tokenizer.encode(answer, false).expect("plain text");
+            answer_fault(answer, &ids, &tokenizer).map_or_else(String::new, |(_, message)| message)
+        };
+        assert!(said("\u{2019}re").contains("curly apostrophe"), "{}", said("\u{2019}re"));
+        assert!(!said("\u{2019}tis of thee").contains("curly"));
+        assert!(!said("two words").contains("curly"));
     }
 
     #[test]

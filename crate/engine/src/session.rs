@@ -44,8 +44,15 @@ pub enum TokenizerFiles {
     Gpt2,
     /// `tokenizer.json`.
     Json(Vec<u8>),
-    /// `vocab.json` and `merges.txt`.
-    VocabAndMerges(String, String),
+    /// `vocab.json` and `merges.txt`, and `added_tokens.json` where there is one.
+    VocabAndMerges {
+        /// Tokens and their ids.
+        vocab: String,
+        /// What is joined into tokens, in order.
+        merges: String,
+        /// Tokens that were added later, which are never split, and their ids.
+        added: Option<String>,
+    },
 }
 
 impl TokenizerFiles {
@@ -53,7 +60,9 @@ impl TokenizerFiles {
         match self {
             TokenizerFiles::Gpt2 => Tokenizer::gpt2(),
             TokenizerFiles::Json(bytes) => Tokenizer::from_json(bytes),
-            TokenizerFiles::VocabAndMerges(vocab, merges) => Tokenizer::from_vocab_and_merges(vocab, merges),
+            TokenizerFiles::VocabAndMerges { vocab, merges, added } => {
+                Tokenizer::from_vocab_and_merges(vocab, merges, added.as_deref())
+            }
         }
     }
 }

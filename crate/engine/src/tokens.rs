@@ -10,6 +10,7 @@ use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 use tokenizers::{AddedToken, Tokenizer as Inner};
 
 use crate::error::{Error, Result};
+use crate::text;
 
 /// GPT-2's 50,000 merges, from which its whole vocabulary follows (see `data/README.md`).
 const MERGES: &str = include_str!("../data/gpt2-merges.txt");
@@ -48,17 +49,40 @@ impl Tokenizer {
         Self::byte_level(vocabulary, merges)
     }
 
-    /// The tokenizer of a checkpoint, from its `vocab.json` and `merges.txt`.
+    /// The tokenizer of a checkpoint, from its `vocab.json` and `merges.txt`, and its `added_tokens.json` if it has one.
     ///
     /// # Errors
-    /// [`Error::Tokenizer`] if the files cannot be read or lack `<|endoftext|>`.
-    pub fn from_vocab_and_merges(vocab: &str, merges: &str) -> Result<Self> {
+    /// [`Error::Tokenizer`] if the files cannot be read or lack `<|endoftext|>`, or if an added token's id leaves a gap.
+    pub fn from_vocab_and_merges(vocab: &str, merges: &str, added: Option<&str>) -> Result<Self> {
         let vocabulary: HashMap<String, u32> = serde_json::from_str(vocab)
             .map_err(|error| Error::Tokenizer(format!("vocab.json: {:.300}", error.to_string())))?;
         let merges = parse_merges(merges.lines());
         check_ids(&vocabulary)?;
         check_merges(&vocabulary, &merges)?;
-        Self::byte_level(vocabulary.into_iter().collect(), merges)
+        let mut tokenizer = Self::byte_level(vocabulary.into_iter().collect(), merges)?;
+        if let Some(added) = added {
+            tokenizer.add(added)?;
+        }
+        Ok(tokenizer)
+    }
+
+    /// Adds the tokens of `added_tokens.json`.
+    fn add(&mut self, added: &str) -> Result<()> {
+        let refuse = |reason: String| Error::Tokenizer(format!("added_tokens.json: {reason}"));
+        let tokens: HashMap<String, u32> =
+            serde_json::from_str(added).map_err(|error| refuse(format!("{:.300}", error.to_string())))?;
+        let mut tokens: Vec<_> = tokens.into_iter().collect();
+        tokens.sort_by_key(|&(_, id)| id);
+        for (token, id) in tokens {
+            // The library numbers them itself, behind what there is.
+            self.inner.add_tokens([AddedToken::from(token.clone(), false)]).map_err(refused)?;
+            let given = self.inner.token_to_id(&token);
+            if given != Some(id) {
+                let given = given.map_or_else(|| "none".to_owned(), |id| id.to_string());
+                return Err(refuse(format!("`{token:.60}` has the id {id} there, and would get {given}")));
+            }
+        }
+        Ok(())
     }
 
     /// A byte-level BPE tokenizer that takes texts as typed, without a prefix space.
@@ -76,7 +100,11 @@ impl Tokenizer {
     /// # Errors
     /// [`Error::Tokenizer`] if the file cannot be read or lacks `<|endoftext|>`.
     pub fn from_json(bytes: &[u8]) -> Result<Self> {
-        let mut file: Value = serde_json::from_slice(bytes).map_err(|error| refused(error.into()))?;
+        let text = text::decode(bytes).map_err(|what| Error::Tokenizer(format!("it is {what}.")))?;
+        let mut file: Value = serde_json::from_str(&text).map_err(|error| match text::what(bytes) {
+            Some(what) => Error::Tokenizer(format!("it is {what}.")),
+            None => refused(error.into()),
+        })?;
         check_file(&file)?;
         // Padding, truncation and post-processing are for training batches; a prompt is used as typed.
         for unused in ["padding", "truncation", "post_processor"] {
@@ -280,11 +308,25 @@ mod tests {
     }
 
     #[test]
+    fn added_tokens_are_never_split_and_keep_their_ids() {
+        let vocab = r#"{"a": 0, "b": 1, "ab": 2, "<|endoftext|>": 3, "[": 4, "]": 5}"#;
+        let read = |added| Tokenizer::from_vocab_and_merges(vocab, "a b", Some(added));
+        let tokenizer = read(r#"{"[b]": 7, "[a]": 6, "<|endoftext|>": 3}"#).expect("good files");
+        assert_eq!(tokenizer.encode("ab[b]a[a]", false).expect("plain text"), [2, 7, 0, 6]);
+        assert_eq!(tokenizer.token(7).text, "[b]");
+        for (bad, said) in [("[]", "added_tokens.json: "), (r#"{"[a]": 9}"#, "id 9 there, and would get 6")] {
+            let error = read(bad).expect_err(bad).to_string();
+            assert!(error.contains(said), "{error}");
+        }
+    }
+
+    #[test]
     fn foreign_files_are_refused() {
         assert!(Tokenizer::from_json(b"{}").is_err());
-        assert!(Tokenizer::from_vocab_and_merges("[]", "").is_err());
-        assert!(Tokenizer::from_vocab_and_merges("{\"a\": 0}", "a b").is_err());
-        let refusal = Tokenizer::from_vocab_and_merges("{\"a\": 0, \"b\": 1}", "a b").expect_err("no ab");
+        assert!(Tokenizer::from_vocab_and_merges("[]", "", None).is_err());
+        assert!(Tokenizer::from_vocab_and_merges("{\"a\": 0}", "a b", None).is_err());
+        let refusal =
+            Tokenizer::from_vocab_and_merges("{\"a\": 0, \"b\": 1}", "a b", None).expect_err("no ab");
         assert!(refusal.to_string().contains("`a` and `b`"), "{refusal}");
     }
 }

@@ -31,9 +31,9 @@ test('each habit is named at its field, and mended', () => {
     [{ clean: good.clean.replace("'", '\u2019') }, 'clean', /curly apostrophe/],
     [{ answer: '\u2019re' }, 'answer', /curly apostrophe/],
     [{ corrupted: `${good.corrupted} ` }, 'corrupted', /space at its end/],
-    [{ clean: good.clean.replace(' ', '\u00a0') }, 'clean', /no ordinary one/],
-    [{ distractor: '\u00a0are' }, 'distractor', /no ordinary one/],
-    [{ answer: '\u200b\'re' }, 'answer', /not seen/],
+    [{ clean: good.clean.replace(' ', '\u00a0') }, 'clean', /not an ordinary one/],
+    [{ distractor: '\u00a0are' }, 'distractor', /not an ordinary one/],
+    [{ answer: '\u200b\'re' }, 'answer', /cannot be seen/],
     [{ answer: 're' }, 'answer', /no apostrophe, which spreadsheets drop/],
     [{ distractor: 'are' }, 'distractor', /no space in front/],
   ])) {

@@ -56,7 +56,7 @@ export function drawHeat(part, stage, name) {
       const first = grid.panels[index].changed[0] ?? 0;
       // The effects begin at the changed token: with two columns before it, it is seen that nothing does before.
       const start = layout.left + (first - layout.from - 2) * layout.width;
-      return h('div', { class: 'panel' }, head.element, scrolling(stage, heat.svg, { unit: layout.width, what: `${grid.columns.label.toLowerCase()}s`, start: Math.max(0, start) }));
+      return h('div', { class: 'panel' }, head.element, scrolling(stage, heat.svg, { unit: layout.width, what: grid.columns.label.toLowerCase(), start: Math.max(0, start) }));
     }));
     const hidden = foldable(grid);
     fold.replaceChildren(...(hidden > 0 ? [h('button', { type: 'button', class: 'link', on: { click: () => {

@@ -10,6 +10,7 @@ use crate::model::half::{Append, append_bf16, append_f16, append_f32};
 use crate::model::header::{self, TensorEntry};
 use crate::model::plan::{PIECE, ReadPlan};
 use crate::model::source::{Source, ends_early};
+use crate::text;
 
 /// The longest header that is read. The largest model of this family has half a megabyte of it; safetensors allows
 /// 100 MB, and a hostile one of that length takes gigabytes to parse.
@@ -45,6 +46,9 @@ impl<S: Source> Checkpoint<S> {
         let length = <[u8; 8]>::try_from(head.as_slice())
             .map(u64::from_le_bytes)
             .map_err(|_| refuse(format!("{foreign}: it is shorter than a header's length")))?;
+        if let Some(what) = text::what(&head).filter(|_| length > LONGEST_HEADER) {
+            return Err(refuse(format!("{foreign}, but {what}")));
+        }
         if length > LONGEST_HEADER {
             return Err(refuse(format!(
                 "{foreign}: its first eight bytes call for a header of {length} bytes, and at most {LONGEST_HEADER} \

@@ -3,6 +3,7 @@
 use serde::Deserialize;
 
 use crate::error::{Error, Result};
+use crate::text;
 
 /// The sizes of a model, all read from `config.json`.
 #[derive(Debug, Clone, PartialEq)]
@@ -51,24 +52,33 @@ const MOST_LAYERS: usize = 256;
 const WIDEST: usize = 1 << 16;
 const MOST_TOKENS: usize = 1 << 20;
 
+fn other_kind(kind: &str) -> String {
+    format!("model_type is `{kind:.60}`; Patchlab runs models of GPT-2's architecture (model_type `gpt2`).")
+}
+
 impl Config {
     /// Reads `config.json`.
     ///
     /// # Errors
     /// [`Error::Config`] if the text is not JSON, lacks a size, or describes another architecture.
     pub fn from_json(text: &str) -> Result<Self> {
-        let file: File = serde_json::from_str(text)
-            .map_err(|error| format!("{:.300}. Is it the config.json of a GPT-2 model?", error.to_string()))
-            .map_err(Error::Config)?;
+        // What has no sizes of GPT-2's may be a config of another architecture, which says so.
+        let kind = |text: &str| {
+            serde_json::from_str::<serde_json::Value>(text).ok()?["model_type"].as_str().map(str::to_owned)
+        };
+        let file: File = serde_json::from_str(text.trim_start_matches('\u{feff}')).map_err(|error| {
+            Error::Config(match (text::what(text.as_bytes()), kind(text)) {
+                (Some(what), _) => format!("it is {what}."),
+                (None, Some(kind)) if kind != "gpt2" => other_kind(&kind),
+                _ => format!("{:.300}. Is it the config.json of a GPT-2 model?", error.to_string()),
+            })
+        })?;
         let refuse = |what: String| Err::<Self, Error>(Error::Config(what));
 
         if let Some(kind) = &file.model_type
             && kind != "gpt2"
         {
-            return refuse(format!(
-                "model_type is `{kind:.60}`; Patchlab runs models of GPT-2's architecture (model_type \
-                 `gpt2`)."
-            ));
+            return refuse(other_kind(kind));
         }
         let activation = file.activation_function.as_deref().unwrap_or("gelu_new");
         if !["gelu_new", "gelu_pytorch_tanh", "gelu_fast"].contains(&activation) {
@@ -142,5 +152,17 @@ mod tests {
             let error = Config::from_json(&SMALL.replacen(from, to, 1)).expect_err(to).to_string();
             assert!(error.contains(said), "{error}");
         }
+        // Its sizes have other names, which is not what is wrong with it.
+        let error =
+            Config::from_json(r#"{"model_type": "llama", "num_hidden_layers": 2}"#).expect_err("llama");
+        assert!(error.to_string().contains("model_type is `llama`"), "{error}");
+    }
+
+    #[test]
+    fn a_mark_is_read_and_a_web_page_is_named() {
+        assert!(Config::from_json(&format!("\u{feff}{SMALL}")).is_ok());
+        let error =
+            Config::from_json("<!doctype html><title>Sign in</title>").expect_err("a page").to_string();
+        assert!(error.contains("web page"), "{error}");
     }
 }

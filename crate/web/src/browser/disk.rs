@@ -11,6 +11,7 @@ use crate::js::{say, unreadable};
 use patchlab::error::Result;
 use patchlab::model::source::{Source, ends_early};
 use patchlab::session::{Files, TokenizerFiles};
+use patchlab::text;
 
 pub(crate) struct Chosen {
     pub(crate) name: String,
@@ -33,7 +34,11 @@ impl Chosen {
         let tokenizer = if let Some(json) = find("tokenizer.json") {
             TokenizerFiles::Json(text(json).await?.into_bytes())
         } else if let (Some(vocab), Some(merges)) = (find("vocab.json"), find("merges.txt")) {
-            TokenizerFiles::VocabAndMerges(text(vocab).await?, text(merges).await?)
+            let added = match find("added_tokens.json") {
+                Some(added) => Some(text(added).await?),
+                None => None,
+            };
+            TokenizerFiles::VocabAndMerges { vocab: text(vocab).await?, merges: text(merges).await?, added }
         } else {
             TokenizerFiles::Gpt2
         };
@@ -97,5 +102,5 @@ async fn bytes(blob: &Blob) -> Result<Vec<u8>, JsValue> {
 
 async fn text(file: &File) -> Result<String> {
     let bytes = bytes(file).await.map_err(|error| unreadable(&file.name(), say(&error)))?;
-    String::from_utf8(bytes).map_err(|_| unreadable(&file.name(), "it is not text"))
+    text::decode(&bytes).map_err(|what| unreadable(&file.name(), format!("it is {what}")))
 }

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use patchlab::error::Result;
 use patchlab::model::mirror::{self, Manifest};
 use patchlab::session::{Files, TokenizerFiles};
+use patchlab::text;
 
 use crate::downloads::context::Context;
 use crate::downloads::download::Download;
@@ -54,7 +55,15 @@ impl Address {
             TokenizerFiles::Json(json.bytes)
         } else if let Some(vocab) = sidecar::find(&at("vocab.json"), context).await? {
             let merges = sidecar::text(&at("merges.txt"), context).await?;
-            TokenizerFiles::VocabAndMerges(sidecar::decode(&at("vocab.json"), vocab.bytes)?, merges)
+            let added = match sidecar::find(&at("added_tokens.json"), context).await? {
+                Some(added) => Some(sidecar::decode(&at("added_tokens.json"), added.bytes)?),
+                None => None,
+            };
+            TokenizerFiles::VocabAndMerges {
+                vocab: sidecar::decode(&at("vocab.json"), vocab.bytes)?,
+                merges,
+                added,
+            }
         } else {
             TokenizerFiles::Gpt2
         };
@@ -84,7 +93,7 @@ impl Address {
     async fn folder(&self, context: &Context) -> Result<Folder> {
         if let Some(beside) = &self.beside
             && let Ok(Some(file)) = sidecar::find(&format!("{beside}config.json"), context).await
-            && let Ok(config) = String::from_utf8(file.bytes)
+            && let Ok(config) = text::decode(&file.bytes)
             // Some hosts answer with a page of their own where they have no file.
             && serde_json::from_str::<serde_json::Value>(&config).is_ok()
         {

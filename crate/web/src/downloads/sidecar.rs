@@ -2,6 +2,7 @@
 //! were the last time. That there is no such file is remembered, too.
 
 use patchlab::error::{Error, Result};
+use patchlab::text;
 
 use crate::downloads::context::Context;
 use crate::downloads::platform::{CacheMode, Request};
@@ -61,8 +62,8 @@ pub(crate) async fn text(url: &str, context: &Context) -> Result<String> {
 
 /// The text of a sidecar file.
 pub(crate) fn decode(url: &str, bytes: Vec<u8>) -> Result<String> {
-    let not_text = |_| Error::Source { what: url.to_owned(), reason: "it is not text".to_owned() };
-    String::from_utf8(bytes).map_err(not_text)
+    let not_text = |what| Error::Source { what: url.to_owned(), reason: format!("it is {what}") };
+    text::decode(&bytes).map_err(not_text)
 }
 
 /// The error of a file that must be there and is not.

@@ -197,10 +197,10 @@ fn a_tokenizer_that_is_missing_is_remembered() {
             Ok::<_, Error>(vocab.files(tab.context.clone()).await?.tokenizer)
         })
     };
-    assert!(matches!(open(), Ok(TokenizerFiles::VocabAndMerges(..))));
+    assert!(matches!(open(), Ok(TokenizerFiles::VocabAndMerges { .. })));
     world.host.misbehave(|_| Fault::Unreachable);
     let offline = open();
-    assert!(matches!(offline, Ok(TokenizerFiles::VocabAndMerges(..))), "{:?}", offline.err());
+    assert!(matches!(offline, Ok(TokenizerFiles::VocabAndMerges { .. })), "{:?}", offline.err());
 
     // Without any tokenizer files it is GPT-2's, also the second time.
     let bare = World::new();
