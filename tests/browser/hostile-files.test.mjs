@@ -39,7 +39,7 @@ async function assertRefused(page, name, files, said) {
   assert.doesNotMatch(told, /engine stopped/i, name);
 }
 
-test('tokenizers of other models, and made-up ones, are refused or shown as text', async (t) => {
+test('tokenizers of other models and invalid ones are refused or shown as text', async (t) => {
   const { page, watched, load } = await strangersPage(t);
   await load('');
   await whenFresh(page, 'logit-diff');

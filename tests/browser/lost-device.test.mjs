@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { assertClean, dotsOf, freshBrowser, watchedPage, whenFresh, whenOpen, thorough } from './harness/browser.mjs';
+import { WATCH_GPU, counted } from './harness/gpu-watch.mjs';
 import { assertClose, dist, dotsPart, linkTo, nativeReport, onePair } from './harness/inputs.mjs';
 import { serveSite } from './harness/server.mjs';
 import { firstGroup } from './harness/study.mjs';
@@ -191,7 +192,7 @@ test('an adapter with the least limits that WebGPU allows is enough', async (t) 
 });
 
 test('of a card and the CPU the faster one is taken, and both figures are told; a card without timestamp queries will do', async (t) => {
-  const { page, watched } = await pageWith(t, HARDWARE + WITHOUT_TIMESTAMPS, '');
+  const { page, watched } = await pageWith(t, HARDWARE + WITHOUT_TIMESTAMPS + WATCH_GPU, '');
   // The card is the processor in disguise.
   await computesOn(page, 'cpu');
   const why = /^CPU: a small product of this model takes [\d.]+ [m\u00b5]s here, [\d.]+ ms on the GPU \(WebGPU, a card\)$/;
@@ -199,6 +200,9 @@ test('of a card and the CPU the faster one is taken, and both figures are told; 
   await page.selectOption('#device', 'wgpu');
   await page.waitForSelector('[data-hook="device"][data-device="wgpu"]', { timeout: SLOW });
   await computesOn(page, 'wgpu');
+  // counts.test.mjs counts those of a software adapter, which has fewer tiles.
+  const { pipelines } = await counted(page);
+  assert.ok(pipelines > 16 && pipelines <= 30, `${pipelines} kernels`);
   assertClean(watched);
 });
 

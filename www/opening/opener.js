@@ -111,7 +111,7 @@ export class Opener {
     return Promise.resolve();
   }
 
-  /** @param {Choice} choice @returns {string | null} null also for an address that is none, which opening tells */
+  /** @param {Choice} choice @returns {string | null} null also for an invalid address, which is reported when it is opened */
   #foreign(choice) {
     try {
       return foreignOrigin(choice, new URLSearchParams(location.search));
