@@ -239,8 +239,16 @@ export function createApp(parts) {
     checkTimer = setTimeout(() => void check(), CHECK_PAUSE_MS);
   });
 
+  /** The documents that were chosen are read one after the other, so that the one chosen last is the one that stays. */
+  let imported = Promise.resolve();
   /** @param {File} file */
-  async function importFile(file) {
+  function importFile(file) {
+    imported = imported.then(() => readAndShow(file));
+    return imported;
+  }
+
+  /** @param {File} file */
+  async function readAndShow(file) {
     try {
       const [{ readDocument }, { Loaded }] = await Promise.all([import('./shell/documents.js'), import('./study/loaded.js')]);
       const { experiment, study: loaded } = await readDocument(file, engine);
