@@ -8,6 +8,7 @@ mod hostile;
 mod interventions;
 mod parity;
 mod patching;
+mod recorded;
 mod requests;
 mod sweeps;
 mod tidy;

@@ -34,7 +34,8 @@ const SWEEPS: [&str; 4] = ["residual-patching", "component-patching", "head-patc
 #[test]
 fn every_analysis_runs_with_its_defaults() {
     let (fixture, session) = session();
-    for analysis in ALL {
+    // It needs values that come along, and has tests of its own.
+    for analysis in ALL.iter().filter(|analysis| analysis.name != "recorded") {
         let report = report(&session, &fixture.experiment, analysis.name, &Value::Null);
         assert_eq!(report.problems, [], "{}", analysis.name);
         assert!(!report.parts.is_empty(), "{}", analysis.name);

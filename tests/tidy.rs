@@ -26,6 +26,7 @@ const LAYERS: &[&[&str]] = &[
     &["runs"],
     &["attribution", "interventions"],
     &["figures"],
+    &["recorded"],
     &["analyses"],
     &["notebook", "session"],
     &["protocol"],

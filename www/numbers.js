@@ -1,6 +1,6 @@
 // Number formatting. Every figure formats its numbers here, so that a quantity looks the same everywhere.
 
-/** @import { Quantity } from './types/engine.js' */
+/** @import { Problem, Quantity } from './types/engine.js' */
 
 const MINUS = '\u2212';
 
@@ -98,4 +98,10 @@ export function formatDuration(milliseconds) {
 /** @param {number} count @param {string} one @param {string} [many] */
 export function plural(count, one, many = `${one}s`) {
   return `${count} ${count === 1 ? one : many}`;
+}
+
+/** What was left out, and whether the experiment is to blame. @param {string} words @param {Problem[]} problems */
+export function leftOut(words, problems) {
+  const count = problems.filter(({ place }) => place !== null).length;
+  return count === 0 ? words : `${words}: ${plural(count, 'problem')} in the experiment`;
 }

@@ -18,7 +18,7 @@ import { offerTimestamps } from './timestamps.js';
  * @typedef {object} WasmEngine
  * @property {(call: number, choice: ModelChoice, device: DevicePreference, progress: (progress: Progress) => void, halved: number) => Promise<Opened>} open
  * @property {(experiment: Experiment) => Checked} check
- * @property {(call: number, request: unknown, progress: (progress: Progress) => void, preview: (preview: Preview) => void) => Promise<Report>} run
+ * @property {(call: number, request: unknown, progress: (progress: Progress) => void, preview: (preview: Preview) => void, read: (path: string) => Promise<string>) => Promise<Report>} run
  * @property {(call: number) => void} cancel
  * @property {(call: number, paused: boolean) => void} pause
  * @property {() => Promise<StoredModel[]>} stored
@@ -93,6 +93,12 @@ async function perform(id, call, args) {
   const report = (progress) => self.postMessage({ id, progress });
   /** @param {Preview} preview */
   const show = (preview) => self.postMessage({ id, preview });
+  /** One of the files that come with the page and that few visits need. @param {string} path */
+  const read = async (path) => {
+    const response = await fetch(new URL(`../${path}`, import.meta.url));
+    if (!response.ok) throw new Error(`the server answers ${response.status}`);
+    return response.text();
+  };
   switch (call) {
     case 'catalogue':
       return module.catalogue();
@@ -127,7 +133,7 @@ async function perform(id, call, args) {
     }
     case 'run': {
       const { first, model: wanted, ...request } = args;
-      return inTurn(() => run(id, wanted, () => engine.run(id, request, report, show), engine), first && begun.length > 0);
+      return inTurn(() => run(id, wanted, () => engine.run(id, request, report, show, read), engine), first && begun.length > 0);
     }
     default:
       throw { code: 'engine', message: `The engine has no call "${call}".` };

@@ -92,7 +92,7 @@ function tableRows({ columns, rows }) {
   const head = columns.flatMap((column) => (column.quantity === 'token' ? [column.name, `${column.name} id`] : [column.name]));
   return [['mark', ...head], ...rows.map((row) => [row.mark, ...columns.flatMap((column, c) => {
     const cell = row.cells[c];
-    return column.quantity === 'token' ? [text(cell), typeof cell === 'object' && cell !== null ? cell.id : null] : [text(cell)];
+    return column.quantity === 'token' ? [text(cell), typeof cell === 'object' && cell !== null && 'id' in cell ? cell.id : null] : [text(cell)];
   })])];
 }
 

@@ -2,7 +2,7 @@
 // Everything is built as DOM elements and then serialised, so that no text of an experiment can become markup.
 
 import { emphasised, h } from '../dom.js';
-import { formatBytes, plural } from '../numbers.js';
+import { formatBytes, leftOut } from '../numbers.js';
 import { drawPart, nameOf, outcomeOf, whenPainted } from '../reports/index.js';
 import { Stage } from '../reports/stage.js';
 import { shortCsv } from './csv.js';
@@ -114,7 +114,7 @@ async function tableElement(table, name, folded, signal) {
 
 /** @param {StudyFigure} figure @param {Study} study */
 function problems({ report }, { describe }) {
-  return h('div', { class: 'left-out' }, `Left out: ${plural(report.problems.length, 'problem')} in the experiment.`,
+  return h('div', { class: 'left-out' }, `${leftOut('Left out', report.problems)}.`,
     h('ul', {}, ...report.problems.map(({ place, message }) => h('li', {}, place && h('b', {}, `${describe(place)}: `), message))));
 }
 

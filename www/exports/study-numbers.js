@@ -4,6 +4,7 @@
 import { h } from '../dom.js';
 import { formatQuantity } from '../numbers.js';
 import { cellName, columnCount, columnTicks, measureOf, tickLabel, valuesOf, visible } from '../reports/grid-view.js';
+import { outward } from '../reports/table.js';
 import { visibleText } from '../reports/token.js';
 
 /** @import { PictureView } from '../store/view.js' */
@@ -130,6 +131,7 @@ function tableCell(cell, { quantity }, mark) {
   const said = mark && h('span', { class: 'mark' }, `${mark} `);
   if (typeof cell === 'number') return h('td', {}, said, formatQuantity(cell, quantity));
   if (typeof cell === 'string') return h('td', { class: 'text' }, said, ...(quantity === 'text' ? [cell] : visibleText(cell)));
+  if (cell && 'link' in cell) return h('td', { class: 'text' }, said, outward(cell));
   return h('td', { class: 'text' }, said, cell && tokenText(cell.text, cell.id));
 }
 

@@ -47,7 +47,7 @@ function drawRun(table) {
       const said = row.cells[token];
       return h('li', { class: row.mark ? `mark-${row.mark}` : '', data: { mark: row.mark } },
         h('span', { class: 'run-rank' }, Number(row.cells[rank])),
-        typeof said === 'object' && said ? tokenChip(said, { id: false }) : null,
+        typeof said === 'object' && said && 'id' in said ? tokenChip(said, { id: false }) : null,
         typeof chance === 'number' && h('span', { class: 'run-chance', data: { value: chance } }, formatQuantity(chance, 'probability')));
     })));
 }

@@ -7,7 +7,7 @@ import { frame } from './frame.js';
 import { tokenChip, visibleText } from './token.js';
 
 /** @import { Stage } from './stage.js' */
-/** @import { Cell, Column, Part, Quantity, Row, Table } from '../types/engine.js' */
+/** @import { Cell, Column, Link, Part, Quantity, Row, Table } from '../types/engine.js' */
 
 /** Text for screen readers for marks that are shown as a line or a tint. */
 const MARKS = { answer: 'answer', distractor: 'distractor', mean: 'mean', passed: 'passed', failed: 'failed' };
@@ -62,8 +62,14 @@ function drawCell(cell, { quantity, bars }, limit, mark) {
     );
   }
   if (typeof cell === 'string') return h('td', { class: `q-${quantity}`, data: { quantity } }, spoken, h('span', { class: 'prose-cell' }, ...(quantity === 'text' ? [cell] : visibleText(cell))));
-  if (cell && typeof cell === 'object') return h('td', { class: `q-${quantity}`, data: { quantity, id: cell.id } }, spoken, tokenChip(cell));
+  if (cell && 'link' in cell) return h('td', { class: `q-${quantity}`, data: { quantity } }, spoken, outward(cell));
+  if (cell) return h('td', { class: `q-${quantity}`, data: { quantity, id: cell.id } }, spoken, tokenChip(cell));
   return h('td', { class: `q-${quantity}` }, spoken);
+}
+
+/** A link to a document elsewhere. Reports may come from strangers, so that nothing but the web is linked to. @param {Link} cell */
+export function outward({ text, link }) {
+  return /^https?:\/\//i.test(link) ? h('a', { href: link, target: '_blank', rel: 'noreferrer' }, text) : text;
 }
 
 /** @param {number} value @param {Quantity} quantity @param {number} limit */

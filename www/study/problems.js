@@ -1,7 +1,7 @@
 // The list of what was left out of a figure. It is below the figure, so that the figure does not move.
 
 import { h } from '../dom.js';
-import { plural } from '../numbers.js';
+import { leftOut } from '../numbers.js';
 
 /** @import { Place, Problem } from '../types/engine.js' */
 
@@ -13,7 +13,7 @@ export function drawProblems(problems, { describe, goTo }) {
   if (problems.length === 0) return [];
   return [
     h('details', { class: 'notice notice-warning', open: problems.length <= 3 },
-      h('summary', {}, `Left out of the figure: ${plural(problems.length, 'problem')} in the experiment`),
+      h('summary', {}, leftOut('Left out of the figure', problems)),
       h('ul', {}, ...problems.map(({ code, message, place }) =>
         h('li', { data: { code } },
           place && h('strong', {}, `${describe(place)}: `),

@@ -32,7 +32,7 @@ export function askFor(entry, info, store, reportOf) {
     // The test prompt depends only on `prepend_bos`: leaving out the groups avoids a run at every edit of another pair.
     return { analysis: entry.analysis, experiment: { groups: [], prepend_bos: experiment.prepend_bos }, settings: { ...store.testText(), top_k: TOP_K }, shown: [] };
   }
-  if (entry.alone) return { analysis: entry.analysis, experiment: { groups: [], prepend_bos: true }, settings: {}, shown: [] };
+  if (entry.alone) return { analysis: entry.analysis, experiment: { groups: [], prepend_bos: true }, settings: { ...view.settings[entry.analysis] }, shown: [] };
   if (experiment.groups.length === 0) return 'The experiment has no groups. Add one, or choose a preset.';
   const shown = entry.everyGroup ? experiment.groups.map((_, group) => group) : view.shown;
   /** @type {Settings} */

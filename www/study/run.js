@@ -162,10 +162,10 @@ export class Run {
       // Another model may be a hundred times larger, so its figures are computed only when they come into view again.
       if (isOther && !entry.eager) this.#isWanted = false;
       // A sweep that was asked for is finished.
-      if (key === '' || isOther || !(entry.onDemand && phase.kind === 'running')) this.#stop();
+      if (key === '' || isOther || !(this.isSlow && phase.kind === 'running')) this.#stop();
     }
     if (key === '' || isAnswered) return;
-    if (entry.onDemand) {
+    if (this.isSlow) {
       // It has not begun, so that it can begin with the new question.
       if (isNew && phase.kind === 'queued') this.#enqueue();
     } else if (this.#isWanted) {
@@ -230,13 +230,15 @@ export class Run {
   // The scheduler's Client interface.
 
   get isSlow() {
-    return this.entry.onDemand ?? false;
+    const { onDemand } = this.entry;
+    const model = this.#options.store.model.value;
+    return typeof onDemand === 'function' ? model !== null && onDemand(model.info) : onDemand ?? false;
   }
 
   urgency() {
     if (this.entry.edits) return URGENCY.editor;
     if (this.entry.inspects) return URGENCY.inspector;
-    if (this.entry.onDemand) return this.#isAsked ? URGENCY.sweep : URGENCY.background;
+    if (this.isSlow) return this.#isAsked ? URGENCY.sweep : URGENCY.background;
     return this.#isAsked ? URGENCY.asked : this.inView.value ? URGENCY.inView : URGENCY.background;
   }
 

@@ -23,6 +23,8 @@
   const AT_ONCE = 6;
   /** Scripts that are loaded when they are needed. Their names hold a hash of what is in them. */
   const CHUNKS = 'www/chunks/';
+  /** Files that few visitors want: kept from the first time on. */
+  const LATER = 'www/recorded/';
 
   /** @param {string} path @returns {string} the URL under which a file is fetched and cached */
   const address = (path) => new URL(path === 'index.html' ? './' : path, scope).href;
@@ -42,7 +44,7 @@
 
   async function install() {
     const cache = await caches.open(CACHE);
-    const left = Object.keys(files);
+    const left = Object.keys(files).filter((path) => !path.startsWith(LATER));
     const lane = async () => {
       for (let path = left.pop(); path !== undefined; path = left.pop()) await cache.put(address(path), await fetchFile(path));
     };
@@ -77,6 +79,9 @@
 
   /** @param {string} file @param {Request} request */
   async function answer(file, request) {
+    const path = file.slice(scope.length);
+    const cache = await caches.open(CACHE);
+    if (path.startsWith(LATER) && !(await cache.match(file))) await cache.put(file, await fetchFile(path)).catch(() => {});
     for (const name of [CACHE, ...await earlier()]) {
       const found = await (await caches.open(name)).match(file);
       if (found) return found;

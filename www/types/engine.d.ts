@@ -117,7 +117,7 @@ export type AxisKind = "layer" | "head" | "layer-head" | "neuron" | "position" |
 /**
  * A cell of a [`Table`].
  */
-export type Cell = number | string | Token | null;
+export type Cell = number | string | Token | Link | null;
 
 /**
  * Tokens and problems of a whole experiment.
@@ -323,6 +323,19 @@ logit: number,
  * Probability, from 0 to 1.
  */
 probability: number, };
+
+/**
+ * A document on the web.
+ */
+export type Link = { 
+/**
+ * What it is called.
+ */
+text: string, 
+/**
+ * Its address.
+ */
+link: string, };
 
 /**
  * Why a row stands out.

@@ -25,6 +25,8 @@ pub(crate) enum Command {
         after_long_help = catalogue::help()
     )]
     Run(RunArguments),
+    /// Write down this model's values of the figures that `recorded` compares, for other machines to compare with
+    Record(RecordArguments),
     /// Print a Jupyter notebook that repeats analyses with TransformerLens
     Notebook(NotebookArguments),
     /// Write a checkpoint as shards that any static host can serve beside the page
@@ -58,6 +60,21 @@ pub(crate) struct RunArguments {
     /// Do not prepend <|endoftext|>
     #[arg(long)]
     pub(crate) no_bos: bool,
+    /// A folder of recorded values for the analysis `recorded`, in place of those that come along (docs/recorded.md)
+    #[arg(long, value_name = "DIR")]
+    pub(crate) recorded: Option<PathBuf>,
+}
+
+#[derive(Args)]
+pub(crate) struct RecordArguments {
+    #[command(flatten)]
+    pub(crate) model: ModelArguments,
+    /// The file whose figures are taken; that of GPT-2 small if it is left out
+    #[arg(long, value_name = "FILE")]
+    pub(crate) like: Option<PathBuf>,
+    /// The folder to write to
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
 }
 
 #[derive(Args)]

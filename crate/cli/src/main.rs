@@ -13,6 +13,7 @@ mod print;
 mod types;
 
 use std::fs;
+use std::future::ready;
 use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
@@ -20,17 +21,19 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result};
 use clap::Parser as _;
-use patchlab::analyses::Viewer;
+use patchlab::analyses::{Reading, Viewer};
 use patchlab::device::{Adapter, DevicePreference, native_adapter};
 use patchlab::figures::Report;
 use patchlab::host::Host;
 use patchlab::host::Progress;
 use patchlab::model::flops;
 use patchlab::notebook::{NotebookRequest, notebook};
-use patchlab::{Experiment, Session};
+use patchlab::recorded::Listed;
+use patchlab::{Error, Experiment, Session};
 
 use arguments::{
-    Arguments, BenchArguments, Command, ExperimentArgument, ModelArguments, NotebookArguments, RunArguments,
+    Arguments, BenchArguments, Command, ExperimentArgument, ModelArguments, NotebookArguments,
+    RecordArguments, RunArguments,
 };
 use catalogue::Selection;
 
@@ -52,6 +55,7 @@ fn main() -> ExitCode {
 fn dispatch(command: Command) -> Result<()> {
     match command {
         Command::Run(arguments) => run(&arguments),
+        Command::Record(arguments) => record(&arguments),
         Command::Notebook(arguments) => say(&notebook(&notebook_request(arguments)?)?),
         Command::Mirror(arguments) => mirror::write(&arguments.model, &arguments.out, arguments.dtype),
         Command::Bench(arguments) => bench(&arguments),
@@ -66,7 +70,8 @@ async fn open(model: &ModelArguments) -> Result<Session> {
         DevicePreference::Cpu => Adapter::None("not asked for".to_owned()),
         _ => native_adapter().await,
     };
-    let session = Session::open(folder::files(&model.folder)?, wanted, &adapter, &Terminal).await?;
+    let session =
+        Session::open(folder::files(&model.folder)?, wanted, &adapter, &Terminal::default()).await?;
     let device = &session.info().device;
     eprintln!("{} on {} ({})", session.info().name, device.name, device.reason);
     Ok(session)
@@ -83,13 +88,14 @@ fn run(arguments: &RunArguments) -> Result<()> {
     let mut experiment = experiment(&arguments.experiment)?;
     experiment.prepend_bos &= !arguments.no_bos;
     let requests = catalogue::requests(&arguments.analysis, &arguments.settings, &experiment)?;
+    let viewer = Terminal { recorded: arguments.recorded.as_deref() };
     let reports = pollster::block_on(async {
         let session = open(&arguments.model).await?;
         let mut reports = Vec::new();
         for request in &requests {
             flops::take();
             let start = Instant::now();
-            reports.push(session.run(request, &Terminal).await?);
+            reports.push(session.run(request, &viewer).await?);
             let (seconds, operations) = (start.elapsed().as_secs_f64(), flops::take() as f64 / 1e9);
             eprintln!("{}: {seconds:.2} s, {operations:.3} GFLOP", request.analysis);
         }
@@ -100,6 +106,26 @@ fn run(arguments: &RunArguments) -> Result<()> {
         Selection::All => deliver(&reports, &reports, json),
         Selection::One(_) => deliver(&reports[0], &reports, json),
     }
+}
+
+fn record(arguments: &RecordArguments) -> Result<()> {
+    let text = match &arguments.like {
+        Some(path) => folder::text_of(path)?,
+        None => RECORDED[1].1.to_owned(),
+    };
+    let recorded = pollster::block_on(async {
+        anyhow::Ok(open(&arguments.model).await?.record(&text, &Terminal::default()).await?)
+    })?;
+    let listed = Listed { file: "values.json".to_owned(), model: recorded.model.clone() };
+    fs::create_dir_all(&arguments.out).with_context(|| arguments.out.display().to_string())?;
+    for (name, text) in [
+        ("index.json", serde_json::to_string(&[&listed])?),
+        (listed.file.as_str(), serde_json::to_string(&recorded)?),
+    ] {
+        let path = arguments.out.join(name);
+        fs::write(&path, text + "\n").with_context(|| path.display().to_string())?;
+    }
+    Ok(())
 }
 
 /// The experiment that was named, or the first preset.
@@ -148,11 +174,35 @@ fn say(text: &str) -> Result<()> {
 }
 
 /// Progress on standard error, one line that overwrites itself.
-struct Terminal;
+#[derive(Default)]
+struct Terminal<'a> {
+    /// A folder of recorded values, in place of those that come along.
+    recorded: Option<&'a Path>,
+}
 
-impl Viewer for Terminal {}
+/// The recorded values that come along.
+const RECORDED: [(&str, &str); 2] = [
+    ("recorded/index.json", include_str!("../../../www/recorded/index.json")),
+    ("recorded/gpt2-small.json", include_str!("../../../www/recorded/gpt2-small.json")),
+];
 
-impl Host for Terminal {
+impl Viewer for Terminal<'_> {
+    fn file<'a>(&'a self, path: &'a str) -> Reading<'a> {
+        let found = match (self.recorded, path.strip_prefix("recorded/")) {
+            (Some(folder), Some(name)) => {
+                fs::read_to_string(folder.join(name)).map_err(|error| error.to_string())
+            }
+            _ => {
+                let known =
+                    RECORDED.iter().find(|(known, _)| *known == path).map(|(_, text)| (*text).to_owned());
+                known.ok_or_else(|| "no such file comes along".to_owned())
+            }
+        };
+        Box::pin(ready(found.map(Some).map_err(|reason| Error::Source { what: path.to_owned(), reason })))
+    }
+}
+
+impl Host for Terminal<'_> {
     fn progress(&self, progress: Progress) {
         use std::io::IsTerminal as _;
         if std::io::stderr().is_terminal() {

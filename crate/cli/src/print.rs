@@ -98,6 +98,7 @@ fn show(cell: &Cell, quantity: Quantity) -> String {
         Cell::Empty => String::new(),
         Cell::Text(text) => text.clone(),
         Cell::Token(token) => show_token(token),
+        Cell::Link(link) => format!("{} <{}>", link.text, link.link),
         Cell::Number(number) => match quantity {
             Quantity::Count => format!("{number:.0}"),
             Quantity::Probability => format!("{:.2}%", 100.0 * number),

@@ -26,6 +26,9 @@ pub enum Error {
         "reference.json, which came with the model: {0}. Without that file the model opens, and is not compared."
     )]
     Reference(String),
+    /// A file of recorded values is not of the documented shape, or does not fit the analyses.
+    #[error("The recorded values: {0}. docs/recorded.md describes the file.")]
+    Recorded(String),
     /// A call with something else than what it takes.
     #[error("This call does not take what it was given: {0}. docs/protocol.md says what each call takes.")]
     Call(String),
@@ -154,6 +157,7 @@ impl Error {
             Error::Field { code, .. } => code,
             Error::Document(_) => "document",
             Error::Reference(_) => "reference",
+            Error::Recorded(_) => "recorded",
             Error::Call(_) => "call",
             Error::BuiltIn(_) => "built-in",
             Error::Config(_) => "config",

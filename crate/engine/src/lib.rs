@@ -4,7 +4,7 @@
 //!
 //! [`text`], `place` -> [`error`] -> [`experiment`], `names`, [`reference`], [`site`], [`tokens`] -> [`prompts`],
 //! [`presets`] -> [`model`] -> `bootstrap`, [`device`], [`host`], [`metrics`], [`readback`],
-//! [`speed`] -> [`runs`] -> [`attribution`], [`interventions`] -> [`figures`] -> [`analyses`] ->
+//! [`speed`] -> [`runs`] -> [`attribution`], [`interventions`] -> [`figures`] -> [`recorded`] -> [`analyses`] ->
 //! [`session`], [`notebook`] -> [`protocol`].
 //!
 //! Nothing here knows about JavaScript or the command line; only [`device`] picks a device; only [`readback`]
@@ -29,6 +29,7 @@ pub mod presets;
 pub mod prompts;
 pub mod protocol;
 pub mod readback;
+pub mod recorded;
 pub mod reference;
 pub mod runs;
 pub mod session;

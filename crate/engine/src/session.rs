@@ -7,7 +7,7 @@ use std::sync::Arc;
 use patchlab_kernels::Tensor;
 use serde::{Deserialize, Serialize};
 
-use crate::analyses::{Analysis, Job, Viewer};
+use crate::analyses::{self, Analysis, Job, Viewer};
 use crate::device::{self, Adapter, DeviceInfo, DevicePreference, Picked};
 use crate::error::{Error, Result};
 use crate::experiment::Experiment;
@@ -19,6 +19,7 @@ use crate::model::source::Source;
 use crate::model::{Config, Model};
 use crate::prompts::Problem;
 use crate::readback;
+use crate::recorded::Recorded;
 use crate::reference::Reference;
 use crate::tokens::Tokenizer;
 
@@ -215,15 +216,23 @@ impl Session {
         }
     }
 
+    /// Fills a file of recorded values (docs/recorded.md) with this model's own.
+    ///
+    /// # Errors
+    /// [`Error::Recorded`] if the text is not such a file or does not fit the analyses; as [`Self::run`].
+    pub async fn record(&self, recorded: &str, viewer: &dyn Viewer) -> Result<Recorded> {
+        let none = Experiment { groups: Vec::new(), prepend_bos: true };
+        analyses::record(&self.job(&none, viewer), recorded, &self.info.name).await
+    }
+
+    fn job<'a>(&'a self, experiment: &'a Experiment, viewer: &'a dyn Viewer) -> Job<'a> {
+        let Self { model, tokenizer, reference, .. } = self;
+        Job { model, tokenizer, reference: reference.as_ref(), experiment, viewer }
+    }
+
     async fn run_once(&self, request: &Request, viewer: &dyn Viewer) -> Result<Report> {
         let analysis = Analysis::find(&request.analysis)?;
-        let job = Job {
-            model: &self.model,
-            tokenizer: &self.tokenizer,
-            reference: self.reference.as_ref(),
-            experiment: &request.experiment,
-            viewer,
-        };
+        let job = self.job(&request.experiment, viewer);
         let mut findings = analysis.run(&request.settings, &job).await?;
         if !findings.parts.iter().all(Part::is_finite) {
             findings.problems.push(Problem {

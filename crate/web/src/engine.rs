@@ -56,7 +56,7 @@ impl Engine {
         halved: u32,
     ) -> Result<JsValue, JsValue> {
         let begun = self.begin(call);
-        let host = Page::new(progress, None, begun.token.clone());
+        let host = Page::new(progress, begun.token.clone());
         let wanted: DevicePreference = js::take(&device).map_err(js::thrown)?;
         let opened = self.open_choice(&choice, wanted, &host).await.map_err(js::thrown)?;
         if let Some(session) = self.session.borrow().as_ref() {
@@ -78,7 +78,8 @@ impl Engine {
         js::give(&checked.map_err(js::thrown)?)
     }
 
-    /// Runs a `Request`; answers a `Report`. `preview` receives figures that are not complete yet, as `Preview`s.
+    /// Runs a `Request`; answers a `Report`. `preview` receives figures that are not complete yet, as `Preview`s; `read`
+    /// answers a promise of the text of a file that comes with the page.
     ///
     /// # Errors
     /// As [`crate::catalogue`]; code `no-model` if none is open.
@@ -88,9 +89,10 @@ impl Engine {
         request: JsValue,
         progress: Function,
         preview: Function,
+        read: Function,
     ) -> Result<JsValue, JsValue> {
         let begun = self.begin(call);
-        let host = Page::new(progress, Some(preview), begun.token.clone());
+        let host = Page::new(progress, begun.token.clone()).with(preview, read);
         let request: Request = js::take(&request).map_err(js::thrown)?;
         let session = self.session.borrow().clone();
         let session = session.ok_or_else(js::no_model)?;

@@ -6,12 +6,15 @@ use std::pin::Pin;
 use std::rc::Rc;
 
 use gloo_timers::future::TimeoutFuture;
-use js_sys::Function;
-use patchlab::analyses::Viewer;
+use js_sys::{Function, Promise};
+use patchlab::analyses::{Reading, Viewer};
 use patchlab::figures::Part;
 use patchlab::host::Host;
 use patchlab::host::Progress;
 use patchlab::protocol::Preview;
+
+use wasm_bindgen::JsValue;
+use wasm_bindgen_futures::JsFuture;
 
 use crate::downloads::cancel::CancelToken;
 use crate::js;
@@ -27,6 +30,8 @@ const YIELD_MS: f64 = 25.0;
 pub(super) struct Page {
     pub(super) progress: Function,
     preview: Option<Function>,
+    /// Answers a promise of the text of a file that comes with the page.
+    read: Option<Function>,
     /// Time of the last preview.
     previewed: Cell<f64>,
     /// When messages could be handled last.
@@ -36,9 +41,21 @@ pub(super) struct Page {
 
 impl Page {
     /// The host of a call that begins now.
-    pub(super) fn new(progress: Function, preview: Option<Function>, cancel: Rc<CancelToken>) -> Self {
+    pub(super) fn new(progress: Function, cancel: Rc<CancelToken>) -> Self {
         let now = js::now();
-        Self { progress, preview, previewed: Cell::new(now), yielded: Cell::new(now), cancel }
+        Self {
+            progress,
+            preview: None,
+            read: None,
+            previewed: Cell::new(now),
+            yielded: Cell::new(now),
+            cancel,
+        }
+    }
+
+    /// The same for a call that shows previews and may read files that come with the page.
+    pub(super) fn with(self, preview: Function, read: Function) -> Self {
+        Self { preview: Some(preview), read: Some(read), ..self }
     }
 }
 
@@ -74,5 +91,15 @@ impl Viewer for Page {
             js::tell(preview, &Preview { index, part: part.clone() });
             self.previewed.set(js::now());
         }
+    }
+
+    fn file<'a>(&'a self, path: &'a str) -> Reading<'a> {
+        Box::pin(async move {
+            let Some(read) = &self.read else { return Ok(None) };
+            let failed = |error: &JsValue| js::unreadable(path, js::say(error));
+            let text = read.call1(&JsValue::NULL, &JsValue::from(path)).map_err(|error| failed(&error))?;
+            let text = JsFuture::from(Promise::from(text)).await.map_err(|error| failed(&error))?;
+            Ok(text.as_string())
+        })
     }
 }

@@ -4,7 +4,7 @@
 mod settings;
 mod shared;
 
-use std::future::Future;
+use std::future::{Future, ready};
 use std::pin::Pin;
 
 use serde::Serialize;
@@ -18,6 +18,7 @@ use crate::model::Model;
 use crate::prompts::Problem;
 use crate::reference::Reference;
 use crate::tokens::Tokenizer;
+pub(crate) use recorded::record;
 use settings::{Declared, settings};
 pub use settings::{Setting, SettingRange};
 
@@ -50,7 +51,7 @@ catalogue! {
     intervene,
     activations,
     checks,
-    notebook_figures,
+    recorded,
 }
 
 /// An analysis, implemented on its settings.
@@ -112,9 +113,18 @@ pub trait Viewer: Host {
 
     /// Shows the current state of the report's part `index`.
     fn preview(&self, _index: usize, _part: &Part) {}
+
+    /// Reads one of the files that come along and that few calls need, by its path: `recorded/index.json`. None: nothing
+    /// comes along.
+    fn file<'a>(&'a self, _path: &'a str) -> Reading<'a> {
+        Box::pin(ready(Ok(None)))
+    }
 }
 
 impl Viewer for Quiet {}
+
+/// A file of [`Viewer::file`] that is being read.
+pub type Reading<'a> = Pin<Box<dyn Future<Output = Result<Option<String>>> + 'a>>;
 
 /// The inputs of an analysis.
 pub(crate) struct Job<'a> {

@@ -18,7 +18,7 @@ pub use attention::{Attention, AttentionHead, AttentionPrompt};
 pub use dots::{Dot, DotSeries, Dots};
 pub use grid::{Axis, AxisKind, Grid, Measure, Panel, Values};
 pub use scatter::{Scatter, ScatterAxis, ScatterPanel, ScatterValues};
-pub use table::{Cell, Column, Mark, Row, Table};
+pub use table::{Cell, Column, Link, Mark, Row, Table};
 pub use tokens::{Guess, TextLens, TokenRow, TokenRows, TokenValues, ValuedRow};
 
 use crate::prompts::Problem;

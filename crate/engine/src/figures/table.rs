@@ -83,6 +83,18 @@ pub enum Cell {
     Text(String),
     /// A token.
     Token(Token),
+    /// A document on the web.
+    Link(Link),
     /// No value.
     Empty,
+}
+
+/// A document on the web.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
+pub struct Link {
+    /// What it is called.
+    pub text: String,
+    /// Its address.
+    pub link: String,
 }
