@@ -7,6 +7,7 @@ use std::rc::Rc;
 use patchlab::device::{Adapter, DevicePreference};
 use patchlab::figures::{Cell, Mark, Part};
 use patchlab::host::{Host, Progress, Quiet};
+use patchlab::model::sharded::Sharded;
 use patchlab::model::source::{MemorySource, Source};
 use patchlab::model::{Batch, Config, Hooks};
 use patchlab::prompts::prepare;
@@ -47,6 +48,88 @@ fn formats_prefixes_masks_and_heads_give_the_same_model() {
             means(&open(&fixture.config, other, DevicePreference::Cpu).expect("a good model"), &fixture);
         assert_close(&format!("{dtype:?}"), &found, &reference, 0.0);
     }
+}
+
+/// A wrapper's names, and a file with a second, deeper model in it.
+#[test]
+fn whatever_stands_before_the_names_is_passed_over() {
+    let fixture = Fixture::read("tiny-a");
+    let tensors = tensors(&fixture);
+    let plain = means(&fixture.session(DevicePreference::Cpu), &fixture);
+    for prefix in
+        ["model.", "module.transformer.", "base_model.model.transformer.", "pretrained_model.transformer."]
+    {
+        let found = open(&fixture.config, tensors.safetensors(Dtype::F32, prefix), DevicePreference::Cpu);
+        assert_close(prefix, &means(&found.expect(prefix), &fixture), &plain, 0.0);
+    }
+}
+
+/// A checkpoint whose configuration does not say whether the head is tied, with a head of its own or without.
+#[test]
+fn a_head_that_is_stored_is_used_where_the_configuration_is_silent() {
+    let fixture = Fixture::read("tiny-a");
+    let silent = fixture.config.replace("\"tie_word_embeddings\": true", "\"unused\": true");
+    assert_ne!(silent, fixture.config);
+    let mut tensors = tensors(&fixture);
+    let tied =
+        open(&silent, tensors.safetensors(Dtype::F32, ""), DevicePreference::Cpu).expect("a good model");
+    assert_eq!(tied.info().note, None);
+    let config = Config::from_json(&fixture.config).expect("a good config");
+    let doubled = tensors.numbers("wte.weight").iter().map(|x| 2.0 * x).collect();
+    tensors.insert("lm_head.weight", vec![config.d_vocab, config.d_model], doubled);
+    let own = open(&silent, tensors.safetensors(Dtype::F32, "transformer."), DevicePreference::Cpu);
+    let own = own.expect("a good model");
+    assert!(
+        own.info().note.as_ref().is_some_and(|note| note.contains("lm_head.weight")),
+        "{:?}",
+        own.info().note
+    );
+    let twice: Vec<f64> = means(&tied, &fixture).iter().map(|x| 2.0 * x).collect();
+    assert_close("a head of its own", &means(&own, &fixture), &twice, 1e-5);
+    // Where it says that they are tied, they are.
+    let said = open(&fixture.config, tensors.safetensors(Dtype::F32, ""), DevicePreference::Cpu)
+        .expect("a good model");
+    assert_close("tied", &means(&said, &fixture), &means(&tied, &fixture), 0.0);
+    assert_eq!(said.info().note, None);
+}
+
+/// Several files are read like one, whatever is in which, and in any number format.
+#[test]
+fn shards_are_read_like_one_file() {
+    let fixture = Fixture::read("tiny-a");
+    let config = Config::from_json(&fixture.config).expect("a good config");
+    let whole = tensors(&fixture);
+    let names: Vec<String> = config.tensors().into_iter().map(|(name, _)| name).collect();
+    let reference = means(&fixture.session(DevicePreference::Cpu), &fixture);
+    for count in [2, 3, 7] {
+        let shard = |index: usize| {
+            let mut part = tensors(&fixture);
+            for (place, name) in names.iter().enumerate() {
+                if place % count != index {
+                    part.remove(name);
+                }
+            }
+            MemorySource::new(format!("shard {index}"), part.safetensors(Dtype::F32, "transformer."))
+        };
+        let joined = block_on(Sharded::join("index", (0..count).map(shard).collect())).expect("good files");
+        let length = Source::len(&joined).expect("known");
+        assert!(length >= whole.safetensors(Dtype::F32, "").len() as u64 / 2);
+        let files = Files {
+            name: "in shards".to_owned(),
+            config: fixture.config.clone(),
+            tokenizer: TokenizerFiles::Gpt2,
+            reference: None,
+            weights: joined,
+        };
+        let none = Adapter::None("not asked for".to_owned());
+        let session = block_on(Session::open(files, DevicePreference::Cpu, &none, &Quiet));
+        assert_close("shards", &means(&session.expect("a good model"), &fixture), &reference, 0.0);
+    }
+    let twice =
+        [0, 1].map(|index| MemorySource::new(format!("shard {index}"), whole.safetensors(Dtype::F32, "")));
+    let error =
+        block_on(Sharded::join("index", twice.into())).expect_err("the same tensors twice").to_string();
+    assert!(error.contains("in two of its files"), "{error}");
 }
 
 #[test]

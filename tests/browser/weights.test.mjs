@@ -148,10 +148,40 @@ test('a checkpoint from disk', async (t) => {
   assertClose((await dotsOf(page)).map((row) => row.mean), means, 1e-3, 'means');
 
   await andThenFresh(page, 'logit-diff', () => page.click('[data-model="demo"]'));
-  await andThenFresh(page, 'logit-diff', () => dropFiles(page, files));
+  // Large checkpoints are saved in several files.
+  const shards = inShards(readFileSync(demo['model.safetensors']));
+  await andThenFresh(page, 'logit-diff', () => dropFiles(page, chosenFiles({ 'config.json': readFileSync(demo['config.json']), ...shards })));
   assert.equal(await page.getAttribute('[data-model="files"]', 'aria-pressed'), 'true');
+  assertClose((await dotsOf(page)).map((row) => row.mean), means, 1e-3, 'means');
   assertClean(watched);
 });
+
+/** A checkpoint in two files and their index. @param {Buffer} file @returns {Record<string, Buffer | string>} */
+function inShards(file) {
+  const length = Number(file.readBigUInt64LE(0));
+  /** @type {Record<string, { dtype: string, shape: number[], data_offsets: [number, number] }>} */
+  const tensors = JSON.parse(file.toString('utf8', 8, 8 + length));
+  delete tensors.__metadata__;
+  /** @type {Record<string, Buffer | string>} */
+  const files = {};
+  /** @type {Record<string, string>} */
+  const map = {};
+  for (const half of [0, 1]) {
+    const name = `model-0000${half + 1}-of-00002.safetensors`;
+    const own = Object.entries(tensors).filter((_, index) => index % 2 === half);
+    let at = 0;
+    const header = Object.fromEntries(own.map(([tensor, entry]) => {
+      const bytes = entry.data_offsets[1] - entry.data_offsets[0];
+      map[tensor] = name;
+      return [tensor, { ...entry, data_offsets: [at, at += bytes] }];
+    }));
+    const text = Buffer.from(JSON.stringify(header));
+    const start = Buffer.alloc(8);
+    start.writeBigUInt64LE(BigInt(text.length));
+    files[name] = Buffer.concat([start, text, ...own.map(([, { data_offsets: [from, to] }]) => file.subarray(8 + length + from, 8 + length + to))]);
+  }
+  return { ...files, 'model.safetensors.index.json': JSON.stringify({ metadata: {}, weight_map: map }) };
+}
 
 /** @param {import('playwright-core').Page} page @param {string[]} files */
 function dropFiles(page, files) {

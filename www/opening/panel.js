@@ -4,7 +4,12 @@ import { h, icon } from '../dom.js';
 import { formatBytes, formatCount } from '../numbers.js';
 import { Transfer } from './transfer.js';
 
-/** @import { Opened, Progress } from '../types/engine.js' */
+/** @import { ModelInfo, Opened, Progress } from '../types/engine.js' */
+
+/** Whether a model has the sizes of GPT-2 small, of which other programs’ values come with the page (www/recorded). @param {ModelInfo} model */
+export function hasPublished({ n_layers, n_heads, d_model, d_mlp, d_vocab }) {
+  return [n_layers, n_heads, d_model, d_mlp, d_vocab].join() === '12,12,768,3072,50257';
+}
 
 export class OpeningPanel {
   #root;
@@ -108,6 +113,8 @@ export class OpeningPanel {
       h('span', { class: 'fact-break' }),
       h('span', { class: 'fact', data: { hook: 'device', device: model.device.kind } }, h('strong', {}, model.device.name), why ? h('span', { class: 'fact-warning' }, `: ${why}`) : `: ${model.device.reason}`),
       h('span', { class: 'fact', data: { hook: 'source', network: bytes.network, storage: bytes.storage, total: bytes.total } }, sourceOf(bytes)),
+      ...(hasPublished(model) ? [h('a', { class: 'fact', href: '#recorded', data: { hook: 'published' } }, 'Compare with published values')] : []),
+      ...(model.note ? [h('span', { class: 'fact fact-warning', data: { hook: 'note' } }, model.note)] : []),
       ...(bytes.unkept ? [h('span', { class: 'fact fact-warning', data: { hook: 'unkept' } }, `not kept in this browser: ${bytes.unkept}`)] : []),
     );
   }

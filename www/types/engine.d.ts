@@ -410,7 +410,11 @@ parameters: number,
 /**
  * The device it runs on.
  */
-device: DeviceInfo, };
+device: DeviceInfo, 
+/**
+ * What a reader of its numbers has to know of its files; null if there is nothing.
+ */
+note: string | null, };
 
 /**
  * One analysis to repeat.

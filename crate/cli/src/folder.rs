@@ -5,10 +5,10 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, anyhow};
 use patchlab::model::mirror::{self, Manifest};
-use patchlab::model::source::FileSource;
+use patchlab::tokens::ADDED;
 use patchlab::{Files, TokenizerFiles, text};
 
-use crate::mirror::{CHECKPOINT, Weights};
+use crate::mirror::{Weights, checkpoint_in};
 
 /// The text of a file in UTF-8, or in UTF-16 with a byte order mark.
 pub(crate) fn text_of(path: &Path) -> Result<String> {
@@ -26,7 +26,7 @@ pub(crate) fn files(folder: &Path) -> Result<Files<Weights>> {
         TokenizerFiles::VocabAndMerges {
             vocab: read("vocab.json")?,
             merges: read("merges.txt")?,
-            added: has("added_tokens.json").then(|| read("added_tokens.json")).transpose()?,
+            added: ADDED.iter().filter(|name| has(name)).map(|name| read(name)).collect::<Result<_>>()?,
         }
     } else {
         TokenizerFiles::Gpt2
@@ -35,7 +35,7 @@ pub(crate) fn files(folder: &Path) -> Result<Files<Weights>> {
     let config = read("config.json")?;
     let weights = match mirror::manifest_of(&config) {
         Some(name) => Weights::Mirror(folder.to_owned(), Manifest::from_json(&name, &read(&name)?)?),
-        None => Weights::File(FileSource::open(&folder.join(CHECKPOINT))?),
+        None => Weights::File(checkpoint_in(folder)?),
     };
     Ok(Files {
         name: name.unwrap_or_else(|| folder.display().to_string()),

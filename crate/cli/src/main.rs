@@ -74,6 +74,9 @@ async fn open(model: &ModelArguments) -> Result<Session> {
         Session::open(folder::files(&model.folder)?, wanted, &adapter, &Terminal::default()).await?;
     let device = &session.info().device;
     eprintln!("{} on {} ({})", session.info().name, device.name, device.reason);
+    if let Some(note) = &session.info().note {
+        eprintln!("{note}");
+    }
     Ok(session)
 }
 

@@ -13,6 +13,7 @@ use patchlab::error::Error;
 use patchlab::model::checkpoint::Checkpoint;
 use patchlab::model::config::Config;
 use patchlab::model::mirror::{FIELD, FORMAT, MANIFEST, Manifest, Shard, Tensor};
+use patchlab::model::sharded::{self, INDEX, Sharded};
 use patchlab::model::source::{FileSource, Source, ends_early};
 use pollster::block_on;
 use serde_json::json;
@@ -23,7 +24,14 @@ const SHARD_BYTES: usize = 8 << 20;
 /// The file that holds a checkpoint's weights.
 pub(crate) const CHECKPOINT: &str = "model.safetensors";
 /// Small files of a model that a mirror has, too, if the folder has them.
-const SMALL_FILES: [&str; 4] = ["tokenizer.json", "vocab.json", "merges.txt", "reference.json"];
+const SMALL_FILES: [&str; 6] = [
+    "tokenizer.json",
+    "vocab.json",
+    "merges.txt",
+    "added_tokens.json",
+    "tokenizer_config.json",
+    "reference.json",
+];
 
 /// The number format of a mirror.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -52,8 +60,9 @@ impl Dtype {
 pub(crate) fn write(folder: &Path, out: &Path, dtype: Dtype) -> Result<()> {
     let path = folder.join("config.json");
     let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
-    let config = Config::from_json(&text)?;
-    let checkpoint = block_on(Checkpoint::open(FileSource::open(&folder.join(CHECKPOINT))?))?;
+    let mut config = Config::from_json(&text)?;
+    let checkpoint = block_on(Checkpoint::open(checkpoint_in(folder)?))?;
+    config.settle(&text, checkpoint.has_head());
     let mut wanted = config.tensors();
     checkpoint.plan(&wanted)?;
     // The order of the file is the order in which it is read again.
@@ -191,11 +200,23 @@ impl<'a> Shards<'a> {
     }
 }
 
+/// The checkpoint in a folder: one file, or those that an index names.
+pub(crate) fn checkpoint_in(folder: &Path) -> Result<Sharded<FileSource>> {
+    let index = folder.join(INDEX);
+    if folder.join(CHECKPOINT).exists() || !index.exists() {
+        return Ok(Sharded::whole(FileSource::open(&folder.join(CHECKPOINT))?));
+    }
+    let name = index.display().to_string();
+    let files = sharded::files_of(&name, &fs::read_to_string(&index).with_context(|| name.clone())?)?;
+    let sources = files.iter().map(|file| FileSource::open(&folder.join(file)));
+    Ok(block_on(Sharded::join(&name, sources.collect::<patchlab::Result<_>>()?))?)
+}
+
 /// The weights of a folder: one file, or a mirror's shards.
 #[derive(Debug)]
 pub(crate) enum Weights {
-    /// `model.safetensors`.
-    File(FileSource),
+    /// `model.safetensors`, or the files of its index.
+    File(Sharded<FileSource>),
     /// The shards of the mirror in this folder.
     Mirror(PathBuf, Manifest),
 }
@@ -261,7 +282,7 @@ mod tests {
         let config = Config::from_json(&fs::read_to_string(demo.join("config.json")).expect("it is there"))
             .expect("good");
         let file = FileSource::open(&demo.join(CHECKPOINT)).expect("it is there");
-        let original = numbers(Weights::File(file), &config);
+        let original = numbers(Weights::File(Sharded::whole(file)), &config);
         // The demo model is stored as F16, so both formats hold it exactly.
         for dtype in [Dtype::F32, Dtype::F16] {
             let out = tempdir().expect("a folder");

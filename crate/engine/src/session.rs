@@ -45,14 +45,14 @@ pub enum TokenizerFiles {
     Gpt2,
     /// `tokenizer.json`.
     Json(Vec<u8>),
-    /// `vocab.json` and `merges.txt`, and `added_tokens.json` where there is one.
+    /// `vocab.json` and `merges.txt`, and those of [`crate::tokens::ADDED`] that there are.
     VocabAndMerges {
         /// Tokens and their ids.
         vocab: String,
         /// What is joined into tokens, in order.
         merges: String,
-        /// Tokens that were added later, which are never split, and their ids.
-        added: Option<String>,
+        /// The files that say which tokens were added later.
+        added: Vec<String>,
     },
 }
 
@@ -62,7 +62,7 @@ impl TokenizerFiles {
             TokenizerFiles::Gpt2 => Tokenizer::gpt2(),
             TokenizerFiles::Json(bytes) => Tokenizer::from_json(bytes),
             TokenizerFiles::VocabAndMerges { vocab, merges, added } => {
-                Tokenizer::from_vocab_and_merges(vocab, merges, added.as_deref())
+                Tokenizer::from_vocab_and_merges(vocab, merges, added)
             }
         }
     }
@@ -107,6 +107,8 @@ pub struct ModelInfo {
     pub parameters: f64,
     /// The device it runs on.
     pub device: DeviceInfo,
+    /// What a reader of its numbers has to know of its files; null if there is nothing.
+    pub note: Option<String>,
 }
 
 /// A model on a device, with its tokenizer.
@@ -132,7 +134,7 @@ impl Session {
         adapter: &Adapter,
         host: &dyn Host,
     ) -> Result<Self> {
-        let config = Config::from_json(&files.config)?;
+        let mut config = Config::from_json(&files.config)?;
         let tokenizer = files.tokenizer.read()?;
         let reference = files.reference.as_deref().map(Reference::from_json).transpose()?;
         if tokenizer.len() > config.d_vocab {
@@ -144,6 +146,7 @@ impl Session {
             )));
         }
         let checkpoint = Checkpoint::open(Reporting::new(files.weights, host)).await?;
+        let note = config.settle(&files.config, checkpoint.has_head());
         let Picked { info: chosen, device, budget } = device::pick(wanted, adapter, config.d_model).await?;
         // Compiled while the weights are on their way.
         let prepared = patchlab_kernels::prepare(config.d_model, config.d_head, &device);
@@ -162,6 +165,7 @@ impl Session {
             n_ctx: c.n_ctx,
             parameters: c.parameters() as f64,
             device: chosen,
+            note,
         };
         Ok(Self { model, tokenizer, reference, info, prepared })
     }

@@ -1,6 +1,6 @@
 //! Text to token ids and back, with GPT-2's tokenizer or the checkpoint's own.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -28,6 +28,36 @@ pub struct Token {
     pub text: String,
 }
 
+/// The files beside `vocab.json` that say which tokens were added later: `added_tokens.json` lists ids by token,
+/// `tokenizer_config.json` has tokens by id in a field of its own, if at all.
+pub const ADDED: [&str; 2] = ["added_tokens.json", "tokenizer_config.json"];
+
+/// The tokens of one of these files, by their ids.
+fn added_tokens(text: &str) -> Result<BTreeMap<u32, String>> {
+    #[derive(Deserialize)]
+    struct Described {
+        content: String,
+    }
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum File {
+        Config { added_tokens_decoder: HashMap<String, Described> },
+        Ids(HashMap<String, u32>),
+        // A configuration that adds no tokens.
+        Other(HashMap<String, Value>),
+    }
+    let refuse = || Error::Tokenizer(format!("{} cannot be read.", ADDED.join(" or ")));
+    match serde_json::from_str(text) {
+        Ok(File::Config { added_tokens_decoder }) => added_tokens_decoder
+            .into_iter()
+            .map(|(id, token)| Ok((id.parse().map_err(|_| refuse())?, token.content)))
+            .collect(),
+        Ok(File::Ids(ids)) => Ok(ids.into_iter().map(|(token, id)| (id, token)).collect()),
+        Ok(File::Other(fields)) if !fields.contains_key("added_tokens_decoder") => Ok(BTreeMap::new()),
+        _ => Err(refuse()),
+    }
+}
+
 /// A tokenizer with a beginning-of-sequence token.
 #[derive(Debug, Clone)]
 pub struct Tokenizer {
@@ -49,37 +79,36 @@ impl Tokenizer {
         Self::byte_level(vocabulary, merges)
     }
 
-    /// The tokenizer of a checkpoint, from its `vocab.json` and `merges.txt`, and its `added_tokens.json` if it has one.
+    /// The tokenizer of a checkpoint, from its `vocab.json` and `merges.txt`, and those files of [`ADDED`] that it has.
     ///
     /// # Errors
     /// [`Error::Tokenizer`] if the files cannot be read or lack `<|endoftext|>`, or if an added token's id leaves a gap.
-    pub fn from_vocab_and_merges(vocab: &str, merges: &str, added: Option<&str>) -> Result<Self> {
+    pub fn from_vocab_and_merges(vocab: &str, merges: &str, added: &[String]) -> Result<Self> {
         let vocabulary: HashMap<String, u32> = serde_json::from_str(vocab)
             .map_err(|error| Error::Tokenizer(format!("vocab.json: {:.300}", error.to_string())))?;
         let merges = parse_merges(merges.lines());
         check_ids(&vocabulary)?;
         check_merges(&vocabulary, &merges)?;
         let mut tokenizer = Self::byte_level(vocabulary.into_iter().collect(), merges)?;
-        if let Some(added) = added {
-            tokenizer.add(added)?;
+        let mut tokens = BTreeMap::new();
+        for text in added {
+            tokens.extend(added_tokens(text)?);
         }
+        tokenizer.add(tokens)?;
         Ok(tokenizer)
     }
 
-    /// Adds the tokens of `added_tokens.json`.
-    fn add(&mut self, added: &str) -> Result<()> {
-        let refuse = |reason: String| Error::Tokenizer(format!("added_tokens.json: {reason}"));
-        let tokens: HashMap<String, u32> =
-            serde_json::from_str(added).map_err(|error| refuse(format!("{:.300}", error.to_string())))?;
-        let mut tokens: Vec<_> = tokens.into_iter().collect();
-        tokens.sort_by_key(|&(_, id)| id);
-        for (token, id) in tokens {
+    /// Adds tokens that are never split.
+    fn add(&mut self, tokens: BTreeMap<u32, String>) -> Result<()> {
+        for (id, token) in tokens {
             // The library numbers them itself, behind what there is.
             self.inner.add_tokens([AddedToken::from(token.clone(), false)]).map_err(refused)?;
             let given = self.inner.token_to_id(&token);
             if given != Some(id) {
                 let given = given.map_or_else(|| "none".to_owned(), |id| id.to_string());
-                return Err(refuse(format!("`{token:.60}` has the id {id} there, and would get {given}")));
+                return Err(Error::Tokenizer(format!(
+                    "the added token `{token:.60}` has the id {id}, and would get {given}"
+                )));
             }
         }
         Ok(())
@@ -310,11 +339,22 @@ mod tests {
     #[test]
     fn added_tokens_are_never_split_and_keep_their_ids() {
         let vocab = r#"{"a": 0, "b": 1, "ab": 2, "<|endoftext|>": 3, "[": 4, "]": 5}"#;
-        let read = |added| Tokenizer::from_vocab_and_merges(vocab, "a b", Some(added));
-        let tokenizer = read(r#"{"[b]": 7, "[a]": 6, "<|endoftext|>": 3}"#).expect("good files");
-        assert_eq!(tokenizer.encode("ab[b]a[a]", false).expect("plain text"), [2, 7, 0, 6]);
-        assert_eq!(tokenizer.token(7).text, "[b]");
-        for (bad, said) in [("[]", "added_tokens.json: "), (r#"{"[a]": 9}"#, "id 9 there, and would get 6")] {
+        let read = |added: &str| Tokenizer::from_vocab_and_merges(vocab, "a b", &[added.to_owned()]);
+        for added in [
+            r#"{"[b]": 7, "[a]": 6, "<|endoftext|>": 3}"#,
+            r#"{"added_tokens_decoder": {"3": {"content": "<|endoftext|>", "special": true}, "7": {"content": "[b]"},
+                "6": {"content": "[a]", "lstrip": false}}, "model_max_length": 1024, "bos_token": "<|endoftext|>"}"#,
+        ] {
+            let tokenizer = read(added).expect("good files");
+            assert_eq!(tokenizer.encode("ab[b]a[a]", false).expect("plain text"), [2, 7, 0, 6]);
+            assert_eq!(tokenizer.token(7).text, "[b]");
+        }
+        assert!(read(r#"{"model_max_length": 1024, "add_prefix_space": false}"#).is_ok());
+        for (bad, said) in [
+            ("[]", "added_tokens.json or tokenizer_config.json"),
+            (r#"{"added_tokens_decoder": ["[a]"]}"#, "added_tokens.json or tokenizer_config.json"),
+            (r#"{"[a]": 9}"#, "the id 9, and would get 6"),
+        ] {
             let error = read(bad).expect_err(bad).to_string();
             assert!(error.contains(said), "{error}");
         }
@@ -323,10 +363,10 @@ mod tests {
     #[test]
     fn foreign_files_are_refused() {
         assert!(Tokenizer::from_json(b"{}").is_err());
-        assert!(Tokenizer::from_vocab_and_merges("[]", "", None).is_err());
-        assert!(Tokenizer::from_vocab_and_merges("{\"a\": 0}", "a b", None).is_err());
+        assert!(Tokenizer::from_vocab_and_merges("[]", "", &[]).is_err());
+        assert!(Tokenizer::from_vocab_and_merges("{\"a\": 0}", "a b", &[]).is_err());
         let refusal =
-            Tokenizer::from_vocab_and_merges("{\"a\": 0, \"b\": 1}", "a b", None).expect_err("no ab");
+            Tokenizer::from_vocab_and_merges("{\"a\": 0, \"b\": 1}", "a b", &[]).expect_err("no ab");
         assert!(refusal.to_string().contains("`a` and `b`"), "{refusal}");
     }
 }

@@ -14,6 +14,7 @@ use patchlab::session::{Request, Session};
 use patchlab::tokens::Tokenizer;
 use wasm_bindgen::prelude::*;
 
+use crate::browser::disk::DiskFile;
 use crate::browser::store::BrowserStore;
 use crate::choice::Choice;
 use crate::downloads::address::Address;
@@ -150,7 +151,10 @@ impl Engine {
             },
             Choice::Files(chosen) => {
                 let files = chosen.files().await?;
-                let bytes = WeightBytes { total: files.weights.size(), ..WeightBytes::default() };
+                let bytes = WeightBytes {
+                    total: files.weights.sources().map(DiskFile::size).sum(),
+                    ..WeightBytes::default()
+                };
                 (Session::open(files, wanted, &adapter, host).await?, bytes)
             }
         };

@@ -59,7 +59,7 @@ const sizes = { n_layers: 2, n_heads: 2, d_model: 4, d_head: 2, d_mlp: 8, d_voca
 
 /** @param {number} serial @param {string} [name] @param {number} [parameters] */
 export function model(serial, name = `model ${serial}`, parameters = 1000) {
-  return { serial, info: { ...sizes, name, parameters, device: { kind: /** @type {const} */ ('cpu'), name: 'CPU', reason: '' } } };
+  return { serial, info: { ...sizes, name, parameters, note: null, device: { kind: /** @type {const} */ ('cpu'), name: 'CPU', reason: '' } } };
 }
 
 /** @param {string} name @param {string} [clean] */

@@ -6,6 +6,7 @@ import { makeDocument, settle } from './dom.mjs';
 
 makeDocument();
 const { FakeEngine } = await import('./engine.mjs');
+const { hasPublished } = await import('../../../www/opening/panel.js');
 const { Opener } = await import('../../../www/opening/opener.js');
 const { Recovery } = await import('../../../www/opening/recovery.js');
 const { EngineError } = await import('../../../www/engine/client.js');
@@ -100,4 +101,11 @@ test('B16: weights of a host that only a link names are not fetched unasked, and
   assert.equal(shown.at(-1), 'opening stranger.test/weights');
   history.replaceState(null, '', '/');
   localStorage.clear();
+});
+
+test('published values are offered for a model of GPT-2 small\u2019s sizes', () => {
+  const small = { n_layers: 12, n_heads: 12, d_model: 768, d_mlp: 3072, d_vocab: 50257 };
+  const model = (/** @type {Partial<typeof small>} */ other) => /** @type {import('../../../www/types/engine.js').ModelInfo} */ ({ ...small, ...other });
+  assert.ok(hasPublished(model({})));
+  for (const other of [{ n_layers: 6 }, { d_vocab: 50258 }, { n_heads: 16, d_model: 1024, d_mlp: 4096 }]) assert.ok(!hasPublished(model(other)));
 });

@@ -99,7 +99,7 @@ pub fn tokenizer(bytes: &[u8]) {
         None => Tokenizer::from_json(bytes),
         Some(at) => {
             let text = |bytes| String::from_utf8_lossy(bytes);
-            Tokenizer::from_vocab_and_merges(&text(&bytes[..at]), &text(&bytes[at + 1..]), None)
+            Tokenizer::from_vocab_and_merges(&text(&bytes[..at]), &text(&bytes[at + 1..]), &[])
         }
     };
     match opened {

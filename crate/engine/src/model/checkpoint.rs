@@ -9,12 +9,11 @@ use crate::error::{Error, Result};
 use crate::model::half::{Append, append_bf16, append_f16, append_f32};
 use crate::model::header::{self, TensorEntry};
 use crate::model::plan::{PIECE, ReadPlan};
-use crate::model::source::{Source, ends_early};
-use crate::text;
+use crate::model::source::Source;
 
-/// The longest header that is read. The largest model of this family has half a megabyte of it; safetensors allows
-/// 100 MB, and a hostile one of that length takes gigabytes to parse.
-const LONGEST_HEADER: u64 = 8 << 20;
+/// The token embedding, which every checkpoint has, and the output head.
+const EMBEDDING: &str = "wte.weight";
+const HEAD: &str = "lm_head.weight";
 
 /// Numbers for which there is room at once: a block of the vocabulary, and any layer's matrix of a middling model.
 const ROOM: usize = (32 << 20) / 4;
@@ -26,8 +25,10 @@ pub struct Checkpoint<S> {
     tensors: HashMap<String, TensorEntry>,
     /// Where in the file the tensors' bytes begin.
     data: u64,
-    /// `transformer.` if the file's names carry it, else nothing.
-    prefix: &'static str,
+    /// What stands before GPT-2's names: nothing, `transformer.`, or what a wrapper around the model has added.
+    prefix: String,
+    /// The name of the output head, if the file has one.
+    head: Option<String>,
 }
 
 impl<S: Source> Checkpoint<S> {
@@ -36,47 +37,25 @@ impl<S: Source> Checkpoint<S> {
     /// # Errors
     /// [`Error::Checkpoint`] if the file is no safetensors file or shorter than its header says.
     pub async fn open(source: S) -> Result<Self> {
-        let refuse = |reason: String| Error::Checkpoint { name: source.name().to_owned(), reason };
-        let foreign = "it is not a safetensors file";
-
-        if source.len().is_some_and(|len| len < 8) {
-            return Err(refuse(format!("{foreign}: it is shorter than a header's length")));
-        }
-        let head = source.read(0..8).await?;
-        let length = <[u8; 8]>::try_from(head.as_slice())
-            .map(u64::from_le_bytes)
-            .map_err(|_| refuse(format!("{foreign}: it is shorter than a header's length")))?;
-        if let Some(what) = text::what(&head).filter(|_| length > LONGEST_HEADER) {
-            return Err(refuse(format!("{foreign}, but {what}")));
-        }
-        if length > LONGEST_HEADER {
-            return Err(refuse(format!(
-                "{foreign}: its first eight bytes call for a header of {length} bytes, and at most {LONGEST_HEADER} \
-                 are read"
-            )));
-        }
-        if source.len().is_some_and(|len| len < 8 + length) {
-            return Err(ends_early(source.name(), 8 + length));
-        }
-        let header = source.read(8..8 + length).await?;
-        let tensors = header::parse(&header).map_err(|reason| refuse(format!("{foreign}: {reason}")))?;
-
-        let data = 8 + length;
-        let end = tensors.values().map(|entry| entry.data_offsets.1).max().unwrap_or(0);
-        let whole = data
-            .checked_add(end)
-            .ok_or_else(|| refuse(format!("{foreign}: its tensors would end at byte {end}")))?;
-        if source.len().is_some_and(|len| len < whole) {
-            return Err(ends_early(source.name(), whole));
-        }
-        let prefix = if tensors.contains_key("transformer.wte.weight") { "transformer." } else { "" };
-        Ok(Self { source, tensors, data, prefix })
+        let (tensors, data) = header::read(&source).await?;
+        let prefix = prefix_of(&tensors);
+        let head = head_of(&tensors);
+        Ok(Self { source, tensors, data, prefix, head })
     }
 
     /// The name in the file of GPT-2's tensor `name`.
     fn stored_name(&self, name: &str) -> String {
         // The head stands outside of `transformer` in every layout.
-        if name == "lm_head.weight" { name.to_owned() } else { format!("{}{name}", self.prefix) }
+        if name == HEAD {
+            self.head.clone().unwrap_or_else(|| HEAD.to_owned())
+        } else {
+            format!("{}{name}", self.prefix)
+        }
+    }
+
+    /// Whether the file has an output head, `lm_head.weight`.
+    pub fn has_head(&self) -> bool {
+        self.head.is_some()
     }
 
     fn entry(&self, name: &str) -> Result<(String, &TensorEntry)> {
@@ -165,6 +144,24 @@ impl<S: Source> Checkpoint<S> {
             Err(Error::TensorNotFinite(stored))
         }
     }
+}
+
+/// What stands before GPT-2's names. Of several models in one file it is the one that stands least deep.
+fn prefix_of(tensors: &HashMap<String, TensorEntry>) -> String {
+    let prefixes = tensors.keys().filter_map(|name| name.strip_suffix(EMBEDDING));
+    let whole = prefixes.filter(|prefix| {
+        let is_apart = prefix.is_empty() || prefix.ends_with('.');
+        is_apart && tensors.contains_key(&format!("{prefix}wpe.weight"))
+    });
+    whole.min_by_key(|prefix| (prefix.len(), *prefix)).unwrap_or_default().to_owned()
+}
+
+/// The name of the output head, which a wrapper may have prefixed as well.
+fn head_of(tensors: &HashMap<String, TensorEntry>) -> Option<String> {
+    let heads = tensors
+        .keys()
+        .filter(|name| name.strip_suffix(HEAD).is_some_and(|rest| rest.is_empty() || rest.ends_with('.')));
+    heads.min_by_key(|name| (name.len(), *name)).cloned()
 }
 
 #[cfg(test)]

@@ -24,8 +24,8 @@ pub struct Config {
     pub n_ctx: usize,
     /// LayerNorm's epsilon.
     pub eps: f64,
-    /// Whether the unembedding is tied to the embedding. As in `transformers`, the configuration decides: a
-    /// copy of the embedding saved as `lm_head.weight` is not read.
+    /// Whether the unembedding is tied to the embedding. The configuration decides; where it says nothing, it is tied unless
+    /// the checkpoint has an `lm_head.weight` ([`Config::settle`]).
     pub tied: bool,
 }
 
@@ -66,7 +66,8 @@ impl Config {
         let kind = |text: &str| {
             serde_json::from_str::<serde_json::Value>(text).ok()?["model_type"].as_str().map(str::to_owned)
         };
-        let file: File = serde_json::from_str(text.trim_start_matches('\u{feff}')).map_err(|error| {
+        let text = text.trim_start_matches('\u{feff}');
+        let file: File = serde_json::from_str(text).map_err(|error| {
             Error::Config(match (text::what(text.as_bytes()), kind(text)) {
                 (Some(what), _) => format!("it is {what}."),
                 (None, Some(kind)) if kind != "gpt2" => other_kind(&kind),
@@ -119,6 +120,19 @@ impl Config {
             n_ctx: within("n_positions", file.n_positions.or(file.n_ctx).unwrap_or(1024), MOST_TOKENS)?,
             eps,
             tied: file.tie_word_embeddings.unwrap_or(true),
+        })
+    }
+
+    /// Unties the unembedding of a checkpoint that has one, if the text of `config.json` does not say whether it is tied: then
+    /// what was saved is what the model computes with. Returns what to tell, if so.
+    pub fn settle(&mut self, text: &str, has_head: bool) -> Option<String> {
+        let says: Option<File> = serde_json::from_str(text.trim_start_matches('\u{feff}')).ok();
+        let is_silent = says.is_none_or(|file| file.tie_word_embeddings.is_none());
+        (is_silent && has_head && self.tied).then(|| {
+            self.tied = false;
+            "config.json does not say whether the unembedding is tied, and the checkpoint has one of its own (lm_head.weight): \
+             that one is used."
+                .to_owned()
         })
     }
 }

@@ -6,6 +6,14 @@ use std::collections::HashMap;
 use safetensors::Dtype;
 use serde::Deserialize;
 
+use crate::error::{Error, Result};
+use crate::model::source::{Source, ends_early};
+use crate::text;
+
+/// The longest header that is read. The largest model of this family has half a megabyte of it; safetensors allows
+/// 100 MB, and a hostile one of that length takes gigabytes to parse.
+const LONGEST_HEADER: u64 = 8 << 20;
+
 /// One tensor's entry in the header.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub(crate) struct TensorEntry {
@@ -21,6 +29,47 @@ struct Header {
     _metadata: Option<HashMap<String, String>>,
     #[serde(flatten)]
     tensors: HashMap<String, TensorEntry>,
+}
+
+/// Reads a file's header: its tensors, and where their bytes begin.
+///
+/// # Errors
+/// [`Error::Checkpoint`] if the file is no safetensors file or shorter than its header says.
+pub(crate) async fn read<S: Source>(source: &S) -> Result<(HashMap<String, TensorEntry>, u64)> {
+    let refuse = |reason: String| Error::Checkpoint { name: source.name().to_owned(), reason };
+    let foreign = "it is not a safetensors file";
+
+    if source.len().is_some_and(|len| len < 8) {
+        return Err(refuse(format!("{foreign}: it is shorter than a header's length")));
+    }
+    let head = source.read(0..8).await?;
+    let length = <[u8; 8]>::try_from(head.as_slice())
+        .map(u64::from_le_bytes)
+        .map_err(|_| refuse(format!("{foreign}: it is shorter than a header's length")))?;
+    if let Some(what) = text::what(&head).filter(|_| length > LONGEST_HEADER) {
+        return Err(refuse(format!("{foreign}, but {what}")));
+    }
+    if length > LONGEST_HEADER {
+        return Err(refuse(format!(
+            "{foreign}: its first eight bytes call for a header of {length} bytes, and at most {LONGEST_HEADER} \
+             are read"
+        )));
+    }
+    if source.len().is_some_and(|len| len < 8 + length) {
+        return Err(ends_early(source.name(), 8 + length));
+    }
+    let header = source.read(8..8 + length).await?;
+    let tensors = parse(&header).map_err(|reason| refuse(format!("{foreign}: {reason}")))?;
+
+    let data = 8 + length;
+    let end = tensors.values().map(|entry| entry.data_offsets.1).max().unwrap_or(0);
+    let whole = data
+        .checked_add(end)
+        .ok_or_else(|| refuse(format!("{foreign}: its tensors would end at byte {end}")))?;
+    if source.len().is_some_and(|len| len < whole) {
+        return Err(ends_early(source.name(), whole));
+    }
+    Ok((tensors, data))
 }
 
 /// Parses a header and checks that its tensors lie one after the other, each as long as its shape says.

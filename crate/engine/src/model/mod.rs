@@ -1,8 +1,8 @@
 //! GPT-2: configuration, checkpoint, weights as TransformerLens processes them, and forward pass.
 //!
 //! Read in this order: [`config`], [`plan`], [`source`], [`checkpoint`], `process`, [`vocabulary`],
-//! [`hooks`], [`budget`], [`weights`], `span`, `forward`. [`flops`] counts the work; [`half`] and [`mirror`] are other
-//! ways to store a checkpoint.
+//! [`hooks`], [`budget`], [`weights`], `span`, `forward`. [`flops`] counts the work; [`half`], [`mirror`] and [`sharded`] are
+//! other ways to store a checkpoint.
 
 pub mod budget;
 pub mod checkpoint;
@@ -15,6 +15,7 @@ pub mod hooks;
 pub mod mirror;
 pub mod plan;
 mod process;
+pub mod sharded;
 pub mod source;
 pub(crate) mod span;
 pub mod vocabulary;

@@ -9,9 +9,11 @@ use web_sys::{Blob, File};
 
 use crate::js::{say, unreadable};
 use patchlab::error::Result;
+use patchlab::model::sharded::{self, INDEX, Sharded};
 use patchlab::model::source::{Source, ends_early};
 use patchlab::session::{Files, TokenizerFiles};
 use patchlab::text;
+use patchlab::tokens::ADDED;
 
 pub(crate) struct Chosen {
     pub(crate) name: String,
@@ -20,13 +22,13 @@ pub(crate) struct Chosen {
 
 impl Chosen {
     /// The model's files; the weights are read when they are needed.
-    pub(crate) async fn files(self) -> Result<Files<DiskFile>> {
+    pub(crate) async fn files(self) -> Result<Files<Sharded<DiskFile>>> {
         let find = |name: &str| self.files.iter().find(|file| file.name() == name);
         let need = |name: &str| {
             find(name).ok_or_else(|| {
                 unreadable(
                     name,
-                    "it is not among the chosen files. Choose config.json and model.safetensors together",
+                    "it is not among the chosen files. Choose config.json and all files of the weights together",
                 )
             })
         };
@@ -34,24 +36,33 @@ impl Chosen {
         let tokenizer = if let Some(json) = find("tokenizer.json") {
             TokenizerFiles::Json(text(json).await?.into_bytes())
         } else if let (Some(vocab), Some(merges)) = (find("vocab.json"), find("merges.txt")) {
-            let added = match find("added_tokens.json") {
-                Some(added) => Some(text(added).await?),
-                None => None,
-            };
+            let mut added = Vec::new();
+            for file in ADDED.iter().filter_map(|name| find(name)) {
+                added.push(text(file).await?);
+            }
             TokenizerFiles::VocabAndMerges { vocab: text(vocab).await?, merges: text(merges).await?, added }
         } else {
             TokenizerFiles::Gpt2
         };
-        // A fine-tune's weights may have any name; there is one checkpoint among the files.
-        let weights = match find("model.safetensors") {
-            Some(file) => file,
-            None => self
-                .files
-                .iter()
-                .find(|file| file.name().ends_with(".safetensors"))
-                .map_or_else(|| need("model.safetensors"), Ok)?,
+        // A fine-tune's weights may have any name, and be in several files.
+        let mut weights: Vec<&File> = match find("model.safetensors") {
+            Some(file) => vec![file],
+            None => self.files.iter().filter(|file| file.name().ends_with(".safetensors")).collect(),
         };
-        let weights = DiskFile { name: weights.name(), file: weights.clone() };
+        if let (None, Some(index)) = (find("model.safetensors"), find(INDEX)) {
+            let names = sharded::files_of(INDEX, &text(index).await?)?;
+            weights = names.iter().map(|name| need(name)).collect::<Result<_>>()?;
+        }
+        if weights.is_empty() {
+            weights.push(need("model.safetensors")?);
+        }
+        weights.sort_by_key(|file| file.name());
+        let mut sources: Vec<DiskFile> =
+            weights.into_iter().map(|file| DiskFile { name: file.name(), file: file.clone() }).collect();
+        let weights = match sources.len() {
+            1 => Sharded::whole(sources.remove(0)),
+            _ => Sharded::join(INDEX, sources).await?,
+        };
         let reference = match find("reference.json") {
             Some(file) => Some(text(file).await?),
             None => None,

@@ -4,8 +4,10 @@ use std::rc::Rc;
 
 use patchlab::error::Result;
 use patchlab::model::mirror::{self, Manifest};
+use patchlab::model::sharded::{self, INDEX, Sharded};
 use patchlab::session::{Files, TokenizerFiles};
 use patchlab::text;
+use patchlab::tokens::ADDED;
 
 use crate::downloads::context::Context;
 use crate::downloads::download::Download;
@@ -42,11 +44,11 @@ impl Address {
     ///
     /// # Errors
     /// Those of the sidecar files, and [`patchlab::Error::Cancelled`].
-    pub(crate) async fn files(&self, context: Rc<Context>) -> Result<Files<Download>> {
+    pub(crate) async fn files(&self, context: Rc<Context>) -> Result<Files<Sharded<Download>>> {
         context.cancel.unless_cancelled(self.find_files(&context)).await
     }
 
-    async fn find_files(&self, context: &Rc<Context>) -> Result<Files<Download>> {
+    async fn find_files(&self, context: &Rc<Context>) -> Result<Files<Sharded<Download>>> {
         let Folder { url, base, config } = self.folder(context).await?;
         let at = |name: &str| format!("{url}{name}");
         let tokenizer = if self.gpt2_tokenizer {
@@ -55,10 +57,12 @@ impl Address {
             TokenizerFiles::Json(json.bytes)
         } else if let Some(vocab) = sidecar::find(&at("vocab.json"), context).await? {
             let merges = sidecar::text(&at("merges.txt"), context).await?;
-            let added = match sidecar::find(&at("added_tokens.json"), context).await? {
-                Some(added) => Some(sidecar::decode(&at("added_tokens.json"), added.bytes)?),
-                None => None,
-            };
+            let mut added = Vec::new();
+            for name in ADDED {
+                if let Some(file) = sidecar::find(&at(name), context).await? {
+                    added.push(sidecar::decode(&at(name), file.bytes)?);
+                }
+            }
             TokenizerFiles::VocabAndMerges {
                 vocab: sidecar::decode(&at("vocab.json"), vocab.bytes)?,
                 merges,
@@ -73,20 +77,53 @@ impl Address {
             None
         };
 
-        let name = self.name.clone();
-        let manifest = mirror::manifest_of(&config).map(|file| at(&file));
-        let weights = manifest.clone().unwrap_or_else(|| at("model.safetensors"));
-        forget_others(&context.storage, &base, &weights).await;
-        let contents = Contents::Ranges(Vec::new());
-        let record = Record { name: name.clone(), base, weights, version: None, contents };
-        let weights = match manifest {
-            Some(manifest) => {
-                let read = Manifest::from_json(&manifest, &sidecar::text(&manifest, context).await?)?;
-                Download::mirror(&url, &read, record, context.clone()).await
-            }
-            None => Download::file(record, context.clone(), self.half).await,
+        let weights = self.weights(&url, base, mirror::manifest_of(&config), context).await?;
+        Ok(Files { name: self.name.clone(), config, tokenizer, reference, weights })
+    }
+
+    /// The weights in the folder `url`: a mirror's, if it has a manifest of that name, else one file, or those of an index.
+    async fn weights(
+        &self,
+        url: &str,
+        base: String,
+        manifest: Option<String>,
+        context: &Rc<Context>,
+    ) -> Result<Sharded<Download>> {
+        let at = |name: &str| format!("{url}{name}");
+        let record = |weights: &str, files: usize| Record {
+            name: self.name.clone(),
+            base: base.clone(),
+            weights: weights.to_owned(),
+            version: None,
+            contents: Contents::Ranges(Vec::new()),
+            files,
         };
-        Ok(Files { name, config, tokenizer, reference, weights })
+        if let Some(manifest) = manifest {
+            let address = at(&manifest);
+            forget_others(&context.storage, &base, std::slice::from_ref(&address)).await;
+            let read = Manifest::from_json(&address, &sidecar::text(&address, context).await?)?;
+            return Ok(Sharded::whole(
+                Download::mirror(url, &read, record(&address, 1), context.clone()).await,
+            ));
+        }
+        // GPT-2 itself is one file.
+        let index = if self.gpt2_tokenizer { None } else { sidecar::find(&at(INDEX), context).await? };
+        // Some hosts answer with a page of their own where they have no file.
+        let index = index.and_then(|index| text::decode(&index.bytes).ok());
+        let files = match index.filter(|index| text::what(index.as_bytes()).is_none()) {
+            Some(index) => sharded::files_of(&at(INDEX), &index)?,
+            None => vec!["model.safetensors".to_owned()],
+        };
+        let addresses: Vec<String> = files.iter().map(|file| at(file)).collect();
+        forget_others(&context.storage, &base, &addresses).await;
+        let mut downloads = Vec::new();
+        for address in &addresses {
+            downloads.push(Download::file(record(address, files.len()), context.clone(), self.half).await);
+        }
+        match downloads.len() {
+            1 => Ok(Sharded::whole(downloads.remove(0))),
+            _ => Sharded::join(&at(INDEX), downloads).await,
+        }
     }
 
     /// The folder to use: the one beside the page if there is a model in it, else the one at the address.

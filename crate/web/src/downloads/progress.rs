@@ -32,10 +32,10 @@ impl DownloadProgress {
         }
     }
 
-    /// Sets the total: what has arrived, and `rest` more.
+    /// Adds to the total: what has arrived, and `rest` more of one of the checkpoint's files.
     pub(crate) fn expect(&self, rest: f64) {
         let mut bytes = self.bytes.borrow_mut();
-        bytes.total = bytes.network + bytes.storage + rest;
+        bytes.total = bytes.total.max(bytes.network + bytes.storage) + rest;
     }
 
     /// Counts bytes from the network. What held the download up is over.

@@ -1,6 +1,6 @@
 //! What is known of a model whose weights are stored: an entry beside them.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::ops::Range;
 
 use patchlab::protocol::StoredModel;
@@ -19,8 +19,15 @@ pub(crate) struct Record {
     pub(crate) weights: String,
     /// Which version of the file is stored; none for a mirror, whose shards are named by their digests.
     pub(crate) version: Option<Version>,
-    /// Everything that must be stored for the model to open without the network.
+    /// Everything of this file that must be stored for the model to open without the network.
     pub(crate) contents: Contents,
+    /// How many files the checkpoint has; each has a record.
+    #[serde(default = "one")]
+    pub(crate) files: usize,
+}
+
+fn one() -> usize {
+    1
 }
 
 /// The parts of a checkpoint that are read.
@@ -100,10 +107,10 @@ async fn forget_weights(storage: &Storage, weights: &str) {
     }
 }
 
-/// Deletes other weights of the model whose folder is `base`: of a commit that the branch has left.
-pub(crate) async fn forget_others(storage: &Storage, base: &str, weights: &str) {
+/// Deletes other weights than these of the model whose folder is `base`: of a commit that the branch has left.
+pub(crate) async fn forget_others(storage: &Storage, base: &str, weights: &[String]) {
     for other in records(storage).await {
-        if other.base == base && other.weights != weights {
+        if other.base == base && !weights.contains(&other.weights) {
             forget_weights(storage, &other.weights).await;
         }
     }
@@ -122,7 +129,7 @@ async fn records(storage: &Storage) -> Vec<Record> {
 /// The models with some of their weights stored.
 pub(crate) async fn stored(storage: &Storage) -> Vec<StoredModel> {
     let entries = storage.list("").await;
-    let mut models = Vec::new();
+    let mut models: BTreeMap<String, (StoredModel, usize)> = BTreeMap::new();
     for record in records(storage).await {
         let (mut bytes, mut parts) = (0.0, Vec::new());
         for entry in &entries {
@@ -133,15 +140,19 @@ pub(crate) async fn stored(storage: &Storage) -> Vec<StoredModel> {
         }
         let half = |part: &Stored| matches!(part, Stored::Piece { encoding: Encoding::Half, .. });
         let tag = record.version.as_ref().and_then(Version::tag);
-        models.push(StoredModel {
-            bytes,
-            complete: record.contents.are_in(&parts, tag.as_deref()),
-            half: parts.iter().any(half),
-            base: record.base,
-            name: record.name,
-        });
+        let none = StoredModel {
+            bytes: 0.0,
+            complete: false,
+            half: false,
+            base: record.base.clone(),
+            name: record.name.clone(),
+        };
+        let (model, missing) = models.entry(record.base.clone()).or_insert((none, record.files));
+        model.bytes += bytes;
+        model.half |= parts.iter().any(half);
+        *missing -= usize::from(record.contents.are_in(&parts, tag.as_deref())).min(*missing);
     }
-    models
+    models.into_values().map(|(model, missing)| StoredModel { complete: missing == 0, ..model }).collect()
 }
 
 /// Deletes everything of the model whose folder is `base`, and nothing of models in folders below it.

@@ -1,6 +1,7 @@
 //! The state machine of downloads, driven natively against the twins in [`super::testing`].
 
 mod network;
+mod shards;
 mod storage;
 mod tabs;
 
@@ -10,6 +11,7 @@ use std::rc::Rc;
 use patchlab::error::{Error, Result};
 use patchlab::host::Progress;
 use patchlab::model::plan::{Dtype, PIECE, ReadPlan};
+use patchlab::model::sharded::Sharded;
 use patchlab::model::source::Source;
 use patchlab::protocol::{StoredModel, WeightBytes};
 use patchlab::session::TokenizerFiles;
@@ -132,7 +134,7 @@ impl Tab {
 }
 
 /// Reads the header and plans the rest, all fp32.
-async fn begin(weights: &Download) -> Result<Vec<u8>> {
+async fn begin(weights: &Sharded<Download>) -> Result<Vec<u8>> {
     let mut bytes = weights.read(0..8).await?;
     bytes.extend(weights.read(8..HEADER).await?);
     let length = weights.len().unwrap_or(LENGTH);
