@@ -1,5 +1,6 @@
 //! The integration tests, one module for each subject: `cargo test --test integration parity::` runs one of them.
 
+mod ablation;
 mod analyses;
 mod checkpoints;
 mod cost;

@@ -147,7 +147,8 @@ const rows = [
     async check({ page, hub, end, again }) {
       assert.match(end.unkept ?? '', /full/);
       const kept = sum(await keptOf(page, hub.url));
-      assert.ok(kept > 0 && kept < 10e6, `${kept} bytes are kept`);
+      // Pieces that are stored at the same time may exceed the limit together.
+      assert.ok(kept > 0 && kept < end.network, `${kept} of ${end.network} bytes are kept`);
       const second = await again();
       assert.equal(second.storage, kept, 'what had room is not used');
     },

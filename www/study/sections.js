@@ -103,6 +103,17 @@ export const FIGURES = [
     read: ['One head at a time: its output, its value, its attention pattern, its query and its key. In the scatters, heads on the dashed line act through that part alone: through *what* they move (value) or *where* they look (pattern).'],
   },
   {
+    analysis: 'ablation', section: 'patching', controls: ['what', 'value', 'position', 'layers', 'top_k'], tables: 'right', onDemand: true,
+    height: (size) => 136 + rowsOf(size.groups, 60 + 30 * size.heads, size.width) * (134 + rowHeight(size.layers, size.groups) * size.layers),
+    passes: ({ model }) => 0.5 * model.n_layers * model.n_heads,
+    read: ['What the *clean* run loses when one head, layer or neuron is taken away: set to zero, to its mean over the group, or to what it is on the corrupted prompt. A red cell is one that the task needs; what others take over when it is gone does not show.'],
+  },
+  {
+    analysis: 'self-repair', section: 'patching', controls: ['heads', 'value', 'position'], tables: 'folded',
+    height: (size) => 90 + (size.groups > 1 ? 360 * rowsOf(size.groups, 340, size.width) : 510) + 136 + rowsOf(size.groups, 60 + 30 * size.heads, size.width) * (134 + rowHeight(size.layers, size.groups) * size.layers),
+    read: ['A head is taken away, and the others are watched: those off the diagonal do something else than before. If more of the logit difference is left than the head\u2019s attribution predicts, others have taken over.'],
+  },
+  {
     analysis: 'neuron-attribution', section: 'neurons', controls: ['top_k'],
     height: (size) => lanes(size, 190),
     read: ['What each neuron adds to the logit difference directly, one lane for each layer.'],

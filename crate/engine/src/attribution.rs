@@ -126,7 +126,7 @@ impl<'a> DirectLogitAttribution<'a> {
     ///
     /// # Errors
     /// [`crate::Error::UnknownSite`].
-    pub(crate) fn heads(&self) -> Result<Tensor<2>> {
+    pub fn heads(&self) -> Result<Tensor<2>> {
         let (h, e) = (self.model.config.n_heads, self.model.config.d_head);
         let layer = |layer: usize| -> Result<Tensor<2>> {
             let z: Tensor<4> = self.run.cache.tensor(Site::Block(layer, BlockSite::Z))?; // [b, p, h, e]

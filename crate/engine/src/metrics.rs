@@ -96,6 +96,8 @@ pub struct LogitStats {
     pub distractor: PerPrompt,
     /// Log-sum-exp and rank. None if the readout left the rest of the vocabulary out.
     pub vocabulary: Option<VocabStats>,
+    /// The mean logit under the distribution that runs are compared with; None if there is none.
+    pub expected: Option<PerPrompt>,
 }
 
 /// The answer relative to the whole vocabulary: `[runs, prompts]` each.
@@ -112,7 +114,25 @@ impl LogitStats {
     pub fn new(runs: usize, prompts: usize, vocabulary: bool) -> Self {
         let room = || PerPrompt::new(runs, prompts);
         let vocabulary = vocabulary.then(|| VocabStats { log_sum_exp: room(), rank: room() });
-        Self { answer: room(), distractor: room(), vocabulary }
+        Self { answer: room(), distractor: room(), vocabulary, expected: None }
+    }
+
+    /// The same with room for [`Self::expected`].
+    pub(crate) fn with_expected(self) -> Self {
+        Self { expected: Some(PerPrompt::new(self.answer.rows(), self.answer.prompts())), ..self }
+    }
+
+    /// Kullback and Leibler's divergence of a run's next tokens from those of the run that it is compared with,
+    /// `KL(base || run)` in nats: what the mean log-probability under the base run's distribution has lost. NaN if it was not
+    /// read.
+    pub fn divergence(&self, base: &LogitStats, run: usize, prompt: usize) -> f64 {
+        let mean = |stats: &LogitStats, run: usize| match (&stats.expected, &stats.vocabulary) {
+            (Some(expected), Some(vocabulary)) => {
+                expected.row(run)[prompt] - vocabulary.log_sum_exp.row(run)[prompt]
+            }
+            _ => f64::NAN,
+        };
+        mean(base, 0) - mean(self, run)
     }
 
     /// logit(answer) - logit(distractor), in nats (the notebook's `logits_to_ave_logit_diff`, of one prompt).
@@ -125,7 +145,7 @@ impl LogitStats {
         (0..self.answer.prompts()).map(|prompt| self.logit_difference(run, prompt)).collect()
     }
 
-    /// Stores the two or four numbers that a readout gives for one run and prompt.
+    /// Stores the numbers that a readout gives for one run and prompt.
     pub fn set(&mut self, run: usize, prompt: usize, numbers: &[f32]) {
         let set = |array: &mut PerPrompt, number: f32| array.row_mut(run)[prompt] = f64::from(number);
         set(&mut self.answer, numbers[0]);
@@ -133,6 +153,9 @@ impl LogitStats {
         if let Some(vocabulary) = &mut self.vocabulary {
             set(&mut vocabulary.log_sum_exp, numbers[2]);
             set(&mut vocabulary.rank, numbers[3]);
+        }
+        if let Some(expected) = &mut self.expected {
+            set(expected, numbers[4]);
         }
     }
 
@@ -146,6 +169,9 @@ impl LogitStats {
         if let (Some(to), Some(from)) = (&mut self.vocabulary, &other.vocabulary) {
             copy(&mut to.log_sum_exp, &from.log_sum_exp);
             copy(&mut to.rank, &from.rank);
+        }
+        if let (Some(to), Some(from)) = (&mut self.expected, &other.expected) {
+            copy(to, from);
         }
     }
 }

@@ -43,6 +43,8 @@ catalogue! {
     residual_patching,
     component_patching,
     head_patching,
+    ablation,
+    self_repair,
     neuron_attribution,
     neuron_patching,
     neuron_on_text,

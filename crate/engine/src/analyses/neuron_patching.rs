@@ -3,12 +3,13 @@
 
 use super::neuron_attribution::TOP_K;
 use super::settings::text;
+use super::shared::choices;
 use super::shared::sweeps::{self, Columns, DIRECTION, Options, PatchingMap, probabilities, sweep};
 use super::shared::top;
 use super::{Analyse, Findings, Job, PythonCell, settings};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::figures::Part;
-use crate::names::{Neuron, layers};
+use crate::names::Neuron;
 use crate::runs::Direction;
 use crate::site::BlockSite;
 
@@ -33,15 +34,7 @@ impl Analyse for Settings {
 
     async fn run(&self, job: &Job<'_>) -> Result<Findings> {
         let config = &job.model.config;
-        let layers = layers(&self.layers, config.n_layers).map_err(|_| Error::Setting {
-            name: "layers".to_owned(),
-            message: format!(
-                "{:?} names no layers of this model. Write `all`, or numbers from 0 to {} like `8 10` or \
-                 `3-5`.",
-                self.layers,
-                config.n_layers - 1
-            ),
-        })?;
+        let layers = choices::layers(&self.layers, config)?;
         let maps = [PatchingMap {
             title: "Patched neurons".to_owned(),
             note: "One neuron at all positions.".to_owned(),

@@ -6,6 +6,7 @@ use patchlab_kernels::Tensor;
 use super::logit_lens::{SCALE, Scale};
 use super::settings::count;
 use super::shared::choices::{self, PROMPT};
+use super::shared::likely;
 use super::{Analyse, Findings, Job, settings};
 use crate::attribution::DirectLogitAttribution;
 use crate::error::Result;
@@ -87,9 +88,7 @@ async fn guesses_at_once(job: &Job<'_>, k: usize, normalized: Tensor<2>) -> Resu
     let widths: Vec<usize> = blocks.iter().map(|block| block.dims()[1]).collect();
     let blocks = blocks.into_iter().fold(Reads::default(), Reads::with).fetch().await?;
     let position = |position: usize| {
-        let row =
-            |(block, &width): (&Vec<f32>, &usize)| block[position * width..(position + 1) * width].to_vec();
-        let logits: Vec<f32> = blocks.iter().zip(&widths).flat_map(row).collect();
+        let logits = likely::row_of(&blocks, &widths, position);
         let norm = log_sum_exp(&logits);
         let guess = |id: usize| {
             let logit = f64::from(logits[id]);

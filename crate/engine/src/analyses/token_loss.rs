@@ -4,6 +4,7 @@
 use patchlab_kernels::Tensor;
 
 use super::shared::choices::{self, PROMPT};
+use super::shared::likely;
 use super::{Analyse, Findings, Job, settings};
 use crate::error::Result;
 use crate::figures::{Part, Quantity, TokenValues, ValuedRow};
@@ -67,8 +68,7 @@ async fn loss(job: &Job<'_>, normalized: Tensor<2>, targets: &[u32]) -> Result<V
     let widths: Vec<usize> = blocks.iter().map(|block| block.dims()[1]).collect();
     let blocks = blocks.into_iter().fold(Reads::default(), Reads::with).fetch().await?;
     let of_target = |(row, &target): (usize, &u32)| {
-        let of_block = |(block, &width): (&Vec<f32>, &usize)| block[row * width..(row + 1) * width].to_vec();
-        let logits: Vec<f32> = blocks.iter().zip(&widths).flat_map(of_block).collect();
+        let logits = likely::row_of(&blocks, &widths, row);
         log_sum_exp(&logits) - f64::from(logits[target as usize])
     };
     Ok(targets.iter().enumerate().map(of_target).collect())

@@ -8,6 +8,7 @@
 //!
 //! The rows are held in blocks, because GPT-2's take 154 MB and WebGPU guarantees bindings of only 128 MiB.
 
+use burn::tensor::TensorData;
 use patchlab_kernels::{Indices, Tensor};
 
 use crate::model::flops;
@@ -97,12 +98,43 @@ impl Unembedding {
     pub(crate) fn choose<const K: usize>(&self, ids: &[[u32; K]]) -> ChosenTokens {
         let (prompts, d_model) = (ids.len(), self.vocab.d_model());
         let rows = self.vocab.select(ids.as_flattened()).reshape([prompts, K, d_model]); // [prompts, k, d_model]
+        self.choose_rows(rows)
+    }
+
+    /// The map to each prompt's mean logit under a distribution over the vocabulary, and to the mean logit: in the place of a
+    /// token's row stands the distribution's mean row. `distributions`: for each prompt, a probability for each token.
+    pub(crate) fn choose_mean(&self, distributions: &[Vec<f64>]) -> ChosenTokens {
+        let (prompts, d_model) = (distributions.len(), self.vocab.d_model());
+        let device = self.mean.device();
+        let mut first = 0;
+        let mut rows: Option<Tensor<2>> = None;
+        for block in self.vocab.blocks() {
+            let [size, _] = block.dims();
+            let of_prompt =
+                |all: &Vec<f64>| all[first..first + size].iter().map(|&p| p as f32).collect::<Vec<f32>>();
+            let weights: Vec<f32> = distributions.iter().flat_map(of_prompt).collect();
+            let weights = Tensor::from_data(TensorData::new(weights, [prompts, size]), &device); // [prompts, block]
+            flops::matmul(prompts, size, d_model);
+            let part = patchlab_kernels::product(weights, block.clone()); // [prompts, d_model]
+            rows = Some(match rows {
+                Some(rows) => rows + part,
+                None => part,
+            });
+            first += size;
+        }
+        let rows = rows.unwrap_or_else(|| self.mean.clone().expand([prompts, d_model]));
+        self.choose_rows(rows.reshape([prompts, 1, d_model]))
+    }
+
+    /// The map to the logits that these rows of the vocabulary give, `[prompts, k, d_model]`.
+    fn choose_rows(&self, rows: Tensor<3>) -> ChosenTokens {
+        let [prompts, k, d_model] = rows.dims();
         let mean: Tensor<3> = self.mean.clone().unsqueeze::<3>().expand([prompts, 1, d_model]); // [prompts, 1, d_model]
         let all = Tensor::cat(vec![rows - mean.clone(), mean], 1); // [prompts, k + 1, d_model]
         let constants = (all.clone() * self.bias.clone().unsqueeze()).sum_dim(2); // [prompts, k + 1, 1]
         ChosenTokens {
             directions: all * self.gain.clone().unsqueeze(),
-            constants: constants.reshape([prompts, K + 1]),
+            constants: constants.reshape([prompts, k + 1]),
         }
     }
 

@@ -19,6 +19,8 @@ pub struct Readout {
     chosen: ChosenTokens,
     /// Whether log-sum-exp and rank are wanted.
     vocabulary: bool,
+    /// The map to the mean logit under each prompt's distribution, which other runs are compared with.
+    expected: Option<ChosenTokens>,
 }
 
 impl Readout {
@@ -26,7 +28,15 @@ impl Readout {
     pub fn new(model: &Model, cases: &[PreparedCase], vocabulary: bool) -> Self {
         let pairs: Vec<[u32; 2]> = cases.iter().map(|case| [case.answer, case.distractor]).collect();
         let chosen = model.unembedding.choose(&pairs);
-        Self { tokens: on_device(&pairs, model), pairs, chosen, vocabulary }
+        Self { tokens: on_device(&pairs, model), pairs, chosen, vocabulary, expected: None }
+    }
+
+    /// The same, and the mean logit under each prompt's distribution over the next tokens, from which Kullback and Leibler's
+    /// divergence from it follows ([`LogitStats::divergence`]). The vocabulary is read then.
+    #[must_use]
+    pub(crate) fn compared_with(&self, model: &Model, distributions: &[Vec<f64>]) -> Self {
+        let expected = Some(model.unembedding.choose_mean(distributions));
+        Self { vocabulary: true, expected, ..self.clone() }
     }
 
     /// Restricted to these prompts, by index.
@@ -37,8 +47,10 @@ impl Readout {
         }
         let pairs: Vec<[u32; 2]> = prompts.iter().map(|&prompt| self.pairs[prompt]).collect();
         let indices = prompts.iter().map(|&prompt| prompt as i32).collect();
-        let chosen = self.chosen.only(&Indices::new(indices, [prompts.len()], &model.device));
-        Self { tokens: on_device(&pairs, model), pairs, chosen, vocabulary: self.vocabulary }
+        let indices = Indices::new(indices, [prompts.len()], &model.device);
+        let expected = self.expected.as_ref().map(|expected| expected.only(&indices));
+        let chosen = self.chosen.only(&indices);
+        Self { tokens: on_device(&pairs, model), pairs, chosen, vocabulary: self.vocabulary, expected }
     }
 
     /// Answer and distractor of each prompt.
@@ -47,13 +59,14 @@ impl Readout {
     }
 
     /// Numbers per row of [`Self::of`]: the logits of answer and distractor and their mean over the vocabulary,
-    /// or the logits, log-sum-exp and rank.
+    /// or the logits, log-sum-exp and rank, and then the mean logit under a distribution.
     pub(crate) fn width(&self) -> usize {
-        if self.vocabulary { 4 } else { 3 }
+        let vocabulary = if self.vocabulary { 4 } else { 3 };
+        vocabulary + usize::from(self.expected.is_some())
     }
 
     /// From the final LayerNorm's output to the numbers of [`LogitStats`]:
-    /// `normalized [n, d] -> [n, 3 or 4]`. With more rows than prompts the prompts are cycled.
+    /// `normalized [n, d] -> [n, 3 to 5]`. With more rows than prompts the prompts are cycled.
     pub fn of(&self, model: &Model, normalized: Tensor<2>) -> Tensor<2> {
         let chosen = self.chosen.of(normalized.clone()); // [n, 3]
         if !self.vocabulary {
@@ -61,13 +74,21 @@ impl Readout {
         }
         let ([n, d], unembedding) = (normalized.dims(), &model.unembedding);
         flops::matmul(n, d, model.config.d_vocab);
+        let expected = self.expected.as_ref().map(|expected| expected.of(normalized.clone())); // [n, 2]
         let h = unembedding.scaled(normalized); // [n, d]
-        patchlab_kernels::vocabulary(h, unembedding.vocab.blocks(), chosen, &self.tokens) // [n, 4]
+        let numbers = patchlab_kernels::vocabulary(h, unembedding.vocab.blocks(), chosen, &self.tokens); // [n, 4]
+        match expected {
+            Some(expected) => Tensor::cat(vec![numbers, expected.slice([0..n, 0..1])], 1), // [n, 5]
+            None => numbers,
+        }
     }
 
     /// Unpacks the numbers of [`Self::of`] for one run.
     pub fn stats(&self, numbers: &[f32]) -> LogitStats {
         let mut stats = LogitStats::new(1, self.pairs.len(), self.vocabulary);
+        if self.expected.is_some() {
+            stats = stats.with_expected();
+        }
         for (prompt, numbers) in numbers.chunks_exact(self.width()).enumerate() {
             stats.set(0, prompt, numbers);
         }

@@ -23,7 +23,7 @@ pub(in crate::analyses) const PYTHON: &str = include_str!("../../../data/transfo
 const STAGE: &str = "Running the prompts";
 
 /// A group with its attributions.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(in crate::analyses) struct Attributed {
     pub group: PreparedGroup,
     /// Per cell, a number for each prompt.

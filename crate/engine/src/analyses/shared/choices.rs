@@ -4,7 +4,7 @@ use crate::analyses::Job;
 use crate::analyses::settings::{Spec, text};
 use crate::error::{Error, Result};
 use crate::model::Config;
-use crate::names::{Head, Neuron, layers, words};
+use crate::names::{self, Head, Neuron, words};
 use crate::prompts::{PreparedCase, PreparedGroup, prompt_fault};
 
 /// The setting of an analysis of a single text; [`prompt`] reads it.
@@ -72,7 +72,7 @@ pub(in crate::analyses) fn heads(text: &str, config: &Config) -> Result<Vec<Head
     for word in words(text) {
         match word.parse::<Head>() {
             Ok(head) if head.layer < config.n_layers && head.head < config.n_heads => found.push(head),
-            Err(_) if let Ok(layers) = layers(word, config.n_layers) => {
+            Err(_) if let Ok(layers) = names::layers(word, config.n_layers) => {
                 let heads = |layer| (0..config.n_heads).map(move |head| Head { layer, head });
                 found.extend(layers.into_iter().flat_map(heads));
             }
@@ -89,6 +89,17 @@ pub(in crate::analyses) fn heads(text: &str, config: &Config) -> Result<Vec<Head
         }
     }
     Ok(found)
+}
+
+/// The layers that the setting `layers` names: `all`, or numbers and ranges.
+pub(in crate::analyses) fn layers(text: &str, config: &Config) -> Result<Vec<usize>> {
+    names::layers(text, config.n_layers).map_err(|_| {
+        let last = config.n_layers - 1;
+        refused(
+            "layers",
+            format!("{text:?} names no layers of this model. Write `all`, or numbers from 0 to {last} like `8 10` or `3-5`."),
+        )
+    })
 }
 
 /// The neuron that a setting names: `L8N2744` or `8/2744`.

@@ -18,6 +18,12 @@ pub(in crate::analyses) async fn last_logits(
     Ok(blocks.into_iter().fold(Reads::default(), Reads::with).fetch().await?.concat())
 }
 
+/// A row of logits over the whole vocabulary, from its blocks `[n, width]` each.
+pub(in crate::analyses) fn row_of(blocks: &[Vec<f32>], widths: &[usize], row: usize) -> Vec<f32> {
+    let of_block = |(block, &width): (&Vec<f32>, &usize)| block[row * width..(row + 1) * width].to_vec();
+    blocks.iter().zip(widths).flat_map(of_block).collect()
+}
+
 /// The `k` likeliest tokens, plus the marked ones wherever they rank.
 pub(in crate::analyses) fn table(
     job: &Job<'_>,

@@ -1,5 +1,6 @@
 //! What several analyses share.
 
+pub(super) mod ablated;
 pub(super) mod attributed;
 pub(super) mod choices;
 pub(super) mod groups;
