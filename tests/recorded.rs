@@ -1,6 +1,7 @@
 //! Published values: a model of GPT-2 small's sizes agrees with what was recorded of itself in the file's own figures, each kind
 //! of disagreement is found, and other models are told why there is nothing to compare.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use patchlab::analyses::{Reading, Viewer};
@@ -11,8 +12,9 @@ use patchlab::model::Config;
 use patchlab::recorded::{Listed, Read, Recorded};
 use patchlab::{Error, Request, Session};
 use patchlab_tests::fixture::{Fixture, open};
-use patchlab_tests::weights::checkpoint;
+use patchlab_tests::weights::Tensors;
 use pollster::block_on;
+use safetensors::tensor::Dtype;
 use serde_json::json;
 
 /// The file that comes along.
@@ -52,13 +54,20 @@ impl Viewer for Caller {
 
 /// GPT-2 small's layers, heads, neurons and vocabulary, narrow so that it is quick.
 fn narrow() -> Session {
+    changed(&|_, _| {})
+}
+
+/// The same with changed weights.
+fn changed(change: &dyn Fn(&mut Tensors, &Config)) -> Session {
     let config = json!({
         "model_type": "gpt2", "n_layer": 12, "n_head": 12, "n_embd": 24, "n_inner": 3072, "n_positions": 256,
         "vocab_size": 50257, "layer_norm_epsilon": 1e-5, "activation_function": "gelu_new"
     })
     .to_string();
-    let weights = checkpoint("recorded", &Config::from_json(&config).expect("a good config"));
-    open(&config, weights, DevicePreference::Cpu).expect("a good model")
+    let sizes = Config::from_json(&config).expect("a good config");
+    let mut weights = Tensors::generate("recorded", &sizes);
+    change(&mut weights, &sizes);
+    open(&config, weights.safetensors(Dtype::F32, ""), DevicePreference::Cpu).expect("a good model")
 }
 
 fn compare(session: &Session, caller: &dyn Viewer) -> Result<Report, Error> {
@@ -169,4 +178,85 @@ fn files_that_do_not_fit_are_refused_in_words() {
     says(&|changed| changed.items[0].experiment = "none such".to_owned(), "no experiment \"none such\"");
     says(&|changed| changed.items[0].read = Read::Attention, "`text-lens` has no such figure");
     says(&|changed| changed.items[0].analysis = "recorded".to_owned(), "compared with itself");
+}
+
+/// Which figures disagree, by analysis.
+fn disagreeing(session: &Session, recorded: &Recorded) -> BTreeSet<String> {
+    let report = compare(session, &Caller::with(recorded)).expect("a good file");
+    let (summary, _) = tables(&report);
+    let rows = summary.rows.iter().zip(&recorded.items).filter(|(row, _)| row.mark == Some(Mark::Failed));
+    rows.map(|(_, item)| item.analysis.clone()).collect()
+}
+
+/// What an implementation gets wrong as a whole, beside what was recorded.
+#[test]
+fn mistakes_of_an_implementation_are_found() {
+    let session = narrow();
+    let mut recorded = block_on(session.record(&shipped("gpt2-small.json"), &Quiet)).expect("a good file");
+    // One of each analysis on each experiment is enough, and none of the long ones.
+    let mut seen = BTreeSet::new();
+    recorded.items.retain(|item| {
+        item.settings.get("by_position").is_none()
+            && seen.insert((item.analysis.clone(), item.experiment.clone()))
+    });
+    let all: BTreeSet<String> = recorded.items.iter().map(|item| item.analysis.clone()).collect();
+    assert_eq!(disagreeing(&session, &recorded), BTreeSet::new());
+
+    // Positions that begin at 1.
+    let shifted = changed(&|weights, sizes| weights.numbers("wpe.weight").rotate_left(sizes.d_model));
+    assert_eq!(disagreeing(&shifted, &recorded), all);
+
+    // Another GELU: a tenth of a per cent is more than the two forms differ by, and less than any other mistake.
+    let steeper = changed(&|weights, sizes| {
+        for layer in 0..sizes.n_layers {
+            weights
+                .numbers(&format!("h.{layer}.mlp.c_fc.weight"))
+                .iter_mut()
+                .for_each(|number| *number *= 1.001);
+        }
+    });
+    assert!(disagreeing(&steeper, &recorded).contains("test-prompt"));
+
+    // No <|endoftext|>, and the prompts of each pair swapped.
+    let without = |change: &dyn Fn(&mut patchlab::Experiment)| {
+        let mut other = recorded.clone();
+        other.items.retain(|item| {
+            ["logit-diff", "head-attribution", "layer-attribution", "logit-lens"]
+                .contains(&item.analysis.as_str())
+        });
+        other.experiments.values_mut().for_each(change);
+        disagreeing(&session, &other)
+    };
+    let four = ["head-attribution", "layer-attribution", "logit-diff", "logit-lens"].map(str::to_owned);
+    assert_eq!(
+        without(&|experiment| experiment.prepend_bos = !experiment.prepend_bos),
+        BTreeSet::from(four.clone())
+    );
+    let swap = |experiment: &mut patchlab::Experiment| {
+        for pair in experiment.groups.iter_mut().flat_map(|group| &mut group.pairs) {
+            std::mem::swap(&mut pair.clean, &mut pair.corrupted);
+        }
+    };
+    assert_eq!(without(&swap), BTreeSet::from(four));
+
+    // Value biases that stand in the output's bias instead: the same model, and the same attribution of heads, because
+    // both are folded. An implementation that does not fold them would disagree.
+    let moved = changed(&|weights, sizes| {
+        let d = sizes.d_model;
+        for layer in 0..sizes.n_layers {
+            let bias = weights.numbers(&format!("h.{layer}.attn.c_attn.bias"));
+            let values: Vec<f32> = bias[2 * d..].to_vec();
+            bias[2 * d..].fill(0.0);
+            let output = weights.numbers(&format!("h.{layer}.attn.c_proj.weight")).clone();
+            let sums = (0..d).map(|to| {
+                (0..d).map(|from| f64::from(values[from]) * f64::from(output[from * d + to])).sum::<f64>()
+            });
+            let sums: Vec<f64> = sums.collect();
+            let bias = weights.numbers(&format!("h.{layer}.attn.c_proj.bias"));
+            bias.iter_mut().zip(sums).for_each(|(bias, sum)| *bias = (f64::from(*bias) + sum) as f32);
+        }
+    });
+    // Shares of this model's small effects are left out: they magnify what rounding does to the biases.
+    recorded.items.retain(|item| !item.analysis.ends_with("patching"));
+    assert_eq!(disagreeing(&moved, &recorded), BTreeSet::new());
 }

@@ -268,7 +268,8 @@ const rows = [
     async check({ page, hub }) {
       for (const tried of attempts(hub)) assert.ok(tried.length <= TRIES + 1);
       const before = await keptOf(page, hub.url);
-      assert.ok(sum(before) >= 2 * PIECE, `${sum(before)} bytes are kept`);
+      // Requests that are sent together arrive in any order, so that one of the two may be the last, shorter piece.
+      assert.ok(before.filter(({ start, end }) => end - start >= LARGE).length >= 2, `${sum(before)} bytes are kept`);
       hub.fault = null;
       hub.answers.length = 0;
       await page.click('#retry-opening');

@@ -3,7 +3,7 @@
 
 use super::settings::{choice, count, text};
 use super::shared::ablated::{Becomes, VALUE, Where};
-use super::shared::attributed::{index_axis, layer_axis};
+use super::shared::attributed::{index_axis, layer_axis, panel};
 use super::shared::choices;
 use super::shared::groups::usable;
 use super::shared::likely;
@@ -12,7 +12,7 @@ use super::shared::top;
 use super::{Analyse, Findings, Job, settings};
 use crate::error::Result;
 use crate::figures::summary::Numbers;
-use crate::figures::{Axis, AxisKind, Grid, Measure, Panel, Part, Quantity, Values};
+use crate::figures::{Axis, AxisKind, Grid, Measure, Panel, Part, Quantity};
 use crate::host::{ProgressUnit, Work};
 use crate::interventions::sweep::{Sweep, SweepSites};
 use crate::interventions::{Intervention, Scene, Shortcut};
@@ -301,7 +301,7 @@ impl Map {
                     let numbers = self.numbers(stats, &known, done);
                     let values = numbers.iter().map(|(measure, numbers)| numbers.means(*measure)).collect();
                     let mut grid = grid.clone();
-                    grid.panels.push(shown(group, values));
+                    grid.panels.push(panel(group, values));
                     job.viewer.preview(0, &self.part(grid));
                 }
             };
@@ -312,7 +312,7 @@ impl Map {
         for (measure, numbers) in self.numbers(&stats, &clean, prompts) {
             values.push(numbers.summarise(measure, work).await?);
         }
-        Ok(shown(group, values))
+        Ok(panel(group, values))
     }
 
     /// The index and the numbers of each measure, for the first prompts.
@@ -326,19 +326,6 @@ impl Map {
             (measure, Numbers { values, clean: kind.has_clean().then(|| each(clean, 0)), corrupted: None })
         };
         Kind::some(self.vocabulary).iter().enumerate().map(of).collect()
-    }
-}
-
-fn shown(group: &PreparedGroup, values: Vec<Values>) -> Panel {
-    Panel {
-        name: group.name.clone(),
-        group: group.group,
-        minus: None,
-        ticks: None,
-        changed: Vec::new(),
-        caution: None,
-        prompts: group.cases.iter().map(|case| case.text.clone()).collect(),
-        values,
     }
 }
 

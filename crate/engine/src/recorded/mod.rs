@@ -152,7 +152,7 @@ pub enum Read {
         /// The first point.
         #[serde(default)]
         from: usize,
-        /// Each how manyth point.
+        /// The step from one point to the next.
         every: usize,
         /// As many tokens for each point and position, by their ids.
         tokens: Vec<u32>,

@@ -7,7 +7,7 @@ use crate::analyses::Job;
 use crate::attribution::{AttributionSites, DirectLogitAttribution};
 use crate::error::Result;
 use crate::figures::summary::Numbers;
-use crate::figures::{Axis, AxisKind, Grid, Measure, Panel, Quantity};
+use crate::figures::{Axis, AxisKind, Grid, Measure, Panel, Quantity, Values};
 use crate::host::ProgressUnit;
 use crate::host::Work;
 use crate::metrics::{PerPrompt, mean};
@@ -97,16 +97,8 @@ pub(in crate::analyses) async fn grid(
     let work = Work::finished(job.viewer, STAGE, ProgressUnit::Prompts, prompts);
     let mut panels = Vec::new();
     for Attributed { group, numbers, .. } in attributed {
-        panels.push(Panel {
-            name: group.name.clone(),
-            group: group.group,
-            minus: None,
-            ticks: None,
-            changed: Vec::new(),
-            caution: None,
-            prompts: group.cases.iter().map(|case| case.text.clone()).collect(),
-            values: vec![Numbers::alone(numbers.clone()).summarise(0, &work).await?],
-        });
+        let values = Numbers::alone(numbers.clone()).summarise(0, &work).await?;
+        panels.push(panel(group, vec![values]));
     }
     Ok(Grid {
         title: title.to_owned(),
@@ -123,6 +115,20 @@ pub(in crate::analyses) async fn grid(
         }],
         panels,
     })
+}
+
+/// A group's panel of a map whose columns are not positions.
+pub(in crate::analyses) fn panel(group: &PreparedGroup, values: Vec<Values>) -> Panel {
+    Panel {
+        name: group.name.clone(),
+        group: group.group,
+        minus: None,
+        ticks: None,
+        changed: Vec::new(),
+        caution: None,
+        prompts: group.cases.iter().map(|case| case.text.clone()).collect(),
+        values,
+    }
 }
 
 /// An axis of layers.
