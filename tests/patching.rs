@@ -34,7 +34,7 @@ fn swept(
     lists: &[Vec<Intervention>],
     vocabulary: bool,
 ) -> LogitStats {
-    let sites = SweepSites::new(lists.iter().flatten().map(|one| one.site), model.config.n_layers);
+    let sites = SweepSites::new(lists.iter().flatten().flat_map(Intervention::sites), model.config.n_layers);
     block_on(async {
         let runs = Runs::record(model, cases, vocabulary, &sites).await?;
         let scene = Scene::of(model, &runs, direction);

@@ -5,8 +5,8 @@
 //!
 //! Tolerance: 1e-5 of the largest logit, some ten times the rounding of one sum of that size. A drawn list can ask for what
 //! float32 does not determine as well as that, such as the small difference of two large streams. It is told by the
-//! definition itself: whether it moves by a tenth of the tolerance when the embeddings change in their last bit. Such lists
-//! are left out, and there must be few.
+//! definition itself: whether it moves by a tenth of the tolerance when the embeddings change in their last bit, or when sums are
+//! rounded elsewhere. Such lists are left out, and there must be few.
 
 use std::fs;
 use std::ops::{AddAssign as _, Range};
@@ -20,6 +20,7 @@ use patchlab::interventions::{
 };
 use patchlab::metrics::{LogitStats, PerPrompt};
 use patchlab::model::checkpoint::Checkpoint;
+use patchlab::model::hooks::AllSites;
 use patchlab::model::source::MemorySource;
 use patchlab::model::{Config, Model};
 use patchlab::prompts::{PreparedCase, PreparedGroup};
@@ -86,10 +87,16 @@ impl Draw {
             (rng.usize(0..4) == 0).then(|| (rng.usize(0..config.n_layers), rng.usize(0..config.d_mlp)));
         let count = rng.usize(1..9);
         let same = shortest == longest;
-        let lists = (0..count).map(|_| list(rng, &config, (longest_of(&cases), same), dominant)).collect();
+        let mut lists: Vec<Vec<Intervention>> =
+            (0..count).map(|_| list(rng, &config, (longest_of(&cases), same), dominant)).collect();
         let work = [1, 5000, 200_000, 40 << 20][rng.usize(0..4)];
         let direction = if rng.bool() { Direction::Denoise } else { Direction::Noise };
         let prompt = (0..longest + rng.usize(0..3)).map(|_| rng.u32(0..90)).collect();
+        // From numbers of their own, so that what other seeds draw stays as it was.
+        let rng = &mut Rng::with_seed(!seed);
+        for _ in 0..rng.usize(0..4) {
+            lists.push(path(rng, &config, (longest_of(&cases), same), dominant));
+        }
         Self { seed, config, dominant, cases, other_group, prompt, direction, lists, work }
     }
 
@@ -195,6 +202,40 @@ fn one(
     Intervention { site, head, neuron, position, source, effect }
 }
 
+/// A list with later outputs frozen, or one that takes values from a run with such a list: paths, and what is like them.
+fn path(
+    rng: &mut Rng,
+    config: &Config,
+    prompts: (usize, bool),
+    dominant: Option<(usize, usize)>,
+) -> Vec<Intervention> {
+    let own =
+        |site| Intervention { effect: Effect::Replace(Value::Own), ..Intervention::patch(site, None, None) };
+    let mut within = list(rng, config, prompts, dominant);
+    let (mlps, scales, first) = (rng.bool(), rng.bool(), rng.usize(0..config.n_layers));
+    for layer in first..config.n_layers {
+        use BlockSite::*;
+        let at = |site| own(Site::Block(layer, site));
+        if rng.usize(0..8) > 0 {
+            within.push(at(AttnOut));
+        }
+        within.extend(mlps.then(|| at(MlpOut)));
+        within.extend(scales.then(|| [at(Ln1Scale), at(Ln2Scale)]).into_iter().flatten());
+    }
+    if rng.usize(0..3) == 0 {
+        return within;
+    }
+    let receivers = rng.usize(1..3);
+    let take = |_| {
+        let (longest, same_length) = prompts;
+        let mut one = one(rng, config, longest, same_length, dominant);
+        one.source = None;
+        one.effect = Effect::Replace(Value::Run(within.clone()));
+        one
+    };
+    (0..receivers).map(take).collect()
+}
+
 /// The lowest and the highest rank that the answer may have when logits are off by the tolerance.
 fn ranks(model: &Model, run: &Run, prompt: usize, answer: u32, tolerance: f64) -> Range<f64> {
     let normalized = run.cache.tensor::<3>(Site::FinalNormalized).expect("recorded");
@@ -213,20 +254,36 @@ fn ranks(model: &Model, run: &Run, prompt: usize, answer: u32, tolerance: f64) -
     above(own + tolerance)..above(own - tolerance)
 }
 
-/// How far the definition's logits move when the embeddings change in their last bit.
+/// How far the definition's logits move when the embeddings change in their last bit, or when every activation is recorded, which
+/// rounds some sums at other places.
 fn moves(scene: &Scene<'_>, list: &[Intervention], slow: &Run, prompt: usize) -> f64 {
     let all = Intervention::patch(Site::Embed, None, None);
     let bit = Intervention { effect: Effect::Scale(1.0 + f64::from(f32::EPSILON)), ..all };
-    let list: Vec<Intervention> = [bit].into_iter().chain(list.iter().cloned()).collect();
-    let moved = block_on(interventions::run(scene, &list, &Vec::new())).expect("a run").stats;
+    let moved = block_on(interventions::run(scene, &with(&bit, list), &Vec::new())).expect("a run").stats;
+    let recorded = block_on(interventions::run(scene, list, &AllSites)).expect("a run").stats;
     let by = |a: &PerPrompt, b: &PerPrompt| (a.row(0)[prompt] - b.row(0)[prompt]).abs();
-    by(&moved.answer, &slow.stats.answer).max(by(&moved.distractor, &slow.stats.distractor))
+    let off = |stats: &LogitStats| {
+        by(&stats.answer, &slow.stats.answer).max(by(&stats.distractor, &slow.stats.distractor))
+    };
+    off(&moved).max(off(&recorded))
+}
+
+/// A list, and those of the runs that its values come from, with another intervention before them.
+fn with(first: &Intervention, list: &[Intervention]) -> Vec<Intervention> {
+    let within = |one: &Intervention| match &one.effect {
+        Effect::Replace(Value::Run(list)) => {
+            Intervention { effect: Effect::Replace(Value::Run(with(first, list))), ..one.clone() }
+        }
+        _ => one.clone(),
+    };
+    [first.clone()].into_iter().chain(list.iter().map(within)).collect()
 }
 
 /// Runs a draw with and without shortcuts. The error says what is wrong. Returns the number of lists and prompts that were
 /// left out.
 fn compare(draw: &Draw, model: &Model, ran: &mut Ran) -> Result<usize, String> {
-    let sites = SweepSites::new(draw.lists.iter().flatten().map(|one| one.site), model.config.n_layers);
+    let sites =
+        SweepSites::new(draw.lists.iter().flatten().flat_map(Intervention::sites), model.config.n_layers);
     let runs = block_on(Runs::record(model, &draw.cases, true, &sites)).map_err(|error| error.to_string())?;
     let group = |index: usize, cases: &Vec<PreparedCase>| PreparedGroup {
         name: String::new(),

@@ -233,12 +233,15 @@ impl Site {
         }
     }
 
-    /// Whether the logits after a prompt's last token depend on the activation at that token alone.
-    pub fn only_last(self, n_layers: usize) -> bool {
+    /// Whether the logits after a prompt's last token depend on the activation at that token alone. `attending` counts the
+    /// layers from the first to the last one whose attention moves anything: all, unless later ones are frozen.
+    pub fn only_last(self, attending: usize) -> bool {
         match self {
-            Site::Embed | Site::PosEmbed => false,
+            Site::Embed | Site::PosEmbed => attending == 0,
             Site::FinalScale | Site::FinalNormalized => true,
-            Site::Block(layer, site) => layer + 1 == n_layers && site.needed() == Needed::Queries,
+            Site::Block(layer, site) => {
+                layer >= attending || (layer + 1 == attending && site.needed() == Needed::Queries)
+            }
         }
     }
 }

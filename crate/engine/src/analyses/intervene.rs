@@ -32,7 +32,7 @@ struct InspectedSites(Vec<Site>);
 impl SiteFilter for InspectedSites {
     fn includes(&self, site: Site) -> bool {
         matches!(site, Site::Block(_, BlockSite::Pattern) | Site::FinalNormalized)
-            || AttributionSites { neurons: false }.includes(site)
+            || AttributionSites::default().includes(site)
             || self.0.contains(&site)
     }
 }
@@ -53,7 +53,7 @@ impl Analyse for Settings {
             }
         }
         host::step(job.viewer, "Running the prompts", 0, 1).await?;
-        let sites = InspectedSites(list.iter().map(|one| one.site).collect());
+        let sites = InspectedSites(list.iter().flat_map(Intervention::sites).collect());
         let runs = Runs::record(job.model, std::slice::from_ref(&inspected.case), false, &sites).await?;
         let (base, other) = self.direction.base_and_other(&runs);
         let (readout, groups) = (&runs.readout, &inspected.groups);

@@ -2,6 +2,7 @@
 
 use patchlab_kernels::Tensor;
 
+use super::frozen;
 use super::values::Values;
 use super::window::Window;
 use super::{Intervention, Scene};
@@ -145,6 +146,22 @@ impl<'a> SweepBatch<'a> {
             Ok(all.slice([0..b, 0..start, 0..h, 0..e])) // [b, s, h, e]
         };
         Ok(span.with_past(past(BlockSite::K)?, past(BlockSite::V)?))
+    }
+
+    /// Streams `[c b, t, d]` after a stage that only adds the base run's output to each.
+    pub(super) fn passed_on(&self, streams: Tensor<3>, stage: Stage) -> Result<Tensor<3>> {
+        let missing = || Error::NotRecorded(format!("what {stage:?} adds"));
+        let output: Tensor<3> = self.part(frozen::output(stage).ok_or_else(missing)?)?; // [b, t or 1, d]
+        let streams = match stage {
+            Stage::Attention(layer) => {
+                self.spans[usize::from(layer + 1 == self.config().n_layers)].queried(streams)
+            }
+            _ => streams,
+        };
+        let ([b, t, d], [rows, ..]) = (output.dims(), streams.dims());
+        let streams: Tensor<4> = streams.reshape([rows / b, b, t, d]);
+        let output = output.unsqueeze::<4>().expand([rows / b, b, t, d]);
+        Ok((streams + output).reshape([rows, t, d]))
     }
 
     /// The base run's residual stream before a stage after the embeddings, in the window.

@@ -3,6 +3,7 @@
 
 use patchlab_kernels::Tensor;
 
+use super::frozen;
 use super::values::Values;
 use super::{Effect, Intervention, Positions, Scene, Value};
 use crate::error::Result;
@@ -20,6 +21,15 @@ pub(super) struct Reach {
     pub start: usize,
     /// The prompts that it changes, by index.
     pub prompts: Vec<usize>,
+}
+
+/// What is wanted of the run that a list makes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Needed {
+    /// What it leaves at each prompt's last position.
+    Last,
+    /// Activations at any position.
+    Everywhere,
 }
 
 /// Where an intervention changes the base run's activation: by prompt, position and, where there are heads, head.
@@ -42,7 +52,7 @@ impl Changed {
     }
 }
 
-/// The reach of each list; None for those that change nothing that is read at the end.
+/// The reach of each list; None for those that change nothing that is needed.
 ///
 /// # Errors
 /// [`crate::Error::Intervention`] for a list that cannot act, [`crate::Error::Compute`].
@@ -50,21 +60,26 @@ pub(super) async fn reaches(
     scene: &Scene<'_>,
     values: &Values<'_>,
     lists: &[Vec<Intervention>],
+    needed: Needed,
 ) -> Result<Vec<Option<Reach>>> {
     // Interventions that differ only in what part of an activation they act on are compared together.
     let mut kinds: Vec<&Intervention> = Vec::new();
-    let mut kind_of: Vec<Vec<usize>> = Vec::new();
+    let mut kind_of: Vec<Vec<Option<usize>>> = Vec::new();
     let mut last = 0;
     for list in lists {
         let mut own = Vec::new();
         for one in list {
+            if one.effect == Effect::Replace(Value::Own) {
+                own.push(None); // it changes nothing in the base run
+                continue;
+            }
             if kinds.get(last).is_none_or(|kind| !together(kind, one)) {
                 last = kinds.iter().position(|kind| together(kind, one)).unwrap_or(kinds.len());
                 if last == kinds.len() {
                     kinds.push(one);
                 }
             }
-            own.push(last);
+            own.push(Some(last));
         }
         kind_of.push(own);
     }
@@ -80,8 +95,9 @@ pub(super) async fn reaches(
         changed.flags = flags.into_iter().map(|count| !matches!(count, 0.0)).collect();
     }
     let ends = scene.base.batch.ends();
-    let reach = |(list, kinds): (&Vec<Intervention>, &Vec<usize>)| {
-        reach(list, &kinds.iter().map(|&kind| &changed[kind]).collect::<Vec<_>>(), &ends, &scene.model.config)
+    let reach = |(list, kinds): (&Vec<Intervention>, &Vec<Option<usize>>)| {
+        let changed: Vec<Option<&Changed>> = kinds.iter().map(|kind| Some(&changed[(*kind)?])).collect();
+        reach(list, &changed, &ends, &scene.model.config, needed)
     };
     Ok(lists.iter().zip(&kind_of).map(reach).collect())
 }
@@ -94,7 +110,7 @@ fn together(one: &Intervention, other: &Intervention) -> bool {
 /// How many numbers the intervention changes: `[b, p, h]`, `[b, h, p]` or `[b, p, 1]`, and which of these.
 fn compare(scene: &Scene<'_>, values: &Values<'_>, one: &Intervention) -> Result<(Tensor<4>, Changed)> {
     let value = values.of(one)?;
-    let given = matches!(one.value(), Some(Value::Tensor(_)));
+    let given = one.is_of_slice();
     let config = &scene.model.config;
     let positions = scene.base.batch.positions();
     let base = scene.base.cache.get(one.site)?.clone();
@@ -135,9 +151,16 @@ fn differing<const D: usize>(base: Tensor<D>, value: Option<Tensor<D>>, one: &In
     base.differs(changed)
 }
 
-/// What a list changes of what is read at the end.
-fn reach(list: &[Intervention], changed: &[&Changed], ends: &[usize], config: &Config) -> Option<Reach> {
+/// What a list changes of what is needed.
+fn reach(
+    list: &[Intervention],
+    changed: &[Option<&Changed>],
+    ends: &[usize],
+    config: &Config,
+    needed: Needed,
+) -> Option<Reach> {
     let layers = config.n_layers;
+    let attending = frozen::attending(list, layers);
     // What stands after a prompt's last token is not attended to, unless patterns themselves are changed.
     let causal = list.len() == 1
         || !list
@@ -145,11 +168,13 @@ fn reach(list: &[Intervention], changed: &[&Changed], ends: &[usize], config: &C
             .any(|one| matches!(one.site, Site::Block(_, BlockSite::AttnScores | BlockSite::Pattern)));
     let mut reach: Option<Reach> = None;
     for (prompt, &end) in ends.iter().enumerate() {
-        let first_of = |(one, changed): (&Intervention, &&Changed)| {
+        let first_of = |(one, changed): (&Intervention, &Option<&Changed>)| {
+            let changed = (*changed)?;
             let all = if one.site.has(ActivationAxis::Head) { config.n_heads } else { 1 };
             let heads = one.head.map_or(0..all, |head| head..head + 1);
             let matters = |position: usize| {
-                if one.site.only_last(layers) { position == end } else { position <= end || !causal }
+                let only_last = needed == Needed::Last && one.site.only_last(attending);
+                if only_last { position == end } else { position <= end || !causal }
             };
             let differs = |position: &usize| {
                 matters(*position) && heads.clone().any(|head| changed.at(prompt, *position, head))

@@ -7,8 +7,10 @@
 //! The document that people write is described in docs/interventions.md. Names are TransformerLens's.
 
 mod batch;
+mod captured;
 mod changes;
 mod chunks;
+mod frozen;
 mod pass;
 mod plain;
 mod shortcuts;
@@ -105,6 +107,8 @@ pub enum Value {
     Mean(PromptSet),
     /// Another prompt's, at the same position.
     Prompt(String),
+    /// What it is in the base run with these interventions: the second step of path patching.
+    Run(Vec<Intervention>),
     /// These numbers, the same at every position: one for each component of the slice.
     Tensor(Vec<f32>),
 }
@@ -237,13 +241,26 @@ impl Intervention {
         }
     }
 
+    /// The hook points that it needs recorded: its own, and those of the run that its value comes from.
+    pub fn sites(&self) -> Vec<Site> {
+        let within = match self.value() {
+            Some(Value::Run(list)) => list.as_slice(),
+            _ => &[],
+        };
+        [self.site].into_iter().chain(within.iter().flat_map(Self::sites)).collect()
+    }
+
+    /// Whether its value is that of its slice alone, and not of the whole activation.
+    fn is_of_slice(&self) -> bool {
+        matches!(self.value(), Some(Value::Tensor(_) | Value::Run(_)))
+    }
+
     /// Whether one value serves both.
     fn shares_value_with(&self, other: &Self) -> bool {
-        let given = |one: &Self| matches!(one.value(), Some(Value::Tensor(_)));
         let part = |one: &Self| (one.head, one.neuron, one.source);
         self.site == other.site
+            && (!self.is_of_slice() || part(self) == part(other))
             && self.value() == other.value()
-            && (!given(self) || part(self) == part(other))
     }
 
     /// Which indices along an axis of the activation it acts on; of prompts and positions, all.
@@ -258,6 +275,15 @@ impl Intervention {
             ActivationAxis::DModel => 0..config.d_model,
             ActivationAxis::DHead => 0..config.d_head,
         }
+    }
+
+    /// Bytes of its value, if that is of its slice, on so many prompts and positions.
+    fn bytes(&self, config: &Config, prompts: usize, positions: usize) -> u64 {
+        let size = |axis: &ActivationAxis| match axis {
+            ActivationAxis::Batch => prompts,
+            axis => self.range(*axis, config, positions).len(),
+        };
+        4 * self.site.axes().iter().map(size).product::<usize>() as u64
     }
 
     /// Checks that it exists in a model of this size, on prompts of `positions` tokens.
@@ -288,7 +314,10 @@ impl Intervention {
             Positions::At(position) if position >= positions => {
                 refused(format!("`position` is {position}, and the longest prompt has {positions} tokens"))
             }
-            _ => Ok(()),
+            _ => match self.value() {
+                Some(Value::Run(list)) => list.iter().try_for_each(|one| one.check(config, positions)),
+                _ => Ok(()),
+            },
         }
     }
 }
@@ -306,7 +335,8 @@ mod tests {
             {"site":"blocks.2.mlp.hook_post","neuron":3,"position":4,"effect":{"replace":{"mean":{"group":1}}}},
             {"site":"blocks.2.hook_resid_post","position":"all","effect":{"add":{"value":{"tensor":[1.0,2.5]},"factor":3.0}}},
             {"site":"blocks.1.attn.hook_pattern","head":0,"position":5,"source":2,"effect":{"scale":0.5}},
-            {"site":"blocks.1.hook_attn_out","position":"all","effect":{"replace":{"prompt":"Some text"}}}]"#;
+            {"site":"blocks.1.hook_attn_out","position":"all","effect":{"replace":{"prompt":"Some text"}}},
+            {"site":"blocks.1.attn.hook_q","head":1,"position":"all","effect":{"replace":{"run":[{"site":"blocks.0.hook_mlp_out","position":"all","effect":{"replace":"zero"}}]}}}]"#;
         let list = Intervention::list(text).expect("a list");
         let written = serde_json::to_string(&list).expect("JSON");
         assert_eq!(Intervention::list(&written).expect("a list"), list);

@@ -1,15 +1,17 @@
-//! One pass: the residual streams of a chunk's lists, from where each enters to the end.
+//! One pass: the residual streams of a chunk's lists, from where each enters to the end, or to where something is recorded.
 
 use patchlab_kernels::Tensor;
 
 use super::Intervention;
 use super::batch::SweepBatch;
+use super::captured::Recorder;
 use super::chunks::{Chunk, Member};
+use super::frozen;
 use super::shortcuts::{Entered, Family, Shortcut};
 use super::sweep::Sweep;
 use crate::error::Result;
 use crate::host::Work;
-use crate::model::hooks::Edit;
+use crate::model::hooks::{Edit, SiteFilter};
 use crate::model::{Activation, Hooks};
 use crate::site::{BlockSite, Site, Stage};
 
@@ -21,35 +23,81 @@ pub(super) struct Left<T> {
     pub ran: Vec<Option<Shortcut>>,
 }
 
+/// Streams that have been carried as far as was asked, with what goes with them ([`Left`]).
+pub(super) struct Carried {
+    /// `[c b, t, d]`, or `[c b, 1, d]` where only the last position is needed. None: no list has entered.
+    streams: Option<Tensor<3>>,
+    /// By rows that entered together: how much they have shrunk ([`Entered`]), and how many they are.
+    shrunk: Vec<(Option<Tensor<2>>, usize)>,
+    ran: Vec<Option<Shortcut>>,
+}
+
+impl Carried {
+    /// How much each row's stream has shrunk, `[c b, 1]`. None: no row is a sum that could have.
+    pub(super) fn shrunk(&self) -> Option<Tensor<2>> {
+        let known = self.shrunk.iter().find_map(|(ratio, _)| ratio.as_ref())?;
+        let column = |(ratio, rows): &(Option<Tensor<2>>, usize)| {
+            ratio.clone().unwrap_or_else(|| known.zeros([*rows, 1]))
+        };
+        Some(Tensor::cat(self.shrunk.iter().map(column).collect(), 0))
+    }
+}
+
 impl Sweep<'_> {
-    /// Carries the residual streams of a chunk's lists to the end. Each enters before its stage.
+    /// Carries the residual streams of a chunk's lists to the end.
     pub(super) async fn chunk(
         &self,
-        (batch, members): Chunk<'_, '_>,
+        chunk: Chunk<'_, '_>,
         shortcuts: &[Shortcut],
         work: &Work<'_>,
     ) -> Result<Left<Tensor<2>>> {
+        let batch = chunk.0;
+        let carried = self.carry(chunk, shortcuts, &mut Recorder::none(), work).await?;
+        let shrunk = carried.shrunk();
+        let Some(normalized) = carried.streams else { unreachable!("a chunk has lists") }; // [c b, 1, d]
+        let [rows, _, d] = normalized.dims();
+        let numbers = batch.readout.of(batch.model(), normalized.reshape([rows, d])); // [c b, 3 or 4]
+        let with_shrunk = shrunk.is_some();
+        let numbers = match shrunk {
+            Some(shrunk) => Tensor::cat(vec![numbers, shrunk], 1),
+            None => numbers,
+        };
+        Ok(Left { numbers, with_shrunk, ran: carried.ran })
+    }
+
+    /// Carries the residual streams of a chunk's lists through the stages, each from the stage before which it enters, as long
+    /// as there is something to record, or to the end if nothing is.
+    pub(super) async fn carry(
+        &self,
+        (batch, members): Chunk<'_, '_>,
+        shortcuts: &[Shortcut],
+        recorder: &mut Recorder<'_>,
+        work: &Work<'_>,
+    ) -> Result<Carried> {
         let (model, b) = (self.scene.model, batch.prompts.len());
         let layers = model.config.n_layers;
         let mut streams: Option<Tensor<3>> = None; // [c b, t, d]
         let mut shrunk = Vec::new();
         let mut ran: Vec<Option<Shortcut>> = members.iter().map(|(_, entry)| entry.shortcut).collect();
         let mut entered = 0;
-        for stage in Stage::all(layers) {
+        let end = recorder.end();
+        for stage in Stage::all(layers).take_while(|stage| end.is_none_or(|end| *stage <= end)) {
             let count = members[entered..].iter().take_while(|(_, entry)| entry.stage == stage).count();
             if entered + count == 0 {
                 continue;
             }
             let (already, entering) = (entered, &members[entered..entered + count]);
             entered += count;
-            let edits = self.edits(batch, &members[..entered], stage)?;
-            let mut hooks = Hooks::new(None, &edits);
+            let present = &members[..entered];
+            let edits = self.edits(batch, present, stage)?;
+            let wanted = recorder.sites(stage);
+            let mut hooks = Hooks::new((!wanted.is_empty()).then_some(&wanted as &dyn SiteFilter), &edits);
             if stage == Stage::Embed {
                 let t = batch.window.positions - batch.window.start;
                 let tokens = self.scene.base.batch.tokens(&batch.prompts, batch.window.start);
                 let all =
                     model.embed(&tokens.repeat(count), [count * b, t], batch.window.start, &mut hooks)?;
-                hooks.finish()?;
+                recorder.take(&hooks.finish()?)?;
                 streams = Some(all);
                 shrunk.push((None, count * b));
                 continue;
@@ -74,10 +122,16 @@ impl Sweep<'_> {
             }
             // Somebody has entered, so there is a stream.
             let all = if joined.len() == 1 { joined.remove(0) } else { Tensor::cat(joined, 0) };
+            let frozen = |&(list, _): &Member| frozen::passes_on(&self.lists[list], stage, layers);
+            if present.iter().all(frozen) && recorder.reads(stage, &edits, &all, model)? {
+                streams = Some(batch.passed_on(all, stage)?);
+                work.check().await?;
+                continue;
+            }
             let span = batch.span(stage)?;
             // Neurons of a layer alone, as in a sweep over it.
             let alone = match families.as_slice() {
-                [(Some(family), _)] if already == 0 && goes_on(shortcuts, &edits) => {
+                [(Some(family), _)] if already == 0 && wanted.is_empty() && goes_on(shortcuts, &edits) => {
                     neurons.map(|sum| (family, sum))
                 }
                 _ => None,
@@ -90,22 +144,10 @@ impl Sweep<'_> {
                 }
                 _ => model.step(stage, all, &span, &mut hooks)?,
             });
-            hooks.finish()?;
+            recorder.take(&hooks.finish()?)?;
             work.check().await?;
         }
-        let Some(normalized) = streams else { unreachable!("a chunk has lists") }; // [c b, 1, d]
-        let [rows, _, d] = normalized.dims();
-        let numbers = batch.readout.of(model, normalized.reshape([rows, d])); // [c b, 3 or 4]
-        let with_shrunk = shrunk.iter().any(|(ratio, _)| ratio.is_some());
-        let numbers = if with_shrunk {
-            let column =
-                |(ratio, rows): (Option<Tensor<2>>, usize)| ratio.unwrap_or_else(|| numbers.zeros([rows, 1]));
-            let shrunk = Tensor::cat(shrunk.into_iter().map(column).collect(), 0); // [c b, 1]
-            Tensor::cat(vec![numbers, shrunk], 1)
-        } else {
-            numbers
-        };
-        Ok(Left { numbers, with_shrunk, ran })
+        Ok(Carried { streams, shrunk, ran })
     }
 
     /// Lists that enter before the same stage, by how their streams are computed together, with their number.

@@ -42,7 +42,7 @@ impl<'a> Scene<'a> {
 /// [`crate::Error::Intervention`], [`crate::Error::Compute`].
 pub async fn run(scene: &Scene<'_>, list: &[Intervention], sites: &dyn SiteFilter) -> Result<Run> {
     let (model, batch, readout) = (scene.model, &scene.base.batch, scene.readout);
-    let values = Values::prepare(scene, list).await?;
+    let values = Values::prepare(scene, list, Vec::new()).await?;
     let window = Window::whole(batch);
     let mut edits = Vec::new();
     for one in list {

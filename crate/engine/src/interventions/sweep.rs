@@ -8,22 +8,25 @@
 //!   positions before.
 //! - In the last layer only the last position has a query, and only answer and distractor are unembedded.
 //! - Many lists share one pass, cut into chunks that fit the memory budget, with one read-back per chunk.
+//! - A stage whose output all lists freeze is not computed: the base run's is added. Behind the last attention that is not
+//!   frozen, only the last position is needed.
+//! - Values that lists take from other runs come from passes of the same kind, which end where nothing more is wanted.
 //! - Some first stages have a shorter way ([`Shortcut`]). Where it would lose digits, the list is run again without.
 
 use std::collections::BTreeMap;
-use std::ops::AddAssign as _;
+use std::ops::{AddAssign as _, Range};
 
 use futures_util::FutureExt as _;
 use futures_util::future::join;
 use patchlab_kernels::Tensor;
 
-use super::changes::{Reach, reaches};
+use super::changes::{Needed, Reach, reaches};
 use super::chunks::Chunk;
 use super::pass::Left;
 use super::shortcuts::Shortcut;
 use super::threads;
 use super::values::Values;
-use super::{Intervention, Scene};
+use super::{Intervention, Scene, Value};
 use crate::error::{Error, Result};
 use crate::host::{ProgressUnit, Quiet, Work};
 use crate::metrics::LogitStats;
@@ -33,7 +36,7 @@ use crate::site::{BlockSite, Site, Stage};
 
 /// A stream whose square has shrunk by more than this is a difference of larger numbers, and computed again without a
 /// shortcut.
-const SHRUNK: f32 = 4.0;
+pub(super) const SHRUNK: f32 = 4.0;
 
 /// Lists to run on the same prompts.
 #[derive(Debug, Clone, Copy)]
@@ -85,23 +88,58 @@ impl Sweep<'_> {
         first_prompt: usize,
         on_chunk: OnChunk<'_>,
     ) -> Result<Ran> {
-        let values = Values::prepare(&self.scene, self.lists.iter().flatten()).await?;
-        let reaches = reaches(&self.scene, &values, self.lists).await?;
         let mut delivery = Delivery { stats, first_prompt, on_chunk, ran: Ran::default(), work };
+        for block in self.blocks() {
+            self.block(block, &mut delivery).await?;
+        }
+        Ok(delivery.ran)
+    }
 
-        let (idle, all): (Vec<usize>, Vec<usize>) =
-            (0..self.lists.len()).partition(|&index| reaches[index].is_none());
+    /// Cuts the lists into blocks whose values from other runs fit the memory budget.
+    fn blocks(&self) -> Vec<Range<usize>> {
+        let (config, batch) = (&self.scene.model.config, &self.scene.base.batch);
+        let bytes = |list: &Vec<Intervention>| -> u64 {
+            let taken = list.iter().filter(|one| matches!(one.value(), Some(Value::Run(_))));
+            taken.map(|one| one.bytes(config, batch.prompts(), batch.positions())).sum()
+        };
+        let (mut blocks, mut start, mut used) = (Vec::new(), 0, 0);
+        for (index, list) in self.lists.iter().enumerate() {
+            let bytes = bytes(list);
+            if used + bytes > self.work && start < index {
+                blocks.push(start..index);
+                (start, used) = (index, 0);
+            }
+            used += bytes;
+        }
+        blocks.push(start..self.lists.len());
+        blocks
+    }
+
+    /// Runs a block of lists.
+    async fn block(&self, block: Range<usize>, delivery: &mut Delivery<'_, '_>) -> Result<()> {
+        let captured = self.captured(block.clone(), delivery.work).await?;
+        let lists = &self.lists[block.clone()];
+        let values = Values::prepare(&self.scene, lists.iter().flatten(), captured).await?;
+        // By index of all lists, those of other blocks being left out.
+        let mut all: Vec<Option<Reach>> = vec![None; block.start];
+        all.extend(reaches(&self.scene, &values, lists, Needed::Last).await?);
+        let (idle, lists): (Vec<usize>, Vec<usize>) = block.partition(|&index| all[index].is_none());
         if !idle.is_empty() {
             for &list in &idle {
-                delivery.stats.set_run(list, first_prompt, &self.scene.base.stats);
+                delivery.stats.set_run(list, delivery.first_prompt, &self.scene.base.stats);
             }
             (delivery.on_chunk)(delivery.stats, &idle);
-            delivery.ran.unchanged = idle.len();
+            delivery.ran.unchanged += idle.len();
             delivery.work.done(idle.len()).await?;
         }
-        let again = self.pass(&values, &reaches, &all, self.shortcuts, &mut delivery).await?;
-        self.pass(&values, &reaches, &again, &[], &mut delivery).await?;
-        Ok(delivery.ran)
+        let again = self.pass(&values, &all, &lists, self.shortcuts, delivery).await?;
+        self.pass(&values, &all, &again, &[], delivery).await?;
+        Ok(())
+    }
+
+    /// How many chunks run side by side.
+    pub(super) fn threads(&self) -> usize {
+        threads::count(&self.scene.model.device)
     }
 
     /// Runs some lists. Returns those for which a shortcut was no good.
@@ -113,13 +151,18 @@ impl Sweep<'_> {
         shortcuts: &[Shortcut],
         delivery: &mut Delivery<'_, '_>,
     ) -> Result<Vec<usize>> {
-        let threads = threads::count(&self.scene.model.device);
+        let threads = self.threads();
         let batches = self.batches(values, reaches, lists, shortcuts);
         let chunks = self.chunks(&batches, threads);
         let mut again = Vec::new();
         if threads > 1 {
+            let read = async |chunk: Chunk<'_, '_>, work: &Work<'_>| {
+                let left = self.chunk(chunk, shortcuts, work).await?;
+                let numbers = readback::read(left.numbers).await?;
+                Ok(Left { numbers, with_shrunk: left.with_shrunk, ran: left.ran })
+            };
             for chunks in chunks.chunks(threads) {
-                let read = self.side_by_side(chunks, shortcuts, delivery.work).await?;
+                let read = self.side_by_side(chunks, delivery.work, read).await?;
                 for (&chunk, left) in chunks.iter().zip(read) {
                     again.extend(self.deliver(chunk, &left, delivery).await?);
                 }
@@ -181,26 +224,21 @@ impl Sweep<'_> {
         Ok(again)
     }
 
-    /// The numbers of each chunk, one thread per chunk. A single chunk checks for cancellation at every stage; several only
-    /// at the end.
-    async fn side_by_side(
+    /// Computes something of each chunk, one thread per chunk. A single chunk checks for cancellation at every stage; several
+    /// only at the end.
+    pub(super) async fn side_by_side<T: Send>(
         &self,
         chunks: &[Chunk<'_, '_>],
-        shortcuts: &[Shortcut],
         work: &Work<'_>,
-    ) -> Result<Vec<Left<Vec<f32>>>> {
-        let read = async |chunk: Chunk<'_, '_>, work: &Work<'_>| {
-            let left = self.chunk(chunk, shortcuts, work).await?;
-            let numbers = readback::read(left.numbers).await?;
-            Ok(Left { numbers, with_shrunk: left.with_shrunk, ran: left.ran })
-        };
+        compute: impl AsyncFn(Chunk<'_, '_>, &Work<'_>) -> Result<T> + Sync,
+    ) -> Result<Vec<T>> {
         if let [chunk] = *chunks {
-            return Ok(vec![read(chunk, work).await?]);
+            return Ok(vec![compute(chunk, work).await?]);
         }
         let run = |&chunk: &Chunk<'_, '_>| {
             let work = Work::new(&Quiet, "", ProgressUnit::Patches, chunk.1.len());
             // On the CPU nothing has to be waited for, so the future is ready at once.
-            read(chunk, &work).now_or_never().unwrap_or_else(|| {
+            compute(chunk, &work).now_or_never().unwrap_or_else(|| {
                 Err(Error::Compute("a read from the CPU was not ready at once".to_owned()))
             })
         };

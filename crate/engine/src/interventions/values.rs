@@ -3,7 +3,7 @@
 use burn::tensor::TensorData;
 use patchlab_kernels::Tensor;
 
-use super::{Intervention, PromptSet, Scene, Value};
+use super::{Intervention, PromptSet, Scene, Value, plain};
 use crate::error::{Error, Result};
 use crate::model::{Activation, Batch, Hooks};
 use crate::prompts::{PreparedCase, PreparedGroup};
@@ -13,23 +13,27 @@ use crate::site::{ActivationAxis, Site};
 #[derive(Debug)]
 pub(super) struct Values<'a> {
     scene: &'a Scene<'a>,
-    /// Those that need runs of their own, once each: `[1, p, ...]`.
-    computed: Vec<(Site, Value, Activation)>,
+    /// Those that need runs of their own, once each, by an intervention that they serve.
+    computed: Vec<(Intervention, Activation)>,
 }
 
 impl<'a> Values<'a> {
-    /// Checks every intervention and runs the prompts that values are taken from.
+    /// Checks every intervention and runs what values are taken from, unless that is `computed` already.
     ///
     /// # Errors
     /// [`Error::Intervention`] for one that cannot act, [`Error::Compute`].
     pub(super) async fn prepare(
         scene: &'a Scene<'a>,
         interventions: impl IntoIterator<Item = &Intervention>,
+        computed: Vec<(Intervention, Activation)>,
     ) -> Result<Self> {
-        let mut values = Self { scene, computed: Vec::new() };
+        let mut values = Self { scene, computed };
         for one in interventions {
             one.check(&scene.model.config, scene.base.batch.positions())?;
             let Some(value) = one.value() else { continue };
+            if values.find(one).is_some() {
+                continue;
+            }
             let prompts = match value {
                 Value::Mean(set) => prompts_of(scene, *set)?,
                 Value::Prompt(text) => vec![start_of_prompt(scene, one.site, text)?],
@@ -37,23 +41,25 @@ impl<'a> Values<'a> {
                     check_count(scene, one, given)?;
                     continue;
                 }
+                Value::Run(list) => {
+                    let run = Box::pin(plain::run(scene, list, &vec![one.site])).await?;
+                    values.computed.push((one.clone(), sliced(run.cache.get(one.site)?, one, scene)));
+                    continue;
+                }
                 Value::Other | Value::Own | Value::Zero => continue,
             };
-            if values.find(one.site, value).is_none() {
-                values.computed.push((one.site, value.clone(), mean(scene, one.site, &prompts)?));
-            }
+            values.computed.push((one.clone(), mean(scene, one.site, &prompts)?));
         }
         Ok(values)
     }
 
-    fn find(&self, site: Site, value: &Value) -> Option<&Activation> {
-        let same = |(known, computed, _): &&(Site, Value, Activation)| *known == site && computed == value;
-        self.computed.iter().find(same).map(|(.., activation)| activation)
+    fn find(&self, one: &Intervention) -> Option<&Activation> {
+        self.computed.iter().find(|(known, _)| known.shares_value_with(one)).map(|(_, activation)| activation)
     }
 
     /// An intervention's value as an activation of its site, for the base run's prompts and positions. Axes along which it
-    /// is the same may have size 1; the others those of the activation, or of the slice for numbers that were given. None:
-    /// the intervention needs no value.
+    /// is the same may have size 1; the others those of the activation, or of the slice for numbers that were given and for those of
+    /// another run. None: the intervention needs no value.
     ///
     /// # Errors
     /// [`Error::NotRecorded`].
@@ -65,8 +71,8 @@ impl<'a> Values<'a> {
             Value::Own => scene.base.cache.get(one.site)?.clone(),
             Value::Zero => given(scene, one, &[0.0]),
             Value::Tensor(numbers) => given(scene, one, numbers),
-            Value::Mean(_) | Value::Prompt(_) => {
-                let known = self.find(one.site, value);
+            Value::Mean(_) | Value::Prompt(_) | Value::Run(_) => {
+                let known = self.find(one);
                 known.ok_or_else(|| Error::NotRecorded(one.site.to_string()))?.clone()
             }
         }))
@@ -127,6 +133,21 @@ fn mean(scene: &Scene<'_>, site: Site, prompts: &[Vec<u32>]) -> Result<Activatio
         Some(Activation::Three(sum)) => Ok(Activation::Three(sum / count)),
         Some(Activation::Four(sum)) => Ok(Activation::Four(sum / count)),
         None => Err(Error::Intervention(format!("{site}: the mean is over no prompts"))),
+    }
+}
+
+/// The part of an activation that an intervention acts on, at all prompts, positions and sources.
+fn sliced(activation: &Activation, one: &Intervention, scene: &Scene<'_>) -> Activation {
+    let config = &scene.model.config;
+    let range = |(axis, size): (&ActivationAxis, usize)| match axis {
+        ActivationAxis::Head | ActivationAxis::Neuron => one.range(*axis, config, size),
+        _ => 0..size,
+    };
+    let mut ranges = one.site.axes().iter().zip(activation.shape()).map(range);
+    let mut next = || ranges.next().unwrap_or(0..1);
+    match activation {
+        Activation::Three(x) => Activation::Three(x.clone().slice([next(), next(), next()])),
+        Activation::Four(x) => Activation::Four(x.clone().slice([next(), next(), next(), next()])),
     }
 }
 

@@ -111,6 +111,11 @@ impl Model {
         Ok(embed + hooks.apply(Site::PosEmbed, positions)?)
     }
 
+    /// All of `p` positions.
+    pub(crate) fn everywhere(&self, p: usize) -> Span {
+        Span::whole(p, &self.device)
+    }
+
     /// One stage after the embeddings, on the residual stream at the positions of `span`: `[b, t, d] -> [b, t, d]`, or
     /// `[b, 1, d]` if only the last positions have queries.
     pub(crate) fn step(
@@ -151,7 +156,7 @@ impl Model {
         let at = |site| Site::Block(layer, site);
 
         let residual = hooks.apply(at(ResidPre), residual)?; // [b, t, d]
-        let x = self.layer_norm(residual.clone(), at(Ln1Scale), at(Ln1Normalized), hooks)?;
+        let x = self.read(layer, [Ln1Scale, Ln1Normalized], residual.clone(), hooks)?;
         let heads = self.queries_keys_values(layer, x, span); // [b, n, h, e], [b, t, h, e] twice
         self.attend_with(layer, residual, heads, span, hooks)
     }
@@ -199,7 +204,7 @@ impl Model {
         let block = &self.blocks[layer];
 
         let residual = hooks.apply(at(ResidMid), residual)?; // [b, t, d]
-        let x = self.layer_norm(residual.clone(), at(Ln2Scale), at(Ln2Normalized), hooks)?;
+        let x = self.read(layer, [Ln2Scale, Ln2Normalized], residual.clone(), hooks)?;
         let post = if hooks.look_at(at(MlpPre)) {
             patchlab_kernels::gelu_new(hooks.apply(at(MlpPre), block.mlp_in.apply(x))?) // [b, t, m]
         } else {
@@ -211,6 +216,29 @@ impl Model {
         } else {
             block.mlp_out.apply_to(residual, post) // [b, t, d]
         })
+    }
+
+    /// What attention or the MLP of a layer reads, the normalised residual stream: `[b, t, d] -> [b, t, d]`.
+    pub(crate) fn read(
+        &self,
+        layer: usize,
+        [scale, normalized]: [BlockSite; 2],
+        residual: Tensor<3>,
+        hooks: &mut Hooks<'_>,
+    ) -> Result<Tensor<3>> {
+        self.layer_norm(residual, Site::Block(layer, scale), Site::Block(layer, normalized), hooks)
+    }
+
+    /// Some heads' queries (`part` 0), keys (1) or values (2) of what their layer reads: `[b, t, d] -> [b, t, heads e]`.
+    pub(crate) fn part_of_heads(
+        &self,
+        layer: usize,
+        part: usize,
+        heads: Range<usize>,
+        x: Tensor<3>,
+    ) -> Tensor<3> {
+        let (e, d) = (self.config.d_head, self.config.d_model);
+        self.blocks[layer].qkv.columns(part * d + heads.start * e..part * d + heads.end * e).apply(x)
     }
 
     /// The final LayerNorm: `[b, t, d] -> [b, t, d]`.
