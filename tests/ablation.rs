@@ -1,4 +1,5 @@
-//! Ablations against their definition: one full pass for each, all logits read, everything else computed here in float64.
+//! Ablations of the demo model, and of several heads at all positions, against their definition: one full pass for each, all
+//! logits read, everything else computed here in float64. `tests/causal.rs` has the recorded values.
 
 use patchlab::attribution::DirectLogitAttribution;
 use patchlab::device::DevicePreference;
@@ -100,55 +101,6 @@ fn ablate(
 ) -> Vec<Intervention> {
     let patch = Intervention::patch(Site::Block(layer, site), index, None);
     vec![Intervention { position, effect: Effect::Replace(value.clone()), ..patch }]
-}
-
-#[test]
-fn ablations_are_what_one_full_pass_gives() {
-    let fixture = Fixture::read("tiny-a");
-    for device in DEVICES {
-        let session = fixture.session(device);
-        let model = session.model();
-        let (groups, _) =
-            prepare(&fixture.experiment, session.tokenizer(), session.info().n_ctx).expect("groups");
-        let one_length = |group: &&PreparedGroup| {
-            group.cases.iter().all(|case| case.clean.len() == group.cases[0].clean.len())
-        };
-        let group = groups.iter().find(one_length).expect("a group of one length");
-        let config = &model.config;
-        for (value, effect) in
-            [("zero", Value::Zero), ("mean", Value::Mean(PromptSet::Clean)), ("resample", Value::Other)]
-        {
-            for (position, positions) in [("all", Positions::All), ("last", Positions::Last)] {
-                for what in ["heads", "layers", "neurons"] {
-                    // Neurons are many: on the GPU in software the heads and layers have to do.
-                    if what == "neurons" && device != DevicePreference::Cpu {
-                        continue;
-                    }
-                    let settings =
-                        json!({ "what": what, "value": value, "position": position, "layers": "0" });
-                    let report = report(&session, &fixture.experiment, "ablation", &settings);
-                    let each = |site: BlockSite, count: usize, layers: usize| {
-                        let cells =
-                            (0..layers).flat_map(move |layer| (0..count).map(move |index| (layer, index)));
-                        cells
-                            .map(|(layer, index)| ablate(layer, site, Some(index), &effect, positions))
-                            .collect::<Vec<_>>()
-                    };
-                    let lists: Vec<Vec<Intervention>> = match what {
-                        "heads" => each(BlockSite::Z, config.n_heads, config.n_layers),
-                        "neurons" => each(BlockSite::MlpPost, config.d_mlp, 1),
-                        _ => [BlockSite::AttnOut, BlockSite::MlpOut]
-                            .into_iter()
-                            .flat_map(|site| (0..config.n_layers).map(move |layer| (site, layer)))
-                            .map(|(site, layer)| ablate(layer, site, None, &effect, positions))
-                            .collect(),
-                    };
-                    let grid = grids(&report.parts)[0];
-                    check(model, group, grid, &lists, &format!("{device:?}, {what}, {value}, {position}"));
-                }
-            }
-        }
-    }
 }
 
 /// At GPT-2's vocabulary, which takes several blocks, and with the demo model, where ablating matters.

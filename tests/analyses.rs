@@ -45,7 +45,6 @@ fn attributions_agree() {
             let session = fixture.session(device);
             for (analysis, settings, recorded) in [
                 ("logit-lens", Value::Null, "lens"),
-                ("logit-lens", json!({ "scale": "own" }), "lens_recomputed"),
                 ("layer-attribution", Value::Null, "layers"),
                 ("head-attribution", Value::Null, "heads"),
                 ("neuron-attribution", Value::Null, "neurons"),
@@ -94,8 +93,7 @@ fn biases_agree() {
                 let clean: Vec<Vec<u32>> = group.cases.iter().map(|case| case.clean.clone()).collect();
                 let found = block_on(async {
                     let run =
-                        Run::record(session.model(), &clean, &readout, &AttributionSites { neurons: false })
-                            .await?;
+                        Run::record(session.model(), &clean, &readout, &AttributionSites::default()).await?;
                     let biases =
                         DirectLogitAttribution::new(session.model(), &run, readout.pairs())?.biases()?;
                     Reads::default().with(biases).fetch().await

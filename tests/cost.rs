@@ -19,8 +19,9 @@ use patchlab::model::{Config, flops};
 use patchlab::prompts::{PreparedCase, prepare};
 use patchlab::runs::{Direction, Runs};
 use patchlab::site::{BlockSite, Site};
-use patchlab_tests::fixture::{Fixture, TINY};
+use patchlab_tests::fixture::{Fixture, TINY, report};
 use pollster::block_on;
+use serde_json::json;
 
 /// Most that may be spent, relative to the minimum.
 const SPENT: f64 = 1.3;
@@ -203,5 +204,65 @@ fn sweeps_spend_little_more_than_they_need_and_no_more_than_before() {
             RISE * spent >= before,
             "{name}: {spent} operations, before {before}. If that is meant, run `cargo xtask bench counts`"
         );
+    }
+}
+
+/// What a sender in a layer needs on a prompt.
+type Needed<'a> = &'a dyn Fn(&PreparedCase, usize) -> f64;
+
+/// Most that path patching may spend, relative to the minimum: the product of a head's query is counted, not that of all.
+const PATHS: f64 = 1.5;
+
+/// What path patching needs for every head as a sender, counted as above, and what it spends. What all runs share is counted with
+/// one sender and taken away.
+#[test]
+fn paths_spend_little_more_than_they_need() {
+    for fixture in TINY.map(Fixture::read) {
+        let session = fixture.session(DevicePreference::Cpu);
+        let config = &session.model().config;
+        let mut experiment = fixture.experiment.clone();
+        experiment.groups.truncate(1);
+        let (groups, _) = prepare(&experiment, session.tokenizer(), config.n_ctx).expect("groups");
+        let cases = &groups[0].cases;
+        let receiver = config.n_layers - 2;
+        let heads = config.n_heads as f64;
+        let e = config.d_head as f64;
+        // To the final residual stream: what the head writes and the MLPs from its layer on, at the last position.
+        let to_the_end = |case: &PreparedCase, sender: usize| {
+            let p = case.clean.len();
+            let last = Least::new(config, p, p - 1);
+            (sender..config.n_layers).map(|_| last.mlp(1.0)).sum::<f64>() + 2.0 * e * last.d + 4.0 * last.d
+        };
+        // To a query: the same up to its layer, from the first changed position on; the query, its attention, and all that follows.
+        let to_a_query = |case: &PreparedCase, sender: usize| {
+            let (p, first) =
+                (case.clean.len(), case.clean.iter().zip(&case.corrupted).position(|(a, b)| a != b));
+            let least = Least::new(config, p, first.expect("they differ"));
+            let step2 =
+                (sender..receiver).map(|_| least.mlp(least.t)).sum::<f64>() + 2.0 * least.t * e * least.d;
+            let attention = 4.0 * least.t * least.p * e + 2.0 * least.t * e * least.d;
+            step2 + 2.0 * least.t * least.d * e + attention + least.from(2 * receiver + 1)
+        };
+        let query = format!("L{receiver}H1.q");
+        let kinds: [(&str, usize, Needed<'_>); 2] =
+            [("", config.n_layers, &to_the_end), (&query, receiver, &to_a_query)];
+        for (receivers, senders, needed) in kinds {
+            let spent = |settings: serde_json::Value| {
+                flops::take();
+                report(&session, &experiment, "path-patching", &settings);
+                flops::take() as f64
+            };
+            let all = spent(json!({ "receivers": receivers, "senders": "heads" }));
+            let one = spent(json!({ "receivers": receivers, "senders": "chosen", "chosen": "L0H0" }));
+            let each = |sender: usize| cases.iter().map(|case| needed(case, sender)).sum::<f64>();
+            let least = heads * (0..senders).map(each).sum::<f64>() - each(0);
+            let ratio = (all - one) / least;
+            println!("{} to {receivers:?}: {ratio:.3} of {least:.0}", fixture.name);
+            assert!(
+                (0.9..=PATHS).contains(&ratio),
+                "{} to {receivers:?}: {ratio:.2} times the least",
+                fixture.name
+            );
+        }
     }
 }

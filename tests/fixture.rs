@@ -30,7 +30,8 @@ pub struct Fixture {
     pub expected: Value,
     /// `groups.json`.
     pub experiment: Experiment,
-    values: Vec<u8>,
+    /// `expected.safetensors` and `causal.safetensors`.
+    values: [Vec<u8>; 2],
 }
 
 /// The small models.
@@ -49,7 +50,8 @@ impl Fixture {
             config: text("config.json"),
             expected: serde_json::from_str(&text("expected.json")).expect("JSON"),
             experiment: Experiment::from_json(&text("groups.json")).expect("an experiment"),
-            values: fs::read(folder.join("expected.safetensors")).expect("expected.safetensors"),
+            values: ["expected.safetensors", "causal.safetensors"]
+                .map(|file| fs::read(folder.join(file)).expect(file)),
         }
     }
 
@@ -66,8 +68,10 @@ impl Fixture {
 
     /// Recorded numbers: shape and values, row-major.
     pub fn values(&self, name: &str) -> (Vec<usize>, Vec<f64>) {
-        let file = SafeTensors::deserialize(&self.values).expect("safetensors");
-        let tensor = file.tensor(name).unwrap_or_else(|_| panic!("no recorded values {name}"));
+        let files: Vec<_> =
+            self.values.iter().map(|file| SafeTensors::deserialize(file).expect("safetensors")).collect();
+        let tensor = files.iter().find_map(|file| file.tensor(name).ok());
+        let tensor = tensor.unwrap_or_else(|| panic!("no recorded values {name}"));
         let four = |bytes: &[u8]| [bytes[0], bytes[1], bytes[2], bytes[3]];
         let numbers = tensor.data().chunks_exact(4);
         let numbers = match tensor.dtype() {
@@ -78,9 +82,9 @@ impl Fixture {
         (tensor.shape().to_vec(), numbers)
     }
 
-    /// The names of all recorded numbers.
+    /// The names of all numbers of `expected.safetensors`.
     pub fn names(&self) -> Vec<String> {
-        let file = SafeTensors::deserialize(&self.values).expect("safetensors");
+        let file = SafeTensors::deserialize(&self.values[0]).expect("safetensors");
         file.names().into_iter().map(str::to_owned).collect()
     }
 }

@@ -2,6 +2,8 @@
 
 mod ablation;
 mod analyses;
+mod atlas;
+mod causal;
 mod checkpoints;
 mod cost;
 mod demo;

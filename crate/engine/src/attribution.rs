@@ -33,10 +33,12 @@ pub struct DirectLogitAttribution<'a> {
 }
 
 /// Selects what a run must have recorded for attribution to layers and heads, and to neurons if wanted.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct AttributionSites {
     /// Whether to record neuron activations, too.
     pub neurons: bool,
+    /// Whether to record patterns and values, too: where heads have what they write from.
+    pub sources: bool,
 }
 
 impl SiteFilter for AttributionSites {
@@ -46,6 +48,7 @@ impl SiteFilter for AttributionSites {
             Site::Embed | Site::PosEmbed | Site::FinalScale => true,
             Site::FinalNormalized => false,
             Site::Block(_, MlpPost) => self.neurons,
+            Site::Block(_, Pattern | V) => self.sources,
             Site::Block(_, site) => matches!(site, ResidPre | ResidMid | ResidPost | AttnOut | MlpOut | Z),
         }
     }
@@ -127,16 +130,66 @@ impl<'a> DirectLogitAttribution<'a> {
     /// # Errors
     /// [`crate::Error::UnknownSite`].
     pub fn heads(&self) -> Result<Tensor<2>> {
+        self.heads_along(&self.direction)
+    }
+
+    /// What each head writes along a direction in the residual stream, one for each prompt, `[b, d]`: `[layers h, b]`.
+    ///
+    /// # Errors
+    /// [`crate::Error::UnknownSite`].
+    pub(crate) fn heads_along(&self, direction: &Tensor<2>) -> Result<Tensor<2>> {
         let (h, e) = (self.model.config.n_heads, self.model.config.d_head);
         let layer = |layer: usize| -> Result<Tensor<2>> {
             let z: Tensor<4> = self.run.cache.tensor(Site::Block(layer, BlockSite::Z))?; // [b, p, h, e]
             let [b, p, _, _] = z.dims();
             let z = at_ends(z.reshape([b, p, h * e]), &self.ends).reshape([b, h * e]); // [b, h e]
-            let output = self.model.blocks[layer].output.weight.clone(); // [h e, d]
-            let wanted = product(self.direction.clone(), output.transpose()); // [b, h e]
+            let wanted = self.wanted(layer, direction); // [b, h e]
             Ok((z * wanted).reshape([b, h, e]).sum_dim(2).reshape([b, h])) // [b, h]
         };
         stack((0..self.model.config.n_layers).map(layer))
+    }
+
+    /// What z must be along to write along a direction: `[b, d] -> [b, h e]`.
+    fn wanted(&self, layer: usize, direction: &Tensor<2>) -> Tensor<2> {
+        let output = self.model.blocks[layer].output.weight.clone(); // [h e, d]
+        product(direction.clone(), output.transpose())
+    }
+
+    /// Head attribution by source: what each head adds because of what it attends to at each position, pattern times value.
+    /// Over the sources of a head it sums to [`Self::heads`]: `[layers h p, b]`.
+    ///
+    /// # Errors
+    /// [`crate::Error::UnknownSite`] without patterns and values.
+    pub(crate) fn sources(&self) -> Result<Tensor<2>> {
+        let layer = |layer: usize| -> Result<Tensor<2>> {
+            let v: Tensor<4> = self.run.cache.tensor(Site::Block(layer, BlockSite::V))?; // [b, p, h, e]
+            let [b, p, h, e] = v.dims();
+            let wanted = self.wanted(layer, &self.direction).reshape([b, 1, h, e]);
+            let along = (v * wanted).sum_dim(3).reshape([b, p, h]).swap_dims(1, 2); // [b, h, p]
+            Ok((along * self.attends(layer)?).reshape([b, h * p]))
+        };
+        stack((0..self.model.config.n_layers).map(layer))
+    }
+
+    /// How much each head attends to each position from the last one: `[layers h p, b]`.
+    ///
+    /// # Errors
+    /// [`crate::Error::UnknownSite`] without patterns.
+    pub(crate) fn attention(&self) -> Result<Tensor<2>> {
+        let layer = |layer: usize| -> Result<Tensor<2>> {
+            let rows = self.attends(layer)?;
+            let [b, h, p] = rows.dims();
+            Ok(rows.reshape([b, h * p]))
+        };
+        stack((0..self.model.config.n_layers).map(layer))
+    }
+
+    /// The last destination's row of each head's pattern, `[b, h, p]`.
+    fn attends(&self, layer: usize) -> Result<Tensor<3>> {
+        let pattern: Tensor<4> = self.run.cache.tensor(Site::Block(layer, BlockSite::Pattern))?; // [b, h, p, p]
+        let [b, h, p, _] = pattern.dims();
+        let rows = pattern.swap_dims(1, 2).reshape([b, p, h * p]);
+        Ok(at_ends(rows, &self.ends).reshape([b, h, p]))
     }
 
     /// Neuron attribution (`stack_neuron_results`): what each neuron adds without `b_out`, `[layers m, b]`.

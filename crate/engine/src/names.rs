@@ -22,6 +22,15 @@ pub(crate) struct Neuron {
     pub(crate) neuron: usize,
 }
 
+/// A head or a whole MLP, written `L7H11` and `MLP7`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) enum Node {
+    /// An attention head.
+    Head(Head),
+    /// The MLP of a layer.
+    Mlp(usize),
+}
+
 /// Not a valid name of a head, neuron or layer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct InvalidName;
@@ -53,6 +62,28 @@ impl FromStr for Neuron {
     fn from_str(text: &str) -> Result<Self, InvalidName> {
         let [layer, neuron] = pair(text, 'N')?;
         Ok(Self { layer, neuron })
+    }
+}
+
+impl fmt::Display for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Node::Head(head) => head.fmt(f),
+            Node::Mlp(layer) => write!(f, "MLP{layer}"),
+        }
+    }
+}
+
+impl FromStr for Node {
+    type Err = InvalidName;
+
+    /// Also reads `m7`, as edges of circuits are written.
+    fn from_str(text: &str) -> Result<Self, InvalidName> {
+        let upper = text.trim().to_ascii_uppercase();
+        match upper.strip_prefix("MLP").or_else(|| upper.strip_prefix('M')) {
+            Some(layer) => Ok(Node::Mlp(layer.parse().map_err(|_| InvalidName)?)),
+            None => Ok(Node::Head(text.parse()?)),
+        }
     }
 }
 
@@ -105,6 +136,13 @@ mod tests {
         assert_eq!(" l7h11 ".parse(), Ok(Head { layer: 7, head: 11 }));
         assert_eq!("8/2744".parse(), Ok(Neuron { layer: 8, neuron: 2744 }));
         assert_eq!(Neuron { layer: 8, neuron: 2744 }.to_string(), "L8N2744");
+        assert_eq!("mlp8".parse(), Ok(Node::Mlp(8)));
+        assert_eq!("m8".parse(), Ok(Node::Mlp(8)));
+        assert_eq!("L7H11".parse(), Ok(Node::Head(Head { layer: 7, head: 11 })));
+        assert_eq!(Node::Mlp(8).to_string(), "MLP8");
+        for text in ["MLP", "m-1", "mlp8x"] {
+            assert_eq!(text.parse::<Node>(), Err(InvalidName), "{text}");
+        }
         for text in ["", "L7", "7H11", "L7N11", "LxH1", "L-1H0"] {
             assert_eq!(text.parse::<Head>(), Err(InvalidName), "{text}");
         }

@@ -1,12 +1,16 @@
 # What each part of the final residual stream adds to the logit difference, through the run's final LayerNorm scale
+def along(batch, cache, parts):
+    """`parts` of a run, `[parts, prompts, d_model]`, along each prompt's logit difference."""
+    directions = model.tokens_to_residual_directions(batch.answers)
+    direction = directions[:, 0] - directions[:, 1]
+    return (cache.apply_ln_to_stack(parts, layer=-1, pos_slice=-1) * direction).sum(-1)
+
+
 def direct(group, stack):
     """Mean over the group's prompts of `stack(cache)`, `[parts, prompts, d_model]`, along the logit difference."""
 
     def measure(batch):
         _, cache = batch.run("clean")
-        directions = model.tokens_to_residual_directions(batch.answers)
-        direction = directions[:, 0] - directions[:, 1]
-        scaled = cache.apply_ln_to_stack(stack(cache), layer=-1, pos_slice=-1)
-        return (scaled * direction).sum(-1)
+        return along(batch, cache, stack(cache))
 
     return group.per_prompt(measure).mean(-1).cpu()

@@ -1,26 +1,52 @@
 # Activation patching: (patched - corrupted) / (clean - corrupted) when clean activations go into the corrupted run;
 # the other way round, what changes of the clean run on the same scale
-def patched(group, hook, index, direction):
-    """The group's normalised mean with `activation[index]` of one hook point taken from the other run."""
-    into, out_of = ("corrupted", "clean") if direction == "denoise" else ("clean", "corrupted")
+SIDES = {"denoise": ("corrupted", "clean"), "noise": ("clean", "corrupted")}  # into which run, out of which
+every = slice(None)
+caches = {}
 
-    def measure(batch):
-        key = (id(batch), out_of)
-        if key not in caches:
-            caches[key] = batch.run(out_of)[1]
 
-        def patch(activation, hook):
-            activation[index] = caches[key][hook.name][index]
-            return activation
+def recorded(batch, side):
+    """The cache of a run without patches, kept for all of them."""
+    key = (batch, side)
+    if key not in caches:
+        caches[key] = batch.run(side)[1]
+    return caches[key]
 
-        return batch.logit_diff(model.run_with_hooks(getattr(batch, into), fwd_hooks=[(hook, patch)]))
 
+def put(source, index=every):
+    """A hook that takes `activation[index]` from `source`, a cache or a dictionary."""
+
+    def patch(activation, hook):
+        activation[index] = source[hook.name][index]
+        return activation
+
+    return patch
+
+
+def normalised(group, measure, direction):
+    """The group's normalised mean, `measure(batch)` being the patched logit differences."""
     before = group.corrupted_mean if direction == "denoise" else group.clean_mean
     return ((group.per_prompt(measure).mean() - before) / (group.clean_mean - group.corrupted_mean)).item()
 
 
-caches = {}
-every = slice(None)
+def patched(group, hook, index, direction):
+    """The group's normalised mean with `activation[index]` of one hook point taken from the other run."""
+    into, out_of = SIDES[direction]
+
+    def measure(batch):
+        patch = (hook, put(recorded(batch, out_of), index))
+        return batch.logit_diff(model.run_with_hooks(getattr(batch, into), fwd_hooks=[patch]))
+
+    return normalised(group, measure, direction)
+
+
+def named_layers(text):
+    """The layers that a setting names: all, or like 8 10 or 3-5."""
+    layers = set()
+    for word in text.replace(",", " ").replace(";", " ").replace("L", "").split():
+        first, _, last = word.partition("-")
+        layers |= set(range(L)) if word == "all" else set(range(int(first), int(last or first) + 1))
+    return sorted(layers)
 
 
 def by_position(hook, direction, name, title):

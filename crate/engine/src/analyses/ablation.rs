@@ -7,9 +7,9 @@ use super::shared::attributed::{index_axis, layer_axis, panel};
 use super::shared::choices;
 use super::shared::groups::usable;
 use super::shared::likely;
-use super::shared::sweeps::probabilities;
+use super::shared::sweeps::{self, probabilities};
 use super::shared::top;
-use super::{Analyse, Findings, Job, settings};
+use super::{Analyse, Findings, Job, PythonCell, settings};
 use crate::error::Result;
 use crate::figures::summary::Numbers;
 use crate::figures::{Axis, AxisKind, Grid, Measure, Panel, Part, Quantity};
@@ -119,6 +119,10 @@ impl Analyse for Settings {
     const TITLE: &'static str = "Ablation";
     const DESCRIPTION: &'static str = "What the clean run loses without one head, layer or neuron: it is set to zero, to its \
          mean, or to what it is on the corrupted prompt, and everything after it is computed again.";
+    const PYTHON: Option<PythonCell> = Some(PythonCell {
+        code: include_str!("../../data/transformer-lens/ablation.py"),
+        needs: Some(sweeps::PYTHON),
+    });
 
     async fn run(&self, job: &Job<'_>) -> Result<Findings> {
         let map = Map::new(self, job)?;
@@ -198,7 +202,7 @@ impl Map {
                 .map(|(layer, site)| ablate(layer, site, None))
                 .collect(),
         };
-        let sites = SweepSites::new(lists.iter().flatten().map(|one| one.site), config.n_layers);
+        let sites = SweepSites::new(lists.iter().flatten().flat_map(Intervention::sites), config.n_layers);
         Ok(Self {
             what: settings.what,
             note: settings.value.says(settings.position),

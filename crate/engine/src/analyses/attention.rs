@@ -3,6 +3,8 @@
 
 use std::collections::BTreeSet;
 
+use patchlab_kernels::{Tensor, product};
+
 use super::settings::{choice, count, text};
 use super::shared::attributed::{self, of_group};
 use super::shared::choices::{groups, heads, prompts};
@@ -23,6 +25,7 @@ use crate::site::{BlockSite, Site};
 #[strum(serialize_all = "kebab-case")]
 enum What {
     Pattern,
+    ValueWeighted,
     Scores,
 }
 
@@ -35,7 +38,8 @@ settings! {
     group: String = text("all"),
     /// The prompts of each group: first, all, or numbers from 0.
     prompt: String = text("first"),
-    /// The pattern, or the scores before the softmax.
+    /// The pattern; the pattern times the length of what each source's value writes into the stream (value-weighted); or the scores
+    /// before the softmax.
     what: What = choice::<What>("pattern"),
 }
 
@@ -54,9 +58,10 @@ impl Analyse for Settings {
 
     async fn run(&self, job: &Job<'_>) -> Result<Findings> {
         let site = match self.what {
-            What::Pattern => BlockSite::Pattern,
+            What::Pattern | What::ValueWeighted => BlockSite::Pattern,
             What::Scores => BlockSite::AttnScores,
         };
+        let weighted = self.what == What::ValueWeighted;
         let (prepared, problems) = usable(job)?;
         let named = heads(&self.heads, &job.model.config)?;
         let prepared = groups(&self.group, prepared)?;
@@ -78,20 +83,29 @@ impl Analyse for Settings {
                     prompt: case.index,
                     label: format!("{}: {}", group.name, case.text),
                     tokens: job.tokenizer.tokens(&case.clean),
-                    heads: seen(job, &case.clean, site, &chosen).await?,
+                    heads: seen(job, &case.clean, site, weighted, &chosen).await?,
                 });
                 work.done(1).await?;
             }
         }
-        let scores = site == BlockSite::AttnScores;
+        let (title, quantity, note) = match self.what {
+            What::Pattern => ("Attention patterns", Quantity::Attention, None),
+            What::Scores => ("Attention scores", Quantity::Score, None),
+            What::ValueWeighted => (
+                "Value-weighted attention",
+                Quantity::Activation,
+                Some(
+                    "Attention times the length of what the source\u{2019}s value writes into the residual stream: attention to a \
+                     token that has nothing to say, as often to the first, fades.",
+                ),
+            ),
+        };
+        let chosen = "The heads with the largest contributions to the logit difference, for the answer and against it.";
+        let notes: Vec<&str> = named.is_empty().then_some(chosen).into_iter().chain(note).collect();
         let figure = Attention {
-            title: if scores { "Attention scores" } else { "Attention patterns" }.to_owned(),
-            note: named.is_empty().then(|| {
-                "The heads with the largest contributions to the logit difference, for the answer and \
-                 against it."
-                    .to_owned()
-            }),
-            quantity: if scores { Quantity::Score } else { Quantity::Attention },
+            title: title.to_owned(),
+            note: (!notes.is_empty()).then(|| notes.join(" ")),
+            quantity,
             prompts: shown,
         };
         Ok(Findings { parts: vec![Part::Attention(figure)], problems })
@@ -121,25 +135,55 @@ async fn seen(
     job: &Job<'_>,
     ids: &[u32],
     site: BlockSite,
+    weighted: bool,
     heads: &[ChosenHead],
 ) -> Result<Vec<AttentionHead>> {
     let batch = Batch::new(&[ids.to_vec()])?;
     let layers: BTreeSet<usize> = heads.iter().map(|(head, _)| head.layer).collect();
-    let sites: Vec<Site> = layers.into_iter().map(|layer| Site::Block(layer, site)).collect();
+    let sites: Vec<Site> = layers.iter().map(|&layer| Site::Block(layer, site)).collect();
     let mut found = vec![None; heads.len()];
     // The patterns of all layers do not fit into memory together if the prompt is long.
     for part in job.model.budget.parts(&job.model.config, ids.len(), &sites) {
-        let mut hooks = Hooks::new(Some(&part), &[]);
+        let values = part.iter().filter_map(|site| match site {
+            Site::Block(layer, _) if weighted => Some(Site::Block(*layer, BlockSite::V)),
+            _ => None,
+        });
+        let recorded: Vec<Site> = part.iter().copied().chain(values).collect();
+        let mut hooks = Hooks::new(Some(&recorded), &[]);
         job.model.forward(&batch, &mut hooks)?;
         let cache = hooks.finish()?;
         let here = |head: &Head| part.contains(&Site::Block(head.layer, site));
         let places: Vec<usize> = (0..heads.len()).filter(|&place| here(&heads[place].0)).collect();
         let chosen: Vec<ChosenHead> = places.iter().map(|&place| heads[place]).collect();
-        for (place, head) in places.into_iter().zip(of_cache(&cache, 0, site, &chosen).await?) {
+        let mut seen = of_cache(&cache, 0, site, &chosen).await?;
+        if weighted {
+            weight_by_values(job, &cache, &mut seen).await?;
+        }
+        for (place, head) in places.into_iter().zip(seen) {
             found[place] = Some(head);
         }
     }
     Ok(found.into_iter().flatten().collect())
+}
+
+/// Multiplies each weight by the length of what the source's value writes, `|v W_O|`, on the run's only prompt.
+async fn weight_by_values(job: &Job<'_>, cache: &ActivationCache, heads: &mut [AttentionHead]) -> Result<()> {
+    let (e, d) = (job.model.config.d_head, job.model.config.d_model);
+    let mut reads = Reads::default();
+    for AttentionHead { layer, head, .. } in heads.iter() {
+        let v: Tensor<4> = cache.tensor(Site::Block(*layer, BlockSite::V))?; // [1, p, h, e]
+        let [_, p, _, _] = v.dims();
+        let v = v.slice([0..1, 0..p, *head..head + 1, 0..e]).reshape([p, e]);
+        let output = job.model.blocks[*layer].output.weight.clone().slice([head * e..(head + 1) * e, 0..d]);
+        let written = product(v, output); // [p, d]
+        reads = reads.with((written.clone() * written).sum_dim(1).sqrt()); // [p, 1]
+    }
+    for (head, lengths) in heads.iter_mut().zip(reads.fetch().await?) {
+        for row in &mut head.rows {
+            row.iter_mut().zip(&lengths).for_each(|(weight, length)| *weight *= f64::from(*length));
+        }
+    }
+    Ok(())
 }
 
 /// Attention of heads in a recorded run, on one of its prompts.
@@ -151,7 +195,7 @@ pub(super) async fn of_cache(
 ) -> Result<Vec<AttentionHead>> {
     let mut reads = Reads::default();
     for (head, _) in heads {
-        let all: patchlab_kernels::Tensor<4> = cache.tensor(Site::Block(head.layer, site))?; // [b, h, p, p]
+        let all: Tensor<4> = cache.tensor(Site::Block(head.layer, site))?; // [b, h, p, p]
         let [_, _, p, _] = all.dims();
         reads = reads.with(all.slice([prompt..prompt + 1, head.head..head.head + 1, 0..p, 0..p]));
     }

@@ -112,6 +112,7 @@ fn scatters(job: &Job<'_>, maps: &[PatchingMap], grids: &[Grid]) -> Vec<Scatter>
             note: Some(format!("On the diagonal, the {word} alone explains what the output does.")),
             x: ScatterAxis { label: format!("{word} patch") },
             y: ScatterAxis { label: "output patch".to_owned() },
+            alike: true,
             measures: output.measures.iter().map(unbounded).collect(),
             names: heads.clone().map(|head| head.to_string()).collect(),
             layers: heads.map(|head| head.layer).collect(),

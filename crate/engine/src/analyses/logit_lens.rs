@@ -1,15 +1,33 @@
-//! Where is it decided? The logit difference if the model stopped at each point of its residual stream
-//! (logit lens: nostalgebraist 2020; `accumulated_resid` with `incl_mid`).
+//! Where is it decided? What the model would say if it stopped at each point of its residual stream (logit lens: nostalgebraist
+//! 2020), or what has been written towards the answer so far (accumulated attribution: TransformerLens's `accumulated_resid` with
+//! `incl_mid` through the final scale, as its demos and the notebook draw it).
 
-use super::settings::{Spec, choice};
+use patchlab_kernels::Tensor;
+
+use super::settings::{choice, flag};
 use super::shared::attributed::{self, attributed, grid};
+use super::shared::likely;
 use super::{Analyse, Findings, Job, PythonCell, settings};
 use crate::attribution::DirectLogitAttribution;
 use crate::error::Result;
-use crate::figures::{Axis, AxisKind, Part};
+use crate::figures::summary::Numbers;
+use crate::figures::{Axis, AxisKind, Measure, Part, Quantity};
+use crate::host::{ProgressUnit, Work};
+use crate::metrics::{PerPrompt, log_sum_exp, rank};
+use crate::model::span::at_ends;
+use crate::prompts::{PreparedCase, PreparedGroup};
+use crate::readback::Reads;
+use crate::runs::{Readout, Run, parts};
+use crate::site::Site;
 
 settings! {
-    scale: Scale = SCALE,
+    scale: Scale = choice::<Scale>("run").described(
+        "run: the final LayerNorm scale of the run, as the notebook does, so that steps add up; own: the scale of each point \
+         itself, and the unembedding\u{2019}s bias, as a logit lens.",
+    ),
+    /// Also give the answer's log-probability and rank, the entropy, and how far the next tokens are from the model's own output.
+    /// They need every token's logit at every point.
+    probabilities: bool = flag(false),
 }
 
 /// Which LayerNorm scale the residual stream is divided by.
@@ -22,11 +40,14 @@ pub(super) enum Scale {
     Own,
 }
 
-/// The setting that picks a [`Scale`].
-pub(super) const SCALE: Spec<Scale> = choice::<Scale>("run").described(
-    "run: the final LayerNorm scale of the run, as the notebook does, so that steps add up; own: the \
-     scale of each point itself.",
-);
+/// What is read off the logits of all tokens, in the order of [`Lens::row`].
+const MEASURES: [(&str, &str, Quantity); 5] = [
+    ("log-prob", "log-probability of the answer", Quantity::LogProbability),
+    ("rank", "rank of the answer", Quantity::Count),
+    ("entropy", "entropy of the next tokens (nats)", Quantity::Loss),
+    ("kl-to-output", "KL divergence of the output from this point (nats)", Quantity::Loss),
+    ("kl-from-output", "KL divergence of this point from the output (nats)", Quantity::Loss),
+];
 
 impl Analyse for Settings {
     const NAME: &'static str = "logit-lens";
@@ -40,7 +61,11 @@ impl Analyse for Settings {
 
     async fn run(&self, job: &Job<'_>) -> Result<Findings> {
         let own = self.scale == Scale::Own;
-        let (all, problems) = attributed(job, false, &|direct| direct.lens(own)).await?;
+        let (all, problems) = attributed(job, false, &|direct| {
+            let lens = direct.lens(own)?; // [points, b]
+            Ok(if own { lens + direct.unembedding_bias() } else { lens })
+        })
+        .await?;
         let rows = Axis {
             label: String::new(),
             counts: AxisKind::Other,
@@ -53,14 +78,124 @@ impl Analyse for Settings {
         };
         let (title, note) = if own {
             (
-                "Logit lens, each point with its own scale",
-                "Each point is divided by its own LayerNorm scale, so steps do not add up.",
+                "Logit lens",
+                "As if the model stopped at each point: its own LayerNorm scale, and the unembedding\u{2019}s bias. The last point is \
+                 the model\u{2019}s output; steps do not add up.",
             )
         } else {
-            ("Logit lens", "Through the run's final LayerNorm scale; the unembedding's bias is left out.")
+            (
+                "Accumulated attribution",
+                "Everything written so far, through the run\u{2019}s final LayerNorm scale; the unembedding\u{2019}s bias is left out. A \
+                 step is what one attention or MLP adds.",
+            )
         };
         let mut figure = grid(job, title, note, rows, columns, &all).await?;
         figure.measures[0].label = "logit difference so far".to_owned();
+        if self.probabilities {
+            let measure = |(name, label, quantity): (&str, &str, Quantity)| Measure {
+                name: name.to_owned(),
+                label: label.to_owned(),
+                quantity,
+                range: None,
+                middle: None,
+            };
+            figure.measures.extend(MEASURES.map(measure));
+            let total = all.iter().map(|attributed| attributed.group.cases.len()).sum();
+            let mut work = Work::new(job.viewer, "Reading the residual stream", ProgressUnit::Prompts, total);
+            for (panel, attributed) in figure.panels.iter_mut().zip(&all) {
+                let numbers = read(job, &attributed.group, self.scale, &mut work).await?;
+                for (index, numbers) in numbers.into_iter().enumerate() {
+                    panel.values.push(Numbers::alone(numbers).summarise(index + 1, &work).await?);
+                }
+            }
+        }
         Ok(Findings { parts: vec![Part::Line(figure)], problems })
     }
+}
+
+/// The residual stream at a point, as the unembedding reads it: `[b, p, d]`. `scale` is the run's final one, `[b, p, 1]`.
+pub(super) fn seen_at(job: &Job<'_>, x: Tensor<3>, scale: &Tensor<3>, which: Scale) -> Result<Tensor<3>> {
+    match which {
+        Scale::Own => job.model.normalize(x, &mut crate::model::Hooks::none()),
+        Scale::Run => Ok(x / scale.clone()),
+    }
+}
+
+/// The measures of [`MEASURES`] at each point and prompt of a group.
+async fn read(
+    job: &Job<'_>,
+    group: &PreparedGroup,
+    scale: Scale,
+    work: &mut Work<'_>,
+) -> Result<Vec<PerPrompt>> {
+    let points = DirectLogitAttribution::point_sites(job.model.config.n_layers);
+    let mut sites = points.clone();
+    sites.push(Site::FinalScale);
+    let mut found = vec![PerPrompt::new(points.len(), group.cases.len()); MEASURES.len()];
+    let mut first = 0;
+    for cases in parts(&group.cases, job.model, &sites, 1) {
+        let clean: Vec<Vec<u32>> = cases.iter().map(|case| case.clean.clone()).collect();
+        let run = Run::record(job.model, &clean, &Readout::new(job.model, cases, false), &sites).await?;
+        let final_scale: Tensor<3> = run.cache.tensor(Site::FinalScale)?; // [b, p, 1]
+        let [b, _, _] = final_scale.dims();
+        let last = |site: &Site| -> Result<Tensor<2>> {
+            let x = seen_at(job, run.cache.tensor(*site)?, &final_scale, scale)?;
+            let [_, _, d] = x.dims();
+            Ok(at_ends(x, &run.batch.ends()).reshape([b, d]))
+        };
+        // The output first, which the others are compared with.
+        let mut outputs = Vec::new();
+        for (point, site) in points.iter().enumerate().rev() {
+            let seen = last(site)?;
+            for (prompt, logits) in all_logits(job, seen).await?.into_iter().enumerate() {
+                if outputs.len() <= prompt {
+                    outputs.push(distribution(&logits));
+                }
+                let numbers = measured(&logits, &outputs[prompt], &cases[prompt]);
+                for (found, number) in found.iter_mut().zip(numbers) {
+                    found.row_mut(point)[first + prompt] = number;
+                }
+            }
+            work.check().await?;
+        }
+        first += cases.len();
+        work.done(cases.len()).await?;
+    }
+    Ok(found)
+}
+
+/// The logits of all tokens, a row for each of `normalized [n, d]`.
+async fn all_logits(job: &Job<'_>, normalized: Tensor<2>) -> Result<Vec<Vec<f32>>> {
+    let [n, d] = normalized.dims();
+    let at_once = job.model.budget.logit_rows(&job.model.config);
+    let mut rows = Vec::new();
+    for first in (0..n).step_by(at_once) {
+        let last = n.min(first + at_once);
+        let blocks = job.model.unembedding.logits(normalized.clone().slice([first..last, 0..d]));
+        let widths: Vec<usize> = blocks.iter().map(|block| block.dims()[1]).collect();
+        let blocks = blocks.into_iter().fold(Reads::default(), Reads::with).fetch().await?;
+        rows.extend((0..last - first).map(|row| likely::row_of(&blocks, &widths, row)));
+    }
+    Ok(rows)
+}
+
+/// The log-probability of every token.
+fn distribution(logits: &[f32]) -> Vec<f64> {
+    let norm = log_sum_exp(logits);
+    logits.iter().map(|&logit| f64::from(logit) - norm).collect()
+}
+
+fn measured(logits: &[f32], output: &[f64], case: &PreparedCase) -> [f64; MEASURES.len()] {
+    let here = distribution(logits);
+    let divergence = |of: &[f64], from: &[f64]| -> f64 {
+        of.iter().zip(from).map(|(of, from)| of.exp() * (of - from)).sum()
+    };
+    let answer = case.answer as usize;
+    [
+        here[answer],
+        rank(logits, answer) as f64,
+        -here.iter().map(|log| log.exp() * log).sum::<f64>(),
+        divergence(output, &here),
+        divergence(&here, output),
+    ]
 }

@@ -4,10 +4,10 @@
 
 use super::settings::{choice, text};
 use super::shared::ablated::{Becomes, VALUE, Where};
-use super::shared::attributed::{Attributed, grid, index_axis, layer_axis, of_group};
+use super::shared::attributed::{self, Attributed, grid, index_axis, layer_axis, of_group};
 use super::shared::choices;
 use super::shared::groups::usable;
-use super::{Analyse, Findings, Job, settings};
+use super::{Analyse, Findings, Job, PythonCell, settings};
 use crate::attribution::{AttributionSites, DirectLogitAttribution};
 use crate::error::Result;
 use crate::figures::{
@@ -48,6 +48,10 @@ impl Analyse for Settings {
     const TITLE: &'static str = "Self-repair";
     const DESCRIPTION: &'static str = "What other heads take over when some are ablated: each head\u{2019}s attribution before and \
          after, and the logit difference that is left against the one that the attribution predicts.";
+    const PYTHON: Option<PythonCell> = Some(PythonCell {
+        code: include_str!("../../data/transformer-lens/self_repair.py"),
+        needs: Some(attributed::PYTHON),
+    });
 
     async fn run(&self, job: &Job<'_>) -> Result<Findings> {
         let config = &job.model.config;
@@ -94,7 +98,7 @@ impl Settings {
         let z = |head: &Head| Site::Block(head.layer, BlockSite::Z);
         let list: Vec<Intervention> =
             heads.iter().map(|head| self.value.of(z(head), Some(head.head), self.position)).collect();
-        let sites = AttributionSites { neurons: false };
+        let sites = AttributionSites::default();
         let cells = before.numbers.rows();
         let mut after = Attributed {
             group: before.group.clone(),
@@ -192,6 +196,7 @@ fn scatter(job: &Job<'_>, all: &[Repaired], measures: Vec<crate::figures::Measur
         note: Some(format!("{note} Heads off the diagonal do something else than before.")),
         x: ScatterAxis { label: "after ablation".to_owned() },
         y: ScatterAxis { label: "before".to_owned() },
+        alike: true,
         measures,
         names: heads.clone().map(|head| head.to_string()).collect(),
         layers: heads.map(|head| head.layer).collect(),

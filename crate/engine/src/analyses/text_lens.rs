@@ -3,8 +3,8 @@
 
 use patchlab_kernels::Tensor;
 
-use super::logit_lens::{SCALE, Scale};
-use super::settings::count;
+use super::logit_lens::{Scale, seen_at};
+use super::settings::{choice, count};
 use super::shared::choices::{self, PROMPT};
 use super::shared::likely;
 use super::{Analyse, Findings, Job, settings};
@@ -22,7 +22,8 @@ settings! {
     prompt: String = PROMPT,
     /// How many tokens to keep for each cell.
     top_k: usize = count(5, 1, 50),
-    scale: Scale = SCALE,
+    /// own: the LayerNorm scale of each point itself; run: the final scale of the run, which early points are small beside.
+    scale: Scale = choice::<Scale>("own"),
 }
 
 impl Analyse for Settings {
@@ -42,23 +43,23 @@ impl Analyse for Settings {
         let cache = hooks.finish()?;
         let scale: Tensor<3> = cache.tensor(Site::FinalScale)?; // [1, p, 1]
 
-        let own = self.scale == Scale::Own;
         let mut work =
             Work::new(job.viewer, "Reading the residual stream", ProgressUnit::Points, points.len());
         let mut cells = Vec::new();
         for site in points {
-            let x: Tensor<3> = cache.tensor(site)?; // [1, p, d]
-            let normalized =
-                if own { job.model.normalize(x, &mut Hooks::none())? } else { x / scale.clone() };
+            let normalized = seen_at(job, cache.tensor(site)?, &scale, self.scale)?; // [1, p, d]
             cells.push(guesses(job, self.top_k, normalized).await?);
             work.done(1).await?;
         }
         let figure = TextLens {
             title: "Logit lens in words".to_owned(),
-            note: Some(if own {
-                "Each point through its own LayerNorm scale.".to_owned()
-            } else {
-                "Each point through the run's final LayerNorm scale at its position.".to_owned()
+            note: Some(match self.scale {
+                Scale::Own => "Each point through its own LayerNorm scale.".to_owned(),
+                Scale::Run => {
+                    "Each point through the run\u{2019}s final LayerNorm scale at its position. Early points are small beside it, and \
+                     read as what is likely anywhere."
+                        .to_owned()
+                }
             }),
             columns: job.tokenizer.tokens(&ids),
             rows: DirectLogitAttribution::points(n_layers),

@@ -3,6 +3,7 @@
 
 use patchlab_kernels::Tensor;
 
+use super::settings::count;
 use super::shared::choices::{self, PROMPT};
 use super::shared::likely;
 use super::{Analyse, Findings, Job, settings};
@@ -15,6 +16,8 @@ use crate::readback::Reads;
 
 settings! {
     prompt: String = PROMPT,
+    /// How many times the text stands in a row: a model with induction heads is less surprised by the second.
+    repeated: usize = count(1, 1, 50),
 }
 
 impl Analyse for Settings {
@@ -24,7 +27,16 @@ impl Analyse for Settings {
                                        that the tokens before it give it. Repeated text should turn white.";
 
     async fn run(&self, job: &Job<'_>) -> Result<Findings> {
-        let (text, ids) = choices::prompt(job, "prompt", &self.prompt)?;
+        let (text, mut ids) = choices::prompt(job, "prompt", &self.prompt)?;
+        let once = ids[usize::from(job.experiment.prepend_bos)..].to_vec();
+        let (length, most) = (ids.len() + (self.repeated - 1) * once.len(), job.model.config.n_ctx);
+        if length > most {
+            let message = format!(
+                "the text would have {length} tokens so many times, and the model reads at most {most}."
+            );
+            return Err(choices::refused("repeated", message));
+        }
+        (1..self.repeated).for_each(|_| ids.extend_from_slice(&once));
         if ids.len() < 2 {
             let message = "the loss of a token needs one before it. Write at least two tokens.".to_owned();
             return Err(choices::refused("prompt", message));
@@ -63,7 +75,7 @@ impl Analyse for Settings {
 }
 
 /// Minus the log-probability of each target: `normalized [n, d]`, at the positions before the targets.
-async fn loss(job: &Job<'_>, normalized: Tensor<2>, targets: &[u32]) -> Result<Vec<f64>> {
+pub(super) async fn loss(job: &Job<'_>, normalized: Tensor<2>, targets: &[u32]) -> Result<Vec<f64>> {
     let blocks = job.model.unembedding.logits(normalized); // [n, block] each
     let widths: Vec<usize> = blocks.iter().map(|block| block.dims()[1]).collect();
     let blocks = blocks.into_iter().fold(Reads::default(), Reads::with).fetch().await?;

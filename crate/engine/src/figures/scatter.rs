@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Measure;
 
-/// Named points, coloured by layer, in one panel per group, all on a common scale.
+/// Named points, coloured by layer, in one panel per group, all on the same scales.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct Scatter {
@@ -16,6 +16,8 @@ pub struct Scatter {
     pub x: ScatterAxis,
     /// The vertical axis.
     pub y: ScatterAxis,
+    /// Whether both axes count the same: then they have one scale, and a diagonal.
+    pub alike: bool,
     /// The measures to choose from, the default one first.
     pub measures: Vec<Measure>,
     /// The name of each point: `L7H11`.

@@ -154,6 +154,12 @@ impl Unembedding {
         (difference * self.gain.clone(), bias)
     }
 
+    /// The direction that raises each token's logit over the mean of all, in the space after the final LayerNorm's division:
+    /// `[ids, d_model]` (a column of `W_U` of a folded, centred model).
+    pub(crate) fn columns(&self, ids: &[u32]) -> Tensor<2> {
+        (self.vocab.select(ids) - self.mean.clone()) * self.gain.clone()
+    }
+
     /// The logits that vectors written into the residual stream add, without the LayerNorm's bias and scale:
     /// `written [n, d_model] -> [n, block]` each (a row of `W_out` times `W_U`).
     pub(crate) fn logits_written(&self, written: Tensor<2>) -> Vec<Tensor<2>> {

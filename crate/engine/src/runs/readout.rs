@@ -27,8 +27,13 @@ impl Readout {
     /// Reads the answers and distractors of some cases.
     pub fn new(model: &Model, cases: &[PreparedCase], vocabulary: bool) -> Self {
         let pairs: Vec<[u32; 2]> = cases.iter().map(|case| [case.answer, case.distractor]).collect();
-        let chosen = model.unembedding.choose(&pairs);
-        Self { tokens: on_device(&pairs, model), pairs, chosen, vocabulary, expected: None }
+        Self::of_tokens(model, &pairs, vocabulary)
+    }
+
+    /// Reads two tokens of each prompt.
+    pub(crate) fn of_tokens(model: &Model, pairs: &[[u32; 2]], vocabulary: bool) -> Self {
+        let chosen = model.unembedding.choose(pairs);
+        Self { tokens: on_device(pairs, model), pairs: pairs.to_vec(), chosen, vocabulary, expected: None }
     }
 
     /// The same, and the mean logit under each prompt's distribution over the next tokens, from which Kullback and Leibler's

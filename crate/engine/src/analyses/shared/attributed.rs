@@ -60,7 +60,7 @@ pub(in crate::analyses) async fn of_group(
     work: &mut Work<'_>,
 ) -> Result<Attributed> {
     let (mut numbers, mut logit_differences) = (PerPrompt::default(), Vec::new());
-    let sites = AttributionSites { neurons };
+    let sites = AttributionSites { neurons, ..AttributionSites::default() };
     for cases in parts(&group.cases, job.model, &sites, 1) {
         let readout = Readout::new(job.model, cases, false);
         let clean: Vec<Vec<u32>> = cases.iter().map(|case| case.clean.clone()).collect();

@@ -44,7 +44,7 @@ pub(in crate::analyses) struct Options {
 }
 
 /// What the columns of a map are. Rows are layers, or heads for `HeadsByPosition`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(in crate::analyses) enum Columns {
     /// One position at a time.
     Positions,
@@ -54,6 +54,16 @@ pub(in crate::analyses) enum Columns {
     HeadsByPosition,
     /// One neuron at a time, at all positions.
     Neurons,
+    /// Anything else.
+    Given(Cells),
+}
+
+/// A map's axes, and the interventions of each cell, row by row.
+#[derive(Debug, Clone, PartialEq)]
+pub(in crate::analyses) struct Cells {
+    pub rows: Axis,
+    pub columns: Axis,
+    pub lists: Vec<Vec<Intervention>>,
 }
 
 /// A patching map to compute.
@@ -61,9 +71,11 @@ pub(in crate::analyses) enum Columns {
 pub(in crate::analyses) struct PatchingMap {
     pub title: String,
     pub note: String,
+    /// What is patched, or sends.
     pub site: BlockSite,
     /// What one patch covers.
     pub columns: Columns,
+    /// The layers that are patched, unless the cells are given.
     pub layers: Vec<usize>,
 }
 
@@ -75,10 +87,14 @@ impl PatchingMap {
     /// The map's patches, row by row.
     fn patches(&self, job: &Job<'_>, positions: usize) -> Vec<Vec<Intervention>> {
         let config = &job.model.config;
+        if let Columns::Given(cells) = &self.columns {
+            return cells.lists.clone();
+        }
         let row = |layer: usize| -> Vec<Vec<Intervention>> {
             let patch =
                 |index, position| vec![Intervention::patch(Site::Block(layer, self.site), index, position)];
-            match self.columns {
+            match &self.columns {
+                Columns::Given(_) => Vec::new(),
                 Columns::Positions => (0..positions).map(|p| patch(None, Some(p))).collect(),
                 Columns::Heads => (0..config.n_heads).map(|head| patch(Some(head), None)).collect(),
                 Columns::Neurons => (0..config.d_mlp).map(|neuron| patch(Some(neuron), None)).collect(),
@@ -99,7 +115,8 @@ impl PatchingMap {
             counts: AxisKind::Position,
             ticks: Vec::new(), // each panel has its own
         };
-        let (rows, columns) = match self.columns {
+        let (rows, columns) = match &self.columns {
+            Columns::Given(cells) => (cells.rows.clone(), cells.columns.clone()),
             Columns::Positions => (layer_axis(&self.layers), positions()),
             Columns::Heads => (layer_axis(&self.layers), index_axis(AxisKind::Head, "Head", config.n_heads)),
             Columns::Neurons => {
@@ -196,7 +213,10 @@ const BOTH: u64 = 2;
 /// What runs must have recorded for these maps.
 fn sites_of(job: &Job<'_>, maps: &[PatchingMap]) -> SweepSites {
     let sites = |map: &PatchingMap| -> Vec<Site> {
-        map.layers.iter().map(|&layer| Site::Block(layer, map.site)).collect()
+        match &map.columns {
+            Columns::Given(cells) => cells.lists.iter().flatten().flat_map(Intervention::sites).collect(),
+            _ => map.layers.iter().map(|&layer| Site::Block(layer, map.site)).collect(),
+        }
     };
     SweepSites::new(maps.iter().flat_map(sites), job.model.config.n_layers)
 }
@@ -282,7 +302,7 @@ impl<'a> GroupMaps<'a> {
 }
 
 /// The positions at which the clean and the corrupted prompt of any case differ.
-fn changed(group: &PreparedGroup) -> Vec<usize> {
+pub(in crate::analyses) fn changed(group: &PreparedGroup) -> Vec<usize> {
     let differs = |position: &usize| {
         group.cases.iter().any(|case| case.clean.get(*position) != case.corrupted.get(*position))
     };
