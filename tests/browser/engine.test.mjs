@@ -86,7 +86,6 @@ function mean(numbers) {
 async function compareAttributions({ run, recorded }, model, groups) {
   for (const [analysis, settings, name] of /** @type {const} */ ([
     ['logit-lens', {}, 'lens'],
-    ['logit-lens', { scale: 'own' }, 'lens_recomputed'],
     ['layer-attribution', {}, 'layers'],
     ['head-attribution', {}, 'heads'],
     ['neuron-attribution', {}, 'neurons'],
@@ -129,7 +128,7 @@ async function compareAttention({ run, recorded }, model) {
 /** @param {Opened} opened @param {string} model */
 async function compareText({ run, recorded, expected }, model) {
   const [lens] = /** @type {(Part & TextLens)[]} */ ((await run('text-lens')).parts);
-  const logits = recorded('text_lens/logits').flat();
+  const logits = recorded('text_lens_recomputed/logits').flat();
   assertClose(lens.cells.flat(2).map((guess) => guess.logit), logits, TOLERANCE * largest(logits), `${model}, text lens`);
 
   const { layer, neuron } = expected.neuron_examples[1];
@@ -144,6 +143,38 @@ async function compareText({ run, recorded, expected }, model) {
   for (const [index, name] of ['promoted', 'suppressed'].entries()) {
     const wanted = recorded(`neuron_tokens/${name}/values`)[1];
     assertClose(tables[index].rows.map((row) => Number(row.cells[1])), wanted, TOLERANCE * largest(wanted), `${model}, ${name}`);
+  }
+}
+
+/** What is recorded in causal.safetensors: one of each kind, on the group that is not symmetric. @param {Opened} opened @param {string} model */
+async function compareCausal({ run, recorded }, model) {
+  /** @param {string} name */
+  const values = (name) => recorded(name).flat();
+  for (const [analysis, settings, measure, name] of /** @type {const} */ ([
+    ['logit-lens', { scale: 'own' }, 0, 'lens/logit_diff'],
+    ['ablation', { probabilities: false }, 0, 'ablation/heads/zero/all/change'],
+    ['path-patching', {}, 1, 'path/noise/live_live/final/heads'],
+    ['path-patching', { receivers: 'L2H1.q', direction: 'denoise' }, 1, 'path/denoise/live_live/q/heads'],
+    ['source-attribution', { heads: 'all' }, 0, 'source'],
+  ])) {
+    const [grid] = gridsOf(await run(analysis, settings, [2]));
+    const found = byCell(grid, 0, measure);
+    // Of paths, only the heads that come before the receiver are shown.
+    assertClose(found, values(`group2/${name}`).slice(0, found.length), NORMALIZED, `${model}, ${analysis} ${JSON.stringify(settings)}`);
+  }
+
+  // The scores of all pairs of components, summed over what wrote the query: `[key, source, prompt]`.
+  const [byKey] = gridsOf(await run('score-decomposition', { head: 'L2H1', top_k: 1000 }, [2]));
+  const pairs = values('group2/scores');
+  const components = byKey.rows.ticks.length - 1; // the last row is the score
+  const each = pairs.length / components;
+  const wanted = Array.from({ length: each }, (_, index) => Array.from({ length: components }, (_, query) => pairs[query * each + index]).reduce((a, b) => a + b));
+  assertClose(byCell(byKey, 0).slice(0, each), wanted, NORMALIZED, `${model}, scores by key`);
+
+  const report = await run('head-atlas', {}, [2]);
+  const [attention, copies] = gridsOf(report);
+  for (const [grid, panel, name] of /** @type {const} */ ([[attention, 0, 'bos/whole/previous'], [attention, 2, 'bos/whole/induction'], [copies, 0, 'copying'], [copies, 1, 'copying_full']])) {
+    assertClose(grid.panels[panel].values[0].mean.map(Number), values(`atlas/${name}`), TOLERANCE, `${model}, ${name}`);
   }
 }
 
@@ -167,6 +198,7 @@ for (const model of ['tiny-a', 'tiny-b']) {
     await compareMaps(opened, model, 'component-patching', {}, ['attn_out', 'mlp_out'], groups);
     await compareMaps(opened, model, 'head-patching', {}, ['z', 'v', 'pattern', 'q', 'k'], groups);
     await compareMaps(opened, model, 'neuron-patching', {}, ['mlp_post'], groups);
+    await compareCausal(opened, model);
     await compareChecks(opened, groups);
     assertClean(opened.watched);
   });

@@ -16,6 +16,17 @@ const HEAD_SITES = [
   { site: 'hook_q', name: 'query' }, { site: 'hook_k', name: 'key' },
 ];
 
+/** What a head makes of what it reads, and so what paths lead to. */
+const HEAD_READS = [{ part: 'q', name: 'query' }, { part: 'k', name: 'key' }, { part: 'v', name: 'value' }];
+
+/** Figures that can be about one head. @type {{ analysis: string, name: string, settings: (head: string) => Record<string, string> }[]} */
+const HEAD_FIGURES = [
+  { analysis: 'score-decomposition', name: 'why it attends', settings: (head) => ({ head }) },
+  { analysis: 'source-attribution', name: 'attribution by source', settings: (heads) => ({ heads }) },
+  { analysis: 'head-atlas', name: 'composition', settings: (head) => ({ what: 'composition', head }) },
+  { analysis: 'head-atlas', name: 'directions', settings: (head) => ({ what: 'directions', head }) },
+];
+
 /** What a patched activation can become. */
 const EFFECTS = [
   { name: 'the other run\u2019s', effect: { replace: 'other' } },
@@ -25,10 +36,10 @@ const EFFECTS = [
 ];
 
 /**
- * @param {{ direction: () => Direction, open: (item: Item) => void }} page
+ * @param {{ direction: () => Direction, open: (item: Item) => void, ask: (analysis: string, settings: Record<string, string>) => void }} page
  * @returns {Record<Item['kind'], CardKind>}
  */
-export function cardKinds({ direction, open }) {
+export function cardKinds({ direction, open, ask }) {
   return {
     head: {
       what: 'Head',
@@ -37,7 +48,11 @@ export function cardKinds({ direction, open }) {
       draw: (report, stage) => report.parts.map((part) => drawPart(part, stage, 'inspector')),
       fields: (item) => [h('div', { class: 'card-patches' }, h('span', { class: 'setting-name' }, 'run with its'),
         ...HEAD_SITES.map(({ site, name }) => h('button', { type: 'button', class: 'link', on: { click: () => open({ ...item, kind: 'patch', site: `blocks.${item.layer}.attn.${site}` }) } }, name)),
-        h('span', { class: 'setting-name' }, 'patched'))],
+        h('span', { class: 'setting-name' }, 'patched')),
+      h('div', { class: 'card-patches' }, h('span', { class: 'setting-name' }, 'what reaches its'),
+        ...HEAD_READS.map(({ part, name }) => h('button', { type: 'button', class: 'link', on: { click: () => ask('path-patching', { receivers: `${itemName(item)}.${part}` }) } }, name))),
+      h('div', { class: 'card-patches' }, h('span', { class: 'setting-name' }, 'show'),
+        ...HEAD_FIGURES.map(({ analysis, name, settings }) => h('button', { type: 'button', class: 'link', on: { click: () => ask(analysis, settings(itemName(item))) } }, name)))],
     },
     neuron: {
       what: 'Neuron',

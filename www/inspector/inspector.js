@@ -46,7 +46,14 @@ export class Inspector {
     this.#store = store;
     this.#study = study;
     this.#stage = stage;
-    this.#kinds = cardKinds({ direction: () => store.view.direction, open: (item) => this.open(item) });
+    this.#kinds = cardKinds({
+      direction: () => store.view.direction,
+      open: (item) => this.open(item),
+      ask: (analysis, settings) => {
+        for (const [name, value] of Object.entries(settings)) store.setSetting(analysis, name, value);
+        study.goToFigure(analysis);
+      },
+    });
     root.append(
       h('div', { class: 'inspector-inner' },
         h('header', { class: 'inspector-head' },

@@ -178,6 +178,7 @@ function scatterOf(grid, one, two) {
   });
   return {
     kind: 'scatter',
+    alike: true,
     title: `${grid.title}: ${first.name} against ${second.name}`,
     note: 'Each point is a head. On the dashed line it does the same for both groups.',
     x: { label: first.name },

@@ -37,16 +37,16 @@ export function askFor(entry, info, store, reportOf) {
   const shown = entry.everyGroup ? experiment.groups.map((_, group) => group) : view.shown;
   /** @type {Settings} */
   const settings = { ...view.settings[entry.analysis] };
-  if (isDirected(info)) settings.direction = view.direction;
+  if (isDirected(info, entry)) settings.direction = view.direction;
   const { follows } = entry;
   const first = follows && !settings[follows.setting] ? firstRowOf(reportOf(follows.from)) : null;
   if (follows && first) settings[follows.setting] = first;
   return { analysis: entry.analysis, experiment: onlyGroups(experiment, shown), settings, shown };
 }
 
-/** Whether an analysis patches, and so has a direction. @param {AnalysisInfo} info */
-export function isDirected(info) {
-  return info.settings.some((setting) => setting.name === 'direction');
+/** Whether an analysis patches in the direction that the bar above the figures has; some have one of their own. @param {AnalysisInfo} info @param {FigureEntry} entry */
+export function isDirected(info, entry) {
+  return info.settings.some((setting) => setting.name === 'direction') && !entry.controls?.includes('direction');
 }
 
 /** The first cell of a report's first table. @param {Report | null} report */

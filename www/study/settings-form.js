@@ -24,6 +24,9 @@ export function settingsForm(info, controls, onChange) {
   };
 }
 
+/** Choices of more options are lists, so that they fit a phone. */
+const MOST_BUTTONS = 6;
+
 /** @typedef {{ element: HTMLElement, show: (value: string | number | boolean | undefined, asked: string | number | boolean | undefined) => void }} SettingField */
 
 /** @param {string} analysis @param {Setting} setting @param {(value: string | number | boolean | null) => void} set @returns {SettingField} */
@@ -40,6 +43,13 @@ function field(analysis, setting, set) {
       };
     }
     case 'choice': {
+      if (range.options.length > MOST_BUTTONS) {
+        const select = h('select', { id, on: { change: () => set(select.value === range.default ? null : select.value) } }, ...range.options.map((option) => h('option', { value: option }, option.replaceAll('-', ' '))));
+        return {
+          element: h('label', { class: 'setting', for: id, tip: description }, h('span', { class: 'setting-name' }, words), select),
+          show: (value) => { select.value = String(value ?? range.default); },
+        };
+      }
       const choices = segmented(`${words}: ${description}`, range.options.map((option) => ({ value: option, text: option })), range.default, (chosen) => set(chosen === range.default ? null : chosen));
       return {
         element: h('div', { class: 'setting', tip: description }, h('span', { class: 'setting-name' }, words), h('span', { class: 'setting-choice' }, choices)),

@@ -139,10 +139,10 @@ export class Study {
         form.show(store.view.settings[info.name] ?? {}, typeof ask === 'string' ? {} : ask.settings);
       });
     }
-    const own = stage.apart({ width: () => this.#width.value, ...(isDirected(info) ? {} : { actions: { ...stage.actions, onPatch: undefined } }) });
+    const own = stage.apart({ width: () => this.#width.value, ...(isDirected(info, entry) ? {} : { actions: { ...stage.actions, onPatch: undefined } }) });
     const figure = new Figure({
       run, title, read: entry.read, controls: test?.element ?? form?.element ?? null, stage: own,
-      layout: { tables: entry.tables, measure: isDirected(info) ? this.#sharedPicture(info.name) : null },
+      layout: { tables: entry.tables, measure: isDirected(info, entry) ? this.#sharedPicture(info.name) : null },
       describe, goTo,
       placeError: test ? (error) => test.placeError(error) : undefined,
       height: () => {
@@ -214,7 +214,7 @@ export class Study {
         if (entry.section !== section.id || !result || typeof ask === 'string') return [];
         return [{
           section, analysis: info.name, title: entry.title ?? info.title, read: entry.read, tables: entry.tables, info, settings: ask.settings, groups: ask.shown, place: info.name, report: result.report,
-          picture: isDirected(info) ? this.#sharedPicture(info.name) : null,
+          picture: isDirected(info, entry) ? this.#sharedPicture(info.name) : null,
         }];
       }),
       ...(section.compares ? this.#compared(section) : []),

@@ -711,7 +711,7 @@ cells: Array<Cell>,
 mark: Mark | null, };
 
 /**
- * Named points, coloured by layer, in one panel per group, all on a common scale.
+ * Named points, coloured by layer, in one panel per group, all on the same scales.
  */
 export type Scatter = { 
 /**
@@ -730,6 +730,10 @@ x: ScatterAxis,
  * The vertical axis.
  */
 y: ScatterAxis, 
+/**
+ * Whether both axes count the same: then they have one scale, and a diagonal.
+ */
+alike: boolean, 
 /**
  * The measures to choose from, the default one first.
  */

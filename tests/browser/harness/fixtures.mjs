@@ -22,10 +22,15 @@ export function fixtureGroups(model) {
 
 /** A recorded array as rows of its last axis. @param {string} model @returns {(name: string) => number[][]} */
 export function recordedValues(model) {
-  const file = readFileSync(join(folder, model, 'expected.safetensors'));
-  const headerLength = Number(file.readBigUInt64LE(0));
-  const header = JSON.parse(file.toString('utf8', 8, 8 + headerLength));
+  const files = ['expected.safetensors', 'causal.safetensors'].map((name) => {
+    const file = readFileSync(join(folder, model, name));
+    const headerLength = Number(file.readBigUInt64LE(0));
+    return { file, headerLength, header: JSON.parse(file.toString('utf8', 8, 8 + headerLength)) };
+  });
   return (name) => {
+    const found = files.find(({ header }) => name in header);
+    if (!found) throw new Error(`nothing is recorded as ${name}`);
+    const { file, headerLength, header } = found;
     const { dtype, shape, data_offsets: [start, end] } = header[name];
     const data = file.subarray(8 + headerLength + start, 8 + headerLength + end);
     const numbers = Array.from({ length: data.length / 4 }, (_, i) => (dtype === 'I32' ? data.readInt32LE(4 * i) : data.readFloatLE(4 * i)));

@@ -143,7 +143,7 @@ export function scatter(groups) {
   const layers = names.map((_, index) => Math.floor(index / 12));
   const strong = names.map(() => random(0, 1) > 0.95);
   return {
-    kind: 'scatter', title: 'Value patching against output patching', note: 'Heads on the dashed line act through their values alone.',
+    kind: 'scatter', alike: true, title: 'Value patching against output patching', note: 'Heads on the dashed line act through their values alone.',
     x: { label: 'patching v' }, y: { label: 'patching z' }, measures: MEASURES.slice(0, 2), names, layers,
     panels: groups.map((name, group) => ({
       name, group,

@@ -9,7 +9,7 @@ import { visible } from '../grid-view.js';
 import { headView } from './head-view.js';
 import { thumbnail } from './matrix.js';
 
-/** @import { AttentionHead, AttentionPrompt, Part } from '../../types/engine.js' */
+/** @import { AttentionHead, AttentionPrompt, Part, Quantity } from '../../types/engine.js' */
 /** @import { Hover } from '../hover.js' */
 /** @import { Stage } from '../stage.js' */
 
@@ -62,7 +62,7 @@ export function drawAttention(part, stage, name) {
         }),
       ],
     },
-    colourBar(part.quantity === 'score' ? 'attention score, before the softmax' : 'attention', { ...scale, middle: null, below: false, above: false }, scale.colour),
+    colourBar(LABELS[part.quantity] ?? 'attention', { ...scale, middle: null, below: false, above: false }, scale.colour),
     heads,
     large,
   );
@@ -70,11 +70,15 @@ export function drawAttention(part, stage, name) {
   return figure;
 }
 
-/** Weights lie between 0 and 1; scores are signed, on a scale to their largest magnitude. @param {Extract<Part, { kind: 'attention' }>} part */
+/** Of numbers that are not attention itself. @type {Partial<Record<Quantity, string>>} */
+const LABELS = { score: 'attention score, before the softmax', activation: 'attention \u00d7 length of what the value writes' };
+
+/** Weights lie between 0 and 1; scores are signed, and weighted attention is not, on a scale to their largest magnitude. @param {Extract<Part, { kind: 'attention' }>} part */
 function scaleOf(part) {
-  if (part.quantity !== 'score') return { low: 0, high: 1, colour: blues };
+  if (part.quantity === 'attention') return { low: 0, high: 1, colour: blues };
   let limit = 0;
   for (const prompt of part.prompts) for (const head of prompt.heads) for (const row of head.rows) for (const value of row) limit = Math.max(limit, Math.abs(value));
+  if (part.quantity !== 'score') return { low: 0, high: limit || 1, colour: (/** @type {number} */ value) => blues(value / (limit || 1)) };
   return { low: -limit || -1, high: limit || 1, colour: (/** @type {number} */ value) => diverging(value, limit) };
 }
 

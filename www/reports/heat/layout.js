@@ -57,7 +57,8 @@ export function leastWidthOf(grid, unfolded) {
 
 /** @param {Grid} grid */
 function leftOf(grid) {
-  const labels = grid.rows.counts === 'layer-head' ? ['L11'] : grid.rows.ticks.map((tick) => tickLabel(grid.rows, tick));
+  // With many heads only layers are named.
+  const labels = grid.rows.counts === 'layer-head' && grid.rows.ticks.length > 40 ? ['L11'] : grid.rows.ticks.map((tick) => tickLabel(grid.rows, tick));
   // Whole pixels, so that cell edges stay sharp.
   return Math.round(Math.min(120, 21 + longest(labels)));
 }

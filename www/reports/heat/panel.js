@@ -93,7 +93,8 @@ export class HeatPanel {
   #drawLayers(width) {
     const { left, height } = this.#layout;
     if (this.#grid.rows.counts !== 'layer-head') return null;
-    const starts = this.#grid.rows.ticks.map((tick, row) => (row > 0 && /H0$/.test(tick) ? row : 0)).filter(Boolean);
+    const layers = this.#grid.rows.ticks.map((tick) => /^L\d+/.exec(tick)?.[0]);
+    const starts = layers.map((layer, row) => (row > 0 && layer !== layers[row - 1] ? row : 0)).filter(Boolean);
     const path = starts.map((row) => `M${left - 4} ${1 + row * height}h${width + 4}`).join('');
     return s('path', { d: path, stroke: 'var(--ink-soft)', 'stroke-width': 0.75, 'aria-hidden': 'true', 'pointer-events': 'none' });
   }

@@ -1,4 +1,4 @@
-// Draws the `scatter` part: heads as points, coloured by layer, one panel per group, on the same axes.
+// Draws the `scatter` part: heads as points, coloured by layer, one panel per group, on the same scales.
 
 import { ordered } from '../../colour.js';
 import { h } from '../../dom.js';
@@ -25,7 +25,7 @@ export function drawScatter(part, stage, name) {
   const valuesOf = (/** @type {number} */ panel) => part.panels[panel].values.find((values) => values.measure === measureOf(part, picture.now));
 
   const panels = part.panels.map((panel, index) => {
-    const plot = new ScatterPlot({ name: `${part.title}, ${panel.name}`, names: part.names, colours, side, x: part.x.label, y: part.y.label }, {
+    const plot = new ScatterPlot({ name: `${part.title}, ${panel.name}`, names: part.names, colours, side, x: part.x.label, y: part.y.label, alike: part.alike }, {
       onPoint: (point, anchor) => {
         stage.hover.publish(targets[point]);
         stage.tip.show(describe(part, index, measureOf(part, picture.now), point), anchor);
@@ -46,10 +46,10 @@ export function drawScatter(part, stage, name) {
   });
 
   const paint = () => {
-    const domain = domainOf(part, measureOf(part, picture.now));
+    const domains = domainsOf(part, measureOf(part, picture.now));
     panels.forEach((plot, index) => {
       const values = valuesOf(index);
-      plot.paint(values?.x ?? [], values?.y ?? [], domain);
+      plot.paint(values?.x ?? [], values?.y ?? [], domains);
     });
   };
   paint();
@@ -65,17 +65,22 @@ export function drawScatter(part, stage, name) {
   return figure;
 }
 
-/** The common scale of both axes and all panels: from the smallest to the largest value, with a margin. @param {Scatter} part @param {number} measure @returns {[number, number]} */
-function domainOf(part, measure) {
+/** The scales of all panels: one for both axes if they count the same. @param {Scatter} part @param {number} measure */
+function domainsOf(part, measure) {
+  const values = part.panels.flatMap((panel) => panel.values.filter((own) => own.measure === measure));
+  const x = values.map((own) => own.x);
+  const y = values.map((own) => own.y);
+  return part.alike ? { x: domainOf([...x, ...y]), y: domainOf([...x, ...y]) } : { x: domainOf(x), y: domainOf(y) };
+}
+
+/** From the smallest to the largest value and 0, with a margin. @param {number[][]} lists @returns {[number, number]} */
+function domainOf(lists) {
   let low = 0;
   let high = 0;
-  for (const panel of part.panels) {
-    for (const values of panel.values) {
-      if (values.measure !== measure) continue;
-      for (const value of [...values.x, ...values.y]) {
-        if (value < low) low = value;
-        if (value > high) high = value;
-      }
+  for (const list of lists) {
+    for (const value of list) {
+      if (value < low) low = value;
+      if (value > high) high = value;
     }
   }
   const room = 0.05 * (high - low || 1);

@@ -1,4 +1,4 @@
-// One panel of a scatter: named points on axes with equal scales, with zero lines and the diagonal y = x.
+// One panel of a scatter: named points on two axes with zero lines, and the diagonal y = x where both count the same.
 
 import { tickText } from '../../numbers.js';
 import { linear } from '../../scale.js';
@@ -41,18 +41,20 @@ export class ScatterPlot {
   #stop = 0;
   #x;
   #y;
+  #alike;
 
   /**
-   * @param {{ name: string, names: string[], colours: string[], side: number, x: string, y: string }} what
+   * @param {{ name: string, names: string[], colours: string[], side: number, x: string, y: string, alike: boolean }} what
    * @param {Hooks} hooks
    */
-  constructor({ name, names, colours, side, x, y }, hooks) {
+  constructor({ name, names, colours, side, x, y, alike }, hooks) {
     this.#names = names;
     this.#colours = colours;
     this.#hooks = hooks;
     this.#side = side;
     this.#x = x;
     this.#y = y;
+    this.#alike = alike;
     this.#points = names.map((_, index) => s('circle', { r: 4, fill: colours[index], 'fill-opacity': 0.9, stroke: 'var(--paper)', 'stroke-width': 0.75, role: 'option', 'aria-selected': 'false' }));
     this.svg = s(
       'svg',
@@ -66,25 +68,30 @@ export class ScatterPlot {
     this.#listen();
   }
 
-  /** @param {number[]} xs @param {number[]} ys @param {[number, number]} domain of both axes */
-  paint(xs, ys, domain) {
+  /** @param {number[]} xs @param {number[]} ys @param {{ x: [number, number], y: [number, number] }} domains */
+  paint(xs, ys, domains) {
     const side = this.#side;
-    const across = linear(domain, [LEFT, LEFT + side]);
-    const up = linear(domain, [TOP + side, TOP]);
-    const ticks = across.ticks(5);
-    const step = ticks.length > 1 ? ticks[1] - ticks[0] : 1;
-    const [low, high] = domain;
+    const across = linear(domains.x, [LEFT, LEFT + side]);
+    const up = linear(domains.y, [TOP + side, TOP]);
+    const [low, high] = domains.x;
+    /** @param {typeof across} scale */
+    const ticksOf = (scale) => {
+      const ticks = scale.ticks(5);
+      const step = ticks.length > 1 ? ticks[1] - ticks[0] : 1;
+      return ticks.map((tick) => ({ at: px(scale(tick)), text: tickText(tick, step) }));
+    };
+    const ticks = { x: ticksOf(across), y: ticksOf(up) };
     const middle = { 'text-anchor': 'middle', fill: 'var(--ink)' };
     this.#axes.replaceChildren(
-      s('path', { d: ticks.map((tick) => `M${px(across(tick))} ${TOP}v${side}M${LEFT} ${px(up(tick))}h${side}`).join(''), stroke: 'var(--line)' }),
+      s('path', { d: [...ticks.x.map(({ at }) => `M${at} ${TOP}v${side}`), ...ticks.y.map(({ at }) => `M${LEFT} ${at}h${side}`)].join(''), stroke: 'var(--line)' }),
       s('path', { d: `M${px(across(0))} ${TOP}v${side}M${LEFT} ${px(up(0))}h${side}`, stroke: 'var(--ink-soft)' }),
-      s('path', { d: `M${px(across(low))} ${px(up(low))}L${px(across(high))} ${px(up(high))}`, stroke: 'var(--ink-soft)', 'stroke-dasharray': '4 4', 'stroke-width': 0.9 }),
-      label('x = y', 0, 0, { 'font-size': 9.5, 'text-anchor': 'end', transform: `translate(${LEFT + 0.72 * side - 4} ${TOP + 0.28 * side - 4}) rotate(-45)` }),
+      ...(this.#alike ? [
+        s('path', { d: `M${px(across(low))} ${px(up(low))}L${px(across(high))} ${px(up(high))}`, stroke: 'var(--ink-soft)', 'stroke-dasharray': '4 4', 'stroke-width': 0.9 }),
+        label('x = y', 0, 0, { 'font-size': 9.5, 'text-anchor': 'end', transform: `translate(${LEFT + 0.72 * side - 4} ${TOP + 0.28 * side - 4}) rotate(-45)` }),
+      ] : []),
       s('rect', { x: LEFT, y: TOP, width: side, height: side, fill: 'none', stroke: 'var(--line-strong)' }),
-      ...ticks.flatMap((tick) => [
-        label(tickText(tick, step), px(across(tick)), TOP + side + 15, { 'text-anchor': 'middle' }),
-        label(tickText(tick, step), LEFT - 5, px(up(tick)) + 4, { 'text-anchor': 'end' }),
-      ]),
+      ...ticks.x.map(({ at, text }) => label(text, at, TOP + side + 15, { 'text-anchor': 'middle' })),
+      ...ticks.y.map(({ at, text }) => label(text, LEFT - 5, at + 4, { 'text-anchor': 'end' })),
       label(this.#x, LEFT + side / 2, TOP + side + 33, middle),
       label(this.#y, 0, 0, { ...middle, transform: `translate(11 ${TOP + side / 2}) rotate(-90)` }),
     );
