@@ -4,7 +4,7 @@
 use patchlab::attribution::DirectLogitAttribution;
 use patchlab::device::DevicePreference;
 use patchlab::figures::{Cell, Grid, Part, Values};
-use patchlab::interventions::{self, Effect, Intervention, Positions, PromptSet, Scene, Value};
+use patchlab::interventions::{self, Effect, Intervention, Positions, Scene, Value};
 use patchlab::metrics::log_sum_exp;
 use patchlab::model::Model;
 use patchlab::model::hooks::AllSites;

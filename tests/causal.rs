@@ -315,6 +315,11 @@ fn score_parts_are_what_pytorch_gives() {
                         let what = format!("{} {name}, {query} {key} {source}", fixture.name);
                         assert_close(&what, &[*found], &[mean / prompts as f64], TOLERANCE);
                     }
+                    let total = |row: usize| match rows[row].cells[2] {
+                        Cell::Number(number) => number,
+                        _ => f64::NAN,
+                    };
+                    assert_close("all pairs", &[total(rows.len() - 2)], &[total(rows.len() - 1)], TOLERANCE);
                     // Over one side's components, per prompt.
                     for (grid, by_key) in grids(&report.parts).into_iter().zip([true, false]) {
                         let found = &values(grid, group, "score").prompts;

@@ -153,6 +153,7 @@ async function compareCausal({ run, recorded }, model) {
   for (const [analysis, settings, measure, name] of /** @type {const} */ ([
     ['logit-lens', { scale: 'own' }, 0, 'lens/logit_diff'],
     ['ablation', { probabilities: false }, 0, 'ablation/heads/zero/all/change'],
+    ['self-repair', { heads: 'L1H1' }, 0, 'self_repair/one/zero/after'],
     ['path-patching', {}, 1, 'path/noise/live_live/final/heads'],
     ['path-patching', { receivers: 'L2H1.q', direction: 'denoise' }, 1, 'path/denoise/live_live/q/heads'],
     ['source-attribution', { heads: 'all' }, 0, 'source'],
