@@ -186,7 +186,7 @@ test('a study is opened again, and shows its numbers without computing them', as
   assert.deepEqual(part(again), part(study));
 
   // What is changed is computed here; the rest stays.
-  await other.getByRole('button', { name: 'noise', exact: true }).click();
+  await other.locator('.study-bar').getByRole('button', { name: 'noise', exact: true }).click();
   await other.locator('#residual-patching').scrollIntoViewIfNeeded();
   await other.waitForFunction(() => document.getElementById('residual-patching')?.dataset.fromFile === undefined);
   await whenFresh(other, 'residual-patching');
@@ -221,7 +221,7 @@ test('the notebook is a notebook, with the experiment and the analyses that were
   await whenFresh(page, 'logit-diff');
   await page.fill(fieldId(0, 3, 'answer'), ' two tokens');
   await compute(page, ['test-prompt', 'head-attribution', 'residual-patching']);
-  await andThenFresh(page, 'residual-patching', () => page.getByRole('button', { name: 'noise', exact: true }).click());
+  await andThenFresh(page, 'residual-patching', () => page.locator('.study-bar').getByRole('button', { name: 'noise', exact: true }).click());
   await whenIdle(page);
   const { name, text } = await exported(page, 'ipynb');
   assert.match(name, /^patchlab-notebook-.*\.ipynb$/);

@@ -176,11 +176,11 @@ test('measure and direction are switched for all patching figures', async (t) =>
   assert.equal(await page.locator('#head-patching').getAttribute('data-run'), before, 'nothing was run again');
 
   const denoised = await cells(page, 'residual-patching', gridParts(nativeReport('residual-patching'))[0].title);
-  await andThenFresh(page, 'residual-patching', () => page.getByRole('button', { name: 'noise', exact: true }).click());
+  await andThenFresh(page, 'residual-patching', () => page.locator('.study-bar').getByRole('button', { name: 'noise', exact: true }).click());
   const noised = await cells(page, 'residual-patching', gridParts(nativeReport('residual-patching'))[0].title);
   assert.ok(Math.abs(noised[2] - denoised[2]) > 1, 'corrupted activations in the clean run take the answer away');
   // Recent results are shown again without a run.
-  await page.getByRole('button', { name: 'denoise', exact: true }).click();
+  await page.locator('.study-bar').getByRole('button', { name: 'denoise', exact: true }).click();
   assert.equal(await stateOf(page, 'residual-patching'), 'fresh');
   assertClose(await cells(page, 'residual-patching', gridParts(nativeReport('residual-patching'))[0].title), denoised, 0, 'as before');
   await whenIdle(page);
@@ -287,7 +287,7 @@ test('the link reopens experiment, groups, direction, measure and what was inspe
   await whenFresh(page, 'logit-diff');
   await page.fill(fieldId(0, 0, 'clean'), "They're helping our friend when they");
   await page.locator('.group-chips label', { hasText: "'s he" }).click();
-  await page.getByRole('button', { name: 'noise', exact: true }).click();
+  await page.locator('.study-bar').getByRole('button', { name: 'noise', exact: true }).click();
   await page.locator('.contents-list [data-section="heads"]').click();
   await whenFresh(page, 'head-attribution');
   await page.locator('#head-attribution .heat [role="gridcell"]').nth(7).click();
@@ -301,7 +301,7 @@ test('the link reopens experiment, groups, direction, measure and what was inspe
   await whenFresh(other, 'residual-patching');
   assert.equal(await other.inputValue(fieldId(0, 0, 'clean')), "They're helping our friend when they");
   assert.deepEqual(await other.locator('.group-chips input:checked').evaluateAll((boxes) => boxes.map((box) => box.closest('label')?.textContent)), ["'re they", "'s he"]);
-  assert.equal(await other.getByRole('button', { name: 'noise', exact: true }).getAttribute('aria-pressed'), 'true');
+  assert.equal(await other.locator('.study-bar').getByRole('button', { name: 'noise', exact: true }).getAttribute('aria-pressed'), 'true');
   assert.equal(await other.locator('.card[data-item="L1H3"] .card-pin').getAttribute('aria-pressed'), 'true');
   assert.ok(await other.locator('#section-patching').evaluate((section) => Math.abs(section.getBoundingClientRect().top) < innerHeight / 2), 'the section that was read');
   assertClean(watched);

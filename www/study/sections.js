@@ -32,7 +32,7 @@ export const SECTIONS = [
  * @typedef {object} FigureEntry
  * @property {string} analysis its name in the catalogue
  * @property {string} section
- * @property {string[]} read how to read the figure, in a sentence or two; *words* between asterisks are emphasised
+ * @property {string[]} [read] how to read the figure, in a sentence or two, if the catalogue does not say it; *words* between asterisks are emphasised
  * @property {string} [title] if different from the catalogue's
  * @property {string[]} [controls] settings offered; all but the direction if omitted
  * @property {boolean} [everyGroup] whether it always shows all groups
@@ -62,7 +62,7 @@ export const FIGURES = [
   {
     analysis: 'logit-lens', section: 'where', controls: ['scale', 'probabilities'],
     height: ({ width }) => (width < 500 ? 470 : 450),
-    read: ['How much of the logit difference has been written at each point (*run*), or what the model would say if it stopped there (*own*, the logit lens). Flat stretches decide nothing; a step up is a layer that writes the answer. Reading a point early shows what is there in the output\u2019s terms; what is there in others stays unseen.'],
+    read: ['How much of the logit difference is written at each point (*run*), or what the model would say there (*own*). Flat stretches decide nothing; a step up is a layer that writes the answer.'],
   },
   {
     analysis: 'layer-attribution', section: 'where', controls: [], tables: 'folded',
@@ -72,7 +72,6 @@ export const FIGURES = [
   {
     analysis: 'text-lens', section: 'where', controls: ['prompt', 'scale'],
     height: ({ layers }) => 154 + 21 * (2 * layers + 1),
-    read: ['What the model would say if it stopped there, in words: the likeliest token at each point and position. Read a column downwards to see an answer appear.'],
   },
   {
     analysis: 'head-attribution', section: 'heads', controls: ['top_k'], tables: 'right',
@@ -87,18 +86,15 @@ export const FIGURES = [
   {
     analysis: 'source-attribution', section: 'heads', controls: ['heads', 'top_k'],
     height: (size) => 130 + positions(size) + (size.groups > 1 ? 360 * rowsOf(size.groups, 340, size.width) : 510),
-    read: ['*From where* those heads have what they write: attention to each position, times what the value there writes towards the answer. In the scatter, heads that attend to the answer\u2019s token and write it lie at the upper right: they copy. It shows the direct effect at the last position alone; what feeds the values is another question.'],
   },
   {
     analysis: 'score-decomposition', section: 'heads', controls: ['head', 'source', 'top_k'], tables: 'folded',
     height: (size) => 130 + 2 * positions(size),
-    read: ['*Why* a head attends where it does: its scores from the last position, split by the component that wrote the query and the one that wrote the key. The parts sum to the score. It holds LayerNorm\u2019s scale, and says which components the score is made of, not which are needed: for that, follow the paths to the head\u2019s query and key in section 4.'],
   },
   {
     analysis: 'head-atlas', section: 'heads', title: 'Atlas of heads', controls: ['what', 'head', 'length', 'bos', 'destinations', 'words', 'x', 'y', 'top_k'], alone: true, onDemand: ({ parameters }) => parameters > 5e7,
     height: () => 1500,
     passes: ({ model }) => 30 + model.n_layers,
-    read: ['What kind of head each is, whatever the prompts: whether it attends to the previous token, to the same one, or to what followed it (an *induction head*) on random tokens given twice; and whether its weights copy what it attends to. Scores describe a habit: a head with a high one may still do something else on your prompts.'],
   },
   {
     analysis: 'residual-patching', section: 'patching', controls: ['site'],
@@ -122,7 +118,7 @@ export const FIGURES = [
     analysis: 'path-patching', section: 'patching', controls: ['senders', 'chosen', 'receivers', 'mlps', 'norm', 'position', 'direction', 'top_k'], tables: 'right',
     height: (size) => 290 + rowsOf(size.groups, 60 + 30 * size.heads, size.width) * (240 + rowHeight(size.layers, size.groups) * size.layers),
     passes: ({ model }) => 0.2 * model.n_layers * model.n_heads,
-    read: ['One head or MLP at a time takes its value from the other run, and only what it writes *directly* to the receivers counts, with what MLPs make of it on the way: the other heads are held. In the clean run (noise), a red cell is a path that the answer needs. Click a head and ask what reaches its query, key or value, to follow the path backwards.'],
+    read: ['One head or MLP takes its value from the other run, and only what it writes *directly* to the receivers counts: other heads are held. In the clean run (noise), red is a path that the answer needs. A head\u2019s card asks what reaches its query, key or value.'],
   },
   {
     analysis: 'ablation', section: 'patching', controls: ['what', 'value', 'position', 'layers', 'top_k'], tables: 'right', onDemand: true,
@@ -144,7 +140,6 @@ export const FIGURES = [
     analysis: 'neuron-patching', section: 'neurons', controls: ['layers', 'top_k'], onDemand: true,
     height: (size) => lanes(size, 246),
     passes: ({ model, layers }) => 0.05 * layers * model.d_mlp,
-    read: ['Every neuron of the chosen layers patched by itself at all positions: one run for each. Spikes are neurons that matter alone.'],
   },
   {
     analysis: 'neuron-on-text', section: 'neurons', controls: ['neuron', 'text', 'full'], follows: { setting: 'neuron', from: 'neuron-attribution' }, tables: 'beside',
@@ -161,6 +156,5 @@ export const FIGURES = [
     analysis: 'recorded', section: 'trust', controls: ['values'], alone: true, tables: 'folded', onDemand: ({ parameters }) => parameters > 5e7,
     height: () => 110,
     passes: () => 7000,
-    read: ['Some forty thousand numbers that other programs computed with GPT-2 small and published, Hugging Face\u2019s and TransformerLens\u2019s among them, beside the same numbers computed here on the same prompts. They can only agree with GPT-2 small.'],
   },
 ];

@@ -96,7 +96,7 @@ export class Study {
     if (this.isBuilt) return;
     const { root, stage } = this.#options;
     const others = catalogue.filter((info) => !FIGURES.some((entry) => entry.analysis === info.name));
-    const more = others.map((info) => ({ analysis: info.name, section: 'more', read: [info.description], onDemand: true }));
+    const more = others.map((info) => ({ analysis: info.name, section: 'more', onDemand: true }));
     for (const entry of [...FIGURES, ...more]) {
       const info = catalogue.find((candidate) => candidate.name === entry.analysis);
       if (info) this.#placed.push(this.#make(entry, info));
@@ -141,7 +141,7 @@ export class Study {
     }
     const own = stage.apart({ width: () => this.#width.value, ...(isDirected(info, entry) ? {} : { actions: { ...stage.actions, onPatch: undefined } }) });
     const figure = new Figure({
-      run, title, read: entry.read, controls: test?.element ?? form?.element ?? null, stage: own,
+      run, title, read: entry.read ?? [info.description], controls: test?.element ?? form?.element ?? null, stage: own,
       layout: { tables: entry.tables, measure: isDirected(info, entry) ? this.#sharedPicture(info.name) : null },
       describe, goTo,
       placeError: test ? (error) => test.placeError(error) : undefined,
@@ -213,7 +213,7 @@ export class Study {
         const ask = run.ask.value;
         if (entry.section !== section.id || !result || typeof ask === 'string') return [];
         return [{
-          section, analysis: info.name, title: entry.title ?? info.title, read: entry.read, tables: entry.tables, info, settings: ask.settings, groups: ask.shown, place: info.name, report: result.report,
+          section, analysis: info.name, title: entry.title ?? info.title, read: entry.read ?? [info.description], tables: entry.tables, info, settings: ask.settings, groups: ask.shown, place: info.name, report: result.report,
           picture: isDirected(info, entry) ? this.#sharedPicture(info.name) : null,
         }];
       }),
