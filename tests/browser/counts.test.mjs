@@ -87,8 +87,8 @@ test('the kernels of a whole study are compiled when the model is opened, and ar
   const page = await browser().newPage();
   t.after(() => page.close());
   // As little as needs every kernel: software takes seconds for a row of logits over the vocabulary.
-  const quick = Object.fromEntries(['residual', 'component', 'head', 'neuron'].map((what) => [`${what}-patching`, { probabilities: 'no' }]));
-  const settings = { ...quick, 'neuron-patching': { layers: '2', probabilities: 'no' } };
+  const quick = Object.fromEntries(['residual-patching', 'component-patching', 'head-patching', 'ablation'].map((analysis) => [analysis, { probabilities: 'no' }]));
+  const settings = { ...quick, 'neuron-patching': { layers: '2', probabilities: 'no' }, 'head-atlas': { sequences: 1, length: 2, words: 'Mary' } };
   await page.goto(`${site.url}?device=wgpu${linkTo(onePair, { settings })}`);
   await page.waitForSelector('#test-prompt[data-state="fresh"]', { timeout: LONG_MS });
   const { pipelines: opening } = await counted(page);
