@@ -89,8 +89,12 @@ impl Sweep<'_> {
             let (already, entering) = (entered, &members[entered..entered + count]);
             entered += count;
             let present = &members[..entered];
-            let edits = self.edits(batch, present, stage)?;
             let wanted = recorder.sites(stage);
+            let held = |&(list, _): &Member| frozen::passes_on(&self.lists[list], stage, layers);
+            let held = stage != Stage::Embed && present.iter().all(held);
+            // Where nothing is computed and nothing wanted, nothing is intervened on.
+            let edits =
+                if held && wanted.is_empty() { Vec::new() } else { self.edits(batch, present, stage)? };
             let mut hooks = Hooks::new((!wanted.is_empty()).then_some(&wanted as &dyn SiteFilter), &edits);
             if stage == Stage::Embed {
                 let t = batch.window.positions - batch.window.start;
@@ -122,8 +126,7 @@ impl Sweep<'_> {
             }
             // Somebody has entered, so there is a stream.
             let all = if joined.len() == 1 { joined.remove(0) } else { Tensor::cat(joined, 0) };
-            let frozen = |&(list, _): &Member| frozen::passes_on(&self.lists[list], stage, layers);
-            if present.iter().all(frozen) && recorder.reads(stage, &edits, &all, model)? {
+            if held && recorder.reads(stage, &edits, &all, model)? {
                 streams = Some(batch.passed_on(all, stage)?);
                 work.check().await?;
                 continue;
