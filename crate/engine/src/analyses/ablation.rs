@@ -20,7 +20,6 @@ use crate::metrics::{LogitStats, PerPrompt, log_sum_exp};
 use crate::model::hooks::SiteFilter;
 use crate::names::{Head, Neuron};
 use crate::prompts::PreparedGroup;
-use crate::readback::Reads;
 use crate::runs::{Readout, Run, Runs, parts};
 use crate::site::{BlockSite, Site};
 
@@ -336,20 +335,12 @@ impl Map {
 /// The probability of each next token after each prompt of a run.
 async fn distributions(job: &Job<'_>, run: &Run) -> Result<Vec<Vec<f64>>> {
     let last = job.model.last(run.cache.tensor(Site::FinalNormalized)?, &run.batch); // [b, d]
-    let [b, d] = last.dims();
-    let at_once = job.model.budget.logit_rows(&job.model.config);
     let mut found = Vec::new();
-    for first in (0..b).step_by(at_once) {
-        let end = b.min(first + at_once);
-        let blocks = job.model.unembedding.logits(last.clone().slice([first..end, 0..d])); // [n, block] each
-        let widths: Vec<usize> = blocks.iter().map(|block| block.dims()[1]).collect();
-        let blocks = blocks.into_iter().fold(Reads::default(), Reads::with).fetch().await?;
-        found.extend((0..end - first).map(|row| {
-            let logits = likely::row_of(&blocks, &widths, row);
-            let norm = log_sum_exp(&logits);
-            logits.into_iter().map(|logit| (f64::from(logit) - norm).exp()).collect::<Vec<f64>>()
-        }));
-    }
+    likely::each(job, last, |_, logits| {
+        let norm = log_sum_exp(&logits);
+        found.push(logits.into_iter().map(|logit| (f64::from(logit) - norm).exp()).collect());
+    })
+    .await?;
     Ok(found)
 }
 

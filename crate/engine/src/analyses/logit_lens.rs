@@ -16,7 +16,6 @@ use crate::host::{ProgressUnit, Work};
 use crate::metrics::{PerPrompt, log_sum_exp, rank};
 use crate::model::span::at_ends;
 use crate::prompts::{PreparedCase, PreparedGroup};
-use crate::readback::Reads;
 use crate::runs::{Readout, Run, parts};
 use crate::site::Site;
 
@@ -147,7 +146,7 @@ async fn read(
         let mut outputs = Vec::new();
         for (point, site) in points.iter().enumerate().rev() {
             let seen = last(site)?;
-            for (prompt, logits) in all_logits(job, seen).await?.into_iter().enumerate() {
+            likely::each(job, seen, |prompt, logits| {
                 if outputs.len() <= prompt {
                     outputs.push(distribution(&logits));
                 }
@@ -155,28 +154,14 @@ async fn read(
                 for (found, number) in found.iter_mut().zip(numbers) {
                     found.row_mut(point)[first + prompt] = number;
                 }
-            }
+            })
+            .await?;
             work.check().await?;
         }
         first += cases.len();
         work.done(cases.len()).await?;
     }
     Ok(found)
-}
-
-/// The logits of all tokens, a row for each of `normalized [n, d]`.
-async fn all_logits(job: &Job<'_>, normalized: Tensor<2>) -> Result<Vec<Vec<f32>>> {
-    let [n, d] = normalized.dims();
-    let at_once = job.model.budget.logit_rows(&job.model.config);
-    let mut rows = Vec::new();
-    for first in (0..n).step_by(at_once) {
-        let last = n.min(first + at_once);
-        let blocks = job.model.unembedding.logits(normalized.clone().slice([first..last, 0..d]));
-        let widths: Vec<usize> = blocks.iter().map(|block| block.dims()[1]).collect();
-        let blocks = blocks.into_iter().fold(Reads::default(), Reads::with).fetch().await?;
-        rows.extend((0..last - first).map(|row| likely::row_of(&blocks, &widths, row)));
-    }
-    Ok(rows)
 }
 
 /// The log-probability of every token.

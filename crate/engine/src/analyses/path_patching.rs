@@ -8,6 +8,7 @@
 //! result. Step 2 is a [`Value::Run`] of the interventions of step 3.
 
 use super::settings::{choice, count, text};
+use super::shared::ablated::Where;
 use super::shared::attributed::{index_axis, layer_axis};
 use super::shared::choices::refused;
 use super::shared::sweeps::{self, Cells, Columns, Options, PatchingMap, probabilities, sweep};
@@ -45,14 +46,6 @@ enum Mlps {
 enum Norm {
     Live,
     Frozen,
-}
-
-/// Where sender and receivers take other values.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::EnumString, strum::VariantNames)]
-#[strum(serialize_all = "kebab-case")]
-enum Where {
-    All,
-    Last,
 }
 
 settings! {
@@ -148,10 +141,7 @@ impl<'a> Routes<'a> {
             receivers,
             mlps: settings.mlps,
             norm: settings.norm,
-            position: match settings.position {
-                Where::All => Positions::All,
-                Where::Last => Positions::Last,
-            },
+            position: settings.position.positions(),
             note: format!("To {to}{place}. {held}."),
         })
     }

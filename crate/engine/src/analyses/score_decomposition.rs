@@ -84,7 +84,7 @@ impl Analyse for Settings {
     const NAME: &'static str = "score-decomposition";
     const TITLE: &'static str = "Why a head attends";
     const DESCRIPTION: &'static str = "A head\u{2019}s attention scores from the last position, split by which earlier component wrote the \
-         query and which wrote the key. The parts sum to the scores.";
+         query and which wrote the key. The parts sum to the scores: what these are made of, not which part is needed.";
 
     async fn run(&self, job: &Job<'_>) -> Result<Findings> {
         let config = &job.model.config;
@@ -122,10 +122,8 @@ impl Analyse for Settings {
 
 /// The head with the largest mean attribution.
 async fn strongest(job: &Job<'_>, group: &PreparedGroup, work: &mut Work<'_>) -> Result<Head> {
-    let n_heads = job.model.config.n_heads;
-    let means = of_group(job, group.clone(), false, &|direct| direct.heads(), work).await?.means();
-    let best = (0..means.len()).max_by(|&a, &b| means[a].total_cmp(&means[b])).unwrap_or_default();
-    Ok(Head { layer: best / n_heads, head: best % n_heads })
+    let attributed = of_group(job, group.clone(), false, &|direct| direct.heads(), work).await?;
+    Ok(attributed.strongest(job.model.config.n_heads))
 }
 
 impl Settings {

@@ -91,9 +91,7 @@ impl Settings {
         let n_heads = job.model.config.n_heads;
         let mut heads = named.to_vec();
         if heads.is_empty() {
-            let means = before.means();
-            let best = (0..means.len()).max_by(|&a, &b| means[a].total_cmp(&means[b])).unwrap_or_default();
-            heads.push(Head { layer: best / n_heads, head: best % n_heads });
+            heads.push(before.strongest(n_heads));
         }
         let z = |head: &Head| Site::Block(head.layer, BlockSite::Z);
         let list: Vec<Intervention> =

@@ -46,7 +46,8 @@ impl Analyse for Settings {
     const NAME: &'static str = "source-attribution";
     const TITLE: &'static str = "Attribution by source";
     const DESCRIPTION: &'static str = "From which positions heads have what they write towards the answer: a head\u{2019}s attribution is \
-         the sum over positions of attention times what the value there writes.";
+         the sum over positions of attention times what the value there writes. The direct effect at the last position; what \
+         feeds the values stays unseen.";
 
     async fn run(&self, job: &Job<'_>) -> Result<Findings> {
         let config = &job.model.config;

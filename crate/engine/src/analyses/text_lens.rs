@@ -15,7 +15,6 @@ use crate::host::ProgressUnit;
 use crate::host::Work;
 use crate::metrics::{log_sum_exp, top_k};
 use crate::model::{Batch, Hooks};
-use crate::readback::Reads;
 use crate::site::Site;
 
 settings! {
@@ -72,30 +71,15 @@ impl Analyse for Settings {
 /// The likeliest tokens at each position: `normalized [1, p, d]`.
 async fn guesses(job: &Job<'_>, k: usize, normalized: Tensor<3>) -> Result<Vec<Vec<Guess>>> {
     let [_, p, d] = normalized.dims();
-    let at_once = job.model.budget.logit_rows(&job.model.config);
     let mut found = Vec::new();
-    for first in (0..p).step_by(at_once) {
-        let last = p.min(first + at_once);
-        let some = normalized.clone().slice([0..1, first..last, 0..d]).reshape([last - first, d]);
-        found.extend(guesses_at_once(job, k, some).await?);
-    }
-    Ok(found)
-}
-
-/// The same for a few positions: `normalized [n, d]`.
-async fn guesses_at_once(job: &Job<'_>, k: usize, normalized: Tensor<2>) -> Result<Vec<Vec<Guess>>> {
-    let [n, _] = normalized.dims();
-    let blocks = job.model.unembedding.logits(normalized); // [n, block] each
-    let widths: Vec<usize> = blocks.iter().map(|block| block.dims()[1]).collect();
-    let blocks = blocks.into_iter().fold(Reads::default(), Reads::with).fetch().await?;
-    let position = |position: usize| {
-        let logits = likely::row_of(&blocks, &widths, position);
+    likely::each(job, normalized.reshape([p, d]), |_, logits| {
         let norm = log_sum_exp(&logits);
         let guess = |id: usize| {
             let logit = f64::from(logits[id]);
             Guess { token: job.tokenizer.token(id as u32), logit, probability: (logit - norm).exp() }
         };
-        top_k(&logits, k).into_iter().map(guess).collect()
-    };
-    Ok((0..n).map(position).collect())
+        found.push(top_k(&logits, k).into_iter().map(guess).collect());
+    })
+    .await?;
+    Ok(found)
 }

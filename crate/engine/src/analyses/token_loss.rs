@@ -12,7 +12,6 @@ use crate::figures::{Part, Quantity, TokenValues, ValuedRow};
 use crate::host::{ProgressUnit, Work};
 use crate::metrics::{log_sum_exp, mean};
 use crate::model::{Batch, Hooks};
-use crate::readback::Reads;
 
 settings! {
     prompt: String = PROMPT,
@@ -76,12 +75,10 @@ impl Analyse for Settings {
 
 /// Minus the log-probability of each target: `normalized [n, d]`, at the positions before the targets.
 pub(super) async fn loss(job: &Job<'_>, normalized: Tensor<2>, targets: &[u32]) -> Result<Vec<f64>> {
-    let blocks = job.model.unembedding.logits(normalized); // [n, block] each
-    let widths: Vec<usize> = blocks.iter().map(|block| block.dims()[1]).collect();
-    let blocks = blocks.into_iter().fold(Reads::default(), Reads::with).fetch().await?;
-    let of_target = |(row, &target): (usize, &u32)| {
-        let logits = likely::row_of(&blocks, &widths, row);
-        log_sum_exp(&logits) - f64::from(logits[target as usize])
-    };
-    Ok(targets.iter().enumerate().map(of_target).collect())
+    let mut losses = Vec::new();
+    likely::each(job, normalized, |row, logits| {
+        losses.push(log_sum_exp(&logits) - f64::from(logits[targets[row] as usize]));
+    })
+    .await?;
+    Ok(losses)
 }

@@ -8,6 +8,7 @@ use patchlab_kernels::{Tensor, product, products};
 
 use super::{map_of_pairs, measure, named};
 use crate::analyses::Job;
+use crate::bootstrap;
 use crate::error::Result;
 use crate::figures::{Cell, Column, Part, Quantity, Row, Table};
 use crate::host::{ProgressUnit, Work};
@@ -210,12 +211,9 @@ async fn norms(parts: &[Factors], heads: usize) -> Result<Norms> {
 /// The mean score of heads whose factors are drawn at random, as ARENA's baseline. It depends on the sizes alone.
 fn expected(config: &crate::model::Config) -> f64 {
     let (e, d) = (config.d_head, config.d_model);
-    let mut state = 0x2545_f491_4f6c_dd1d_u64;
+    let mut state = 0;
     let mut drawn = |rows: usize, columns: usize| {
-        let number = |_: usize, _: usize| {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            (state >> 33) as f64 / f64::from(1u32 << 30) - 1.0
-        };
+        let number = |_: usize, _: usize| bootstrap::next(&mut state) as f64 / u64::MAX as f64 - 0.5;
         nalgebra::DMatrix::from_fn(rows, columns, number)
     };
     let mut score = || {

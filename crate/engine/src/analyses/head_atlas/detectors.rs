@@ -5,6 +5,7 @@
 use super::{Destinations, Score, Scores, Settings};
 use crate::analyses::Job;
 use crate::analyses::token_loss::loss;
+use crate::bootstrap;
 use crate::error::Result;
 use crate::host::Work;
 use crate::metrics::PerPrompt;
@@ -30,15 +31,9 @@ impl Sequences {
         let length = settings.length.min((config.n_ctx - 1) / 2).max(1);
         let (first, end) = (DRAWN.start, DRAWN.end.min(config.d_vocab as u64 - 1));
         let (first, count) = if end > first { (first, end - first) } else { (0, end) };
-        let mut state = 0u64;
-        let mut next = || {
-            state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-            let mut z = state;
-            z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-            z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-            (first + (z ^ (z >> 31)) % count) as u32
-        };
-        let tokens = (0..settings.sequences).map(|_| (0..length).map(|_| next()).collect()).collect();
+        let mut state = 0;
+        let mut token = || (first + bootstrap::next(&mut state) % count) as u32;
+        let tokens = (0..settings.sequences).map(|_| (0..length).map(|_| token()).collect()).collect();
         Self { tokens, length, bos: settings.bos, destinations: settings.destinations }
     }
 
@@ -97,14 +92,9 @@ impl Sequences {
             }
             if let Some(normalized) = normalized {
                 let [_, _, d] = normalized.dims();
-                let at_once = job.model.budget.logit_rows(config);
-                for (chunk, targets) in ids[1..].chunks(at_once).enumerate() {
-                    let first = chunk * at_once;
-                    let rows = normalized.clone().slice([0..1, first..first + targets.len(), 0..d]);
-                    let found = loss(job, rows.reshape([targets.len(), d]), targets).await?;
-                    for (index, loss) in found.into_iter().enumerate() {
-                        losses.row_mut(first + index)[sequence] = loss;
-                    }
+                let rows = normalized.slice([0..1, 0..positions - 1, 0..d]).reshape([positions - 1, d]);
+                for (position, loss) in loss(job, rows, &ids[1..]).await?.into_iter().enumerate() {
+                    losses.row_mut(position)[sequence] = loss;
                 }
             }
             work.done(1).await?;

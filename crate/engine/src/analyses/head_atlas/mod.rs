@@ -94,7 +94,7 @@ impl Analyse for Settings {
     const NAME: &'static str = "head-atlas";
     const TITLE: &'static str = "Atlas of heads";
     const DESCRIPTION: &'static str = "What kind of head each is, without prompts: what it attends to on repeated random tokens, whether \
-         it copies, which heads compose, and the directions that one reads and writes.";
+         it copies, which heads compose, and the directions that one writes. A habit, not what a head does on your prompts.";
 
     async fn run(&self, job: &Job<'_>) -> Result<Findings> {
         let parts = match self.what {

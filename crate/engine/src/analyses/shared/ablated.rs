@@ -29,6 +29,16 @@ pub(in crate::analyses) const VALUE: Spec<Becomes> = choice::<Becomes>("zero").d
      prompt (resample).",
 );
 
+impl Where {
+    /// As interventions say it.
+    pub(in crate::analyses) fn positions(self) -> Positions {
+        match self {
+            Where::All => Positions::All,
+            Where::Last => Positions::Last,
+        }
+    }
+}
+
 impl Becomes {
     fn value(self) -> Value {
         match self {
@@ -69,12 +79,8 @@ impl Becomes {
 
     /// The ablation of a part of an activation.
     pub(in crate::analyses) fn of(self, site: Site, index: Option<usize>, place: Where) -> Intervention {
-        let position = match place {
-            Where::All => Positions::All,
-            Where::Last => Positions::Last,
-        };
         Intervention {
-            position,
+            position: place.positions(),
             effect: Effect::Replace(self.value()),
             ..Intervention::patch(site, index, None)
         }

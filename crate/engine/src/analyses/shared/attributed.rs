@@ -11,6 +11,7 @@ use crate::figures::{Axis, AxisKind, Grid, Measure, Panel, Quantity, Values};
 use crate::host::ProgressUnit;
 use crate::host::Work;
 use crate::metrics::{PerPrompt, mean};
+use crate::names::Head;
 use crate::prompts::PreparedGroup;
 use crate::prompts::Problem;
 use crate::readback;
@@ -78,6 +79,13 @@ pub(in crate::analyses) async fn of_group(
 }
 
 impl Attributed {
+    /// Of heads: the one with the largest mean.
+    pub(in crate::analyses) fn strongest(&self, n_heads: usize) -> Head {
+        let means = self.means();
+        let best = (0..means.len()).max_by(|&a, &b| means[a].total_cmp(&means[b])).unwrap_or_default();
+        Head { layer: best / n_heads, head: best % n_heads }
+    }
+
     /// The mean over prompts, per cell.
     pub(in crate::analyses) fn means(&self) -> Vec<f64> {
         (0..self.numbers.rows()).map(|cell| mean(self.numbers.row(cell))).collect()

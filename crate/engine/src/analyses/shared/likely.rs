@@ -1,5 +1,7 @@
 //! The likeliest next tokens after a run, as a table.
 
+use patchlab_kernels::Tensor;
+
 use crate::analyses::Job;
 use crate::error::Result;
 use crate::figures::{Cell, Column, Mark, Quantity, Row, Table};
@@ -10,12 +12,31 @@ use crate::readback::Reads;
 /// The logits of all tokens after the first prompt of a batch, from `ln_final.hook_normalized`.
 pub(in crate::analyses) async fn last_logits(
     job: &Job<'_>,
-    normalized: patchlab_kernels::Tensor<3>,
+    normalized: Tensor<3>,
     batch: &Batch,
 ) -> Result<Vec<f32>> {
     let last = job.model.last(normalized, batch); // [1, d]
     let blocks = job.model.unembedding.logits(last); // [1, block] each
     Ok(blocks.into_iter().fold(Reads::default(), Reads::with).fetch().await?.concat())
+}
+
+/// Reads the logits of all tokens at each row of `normalized [n, d]`, as many rows at once as the memory budget allows, and hands
+/// them to `seen` with the row's index.
+pub(in crate::analyses) async fn each(
+    job: &Job<'_>,
+    normalized: Tensor<2>,
+    mut seen: impl FnMut(usize, Vec<f32>),
+) -> Result<()> {
+    let [n, d] = normalized.dims();
+    let at_once = job.model.budget.logit_rows(&job.model.config);
+    for first in (0..n).step_by(at_once) {
+        let end = n.min(first + at_once);
+        let blocks = job.model.unembedding.logits(normalized.clone().slice([first..end, 0..d])); // [rows, block] each
+        let widths: Vec<usize> = blocks.iter().map(|block| block.dims()[1]).collect();
+        let blocks = blocks.into_iter().fold(Reads::default(), Reads::with).fetch().await?;
+        (first..end).for_each(|row| seen(row, row_of(&blocks, &widths, row - first)));
+    }
+    Ok(())
 }
 
 /// A row of logits over the whole vocabulary, from its blocks `[n, width]` each.
