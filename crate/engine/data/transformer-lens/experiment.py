@@ -24,7 +24,11 @@ class Group:
 
     def __init__(self, group):
         cases = []
+        tokens = lambda text: model.to_tokens(text, prepend_bos=EXPERIMENT["prepend_bos"]).shape[1]
         for p in group["pairs"]:
+            if not p["corrupted"] or tokens(p["clean"]) != tokens(p["corrupted"]):
+                print(f"{group['name']}: left out here, clean and corrupted differ in length: {p['clean']}")
+                continue
             cases.append((p["clean"], p["corrupted"], p["answer"], p["distractor"]))
             if group["symmetric"]:
                 cases.append((p["corrupted"], p["clean"], p["distractor"], p["answer"]))
@@ -32,14 +36,21 @@ class Group:
         self.cases = cases
         self.batches = []
         while cases:
-            length = lambda case: model.to_tokens(case[0], prepend_bos=EXPERIMENT["prepend_bos"]).shape[1]
-            count = next((i for i, case in enumerate(cases) if length(case) != length(cases[0])), len(cases))
+            count = next((i for i, case in enumerate(cases) if tokens(case[0]) != tokens(cases[0][0])), len(cases))
             self.batches.append(Batch(cases[:count]))
             cases = cases[count:]
 
     def per_prompt(self, measure):
         """`measure(batch)` is `[..., prompts]`; all prompts of the group."""
         return torch.cat([measure(batch) for batch in self.batches], dim=-1)
+
+
+def of_one_length(groups):
+    """The groups whose prompts have one length: in the others a position is another place in each prompt."""
+    for group in groups:
+        if len(group.batches) > 1:
+            print(f"{group.name}: prompts of different lengths have no positions in common")
+    return [group for group in groups if len(group.batches) == 1]
 
 
 groups = [Group(group) for group in EXPERIMENT["groups"]]

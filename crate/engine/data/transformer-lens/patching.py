@@ -40,15 +40,6 @@ def patched(group, hook, index, direction):
     return normalised(group, measure, direction)
 
 
-def named_layers(text):
-    """The layers that a setting names: all, or like 8 10 or 3-5."""
-    layers = set()
-    for word in text.replace(",", " ").replace(";", " ").replace("L", "").split():
-        first, _, last = word.partition("-")
-        layers |= set(range(L)) if word == "all" else set(range(int(first), int(last or first) + 1))
-    return sorted(layers)
-
-
 def by_position(hook, direction, name, title):
     """One position at a time, in every layer."""
     RESULTS.setdefault(name, {})[hook] = {}

@@ -39,17 +39,25 @@ def path_patched(group, sender, receivers=()):
     return normalised(group, measure, paths["direction"])
 
 
-# "L9H6.qk MLP8" as pairs. Senders that do not come before the receivers change nothing.
-words = [word.partition(".") for word in paths["receivers"].replace(",", " ").replace(";", " ").split()]
-receivers = [(name, part) for name, _, parts in words for part in (parts.lower() or ["in"])]
-RESULTS["path-patching"] = {"heads": {}, "mlps": {}}
+# "L9H6.qk MLP8" as pairs
+pairs = [word.partition(".") for word in words_of(paths["receivers"])]
+receivers = [(name, part) for name, _, parts in pairs for part in (parts.lower() or ["in"])]
+# Senders come before the last receiver. An MLP reads what the heads of its own layer write.
+ends = [(int(name.upper().lstrip("MLP").split("H")[0]), part == "in") for name, part in receivers]
+layers_of_mlps, reads_own_heads = max(ends, default=(L, False))
+layers_of_heads = layers_of_mlps + reads_own_heads
+RESULTS["path-patching"] = {"heads": {}, "mlps": {}} if layers_of_mlps else {"heads": {}}
 for group in groups:
-    heads = [[path_patched(group, f"L{layer}H{head}", receivers) for head in range(H)] for layer in range(L)]
-    mlps = [path_patched(group, f"MLP{layer}", receivers) for layer in range(L)]
+    heads = [
+        [path_patched(group, f"L{layer}H{head}", receivers) for head in range(H)] for layer in range(layers_of_heads)
+    ]
     RESULTS["path-patching"]["heads"][group.name] = np.array(heads).flatten().tolist()
-    RESULTS["path-patching"]["mlps"][group.name] = mlps
-    show(heads, f"Paths from heads, {group.name}", rows=list(range(L)), columns=list(range(H)), limit=1)
-    show(mlps, f"Paths from MLPs, {group.name}", columns=list(range(L)))
+    rows, columns = list(range(layers_of_heads)), list(range(H))
+    show(heads, f"Paths from heads, {group.name}", rows=rows, columns=columns, limit=1)
+    if layers_of_mlps:
+        mlps = [path_patched(group, f"MLP{layer}", receivers) for layer in range(layers_of_mlps)]
+        RESULTS["path-patching"]["mlps"][group.name] = mlps
+        show(mlps, f"Paths from MLPs, {group.name}", columns=list(range(layers_of_mlps)))
 
 # To follow a path on, ask who reaches a head that matters here, for example by its query:
 # path_patched(groups[0], "L8H6", [("L9H6", "q")])

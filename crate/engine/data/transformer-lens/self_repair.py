@@ -1,6 +1,7 @@
 # Self-repair: what other heads take over when some are ablated in the clean run
 settings = SETTINGS["self-repair"]
-chosen = settings["heads"]  # like "L9H9 L9H6", ablated together; empty: each group's head with the largest attribution
+# Like "L9H9 L9H6", all of a layer like "L9", or "all": ablated together. Empty: each group's head with the largest attribution
+named = named_heads(settings["heads"])
 # "zero"; "mean", over the group's clean prompts at each position; or "resample", what it is on the corrupted prompt
 value = settings["value"]
 position = settings["position"]  # "all", or the "last" alone
@@ -11,8 +12,6 @@ becomes = {
     "mean": lambda activation: activation.mean(0, keepdim=True).expand_as(activation),
     "resample": lambda activation: activation,
 }[value]
-words = chosen.upper().replace(",", " ").replace(";", " ").split()
-named = [tuple(map(int, word.removeprefix("L").split("H"))) for word in words]
 stack = lambda cache: cache.stack_head_results(layer=-1, pos_slice=-1)
 
 

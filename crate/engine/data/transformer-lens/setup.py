@@ -13,6 +13,11 @@ from transformer_lens import HookedTransformer, HookedTransformerConfig
 from transformer_lens.pretrained.weight_conversions import convert_gpt2_weights
 from transformers import AutoTokenizer, GPT2LMHeadModel
 
+try:
+    import plotly.express as px
+except ImportError:
+    px = None  # numbers are printed
+
 torch.set_grad_enabled(False)
 device = "cuda" if torch.cuda.is_available() else "cpu"
 
@@ -38,12 +43,34 @@ model = load(MODEL, TOKENIZER)
 L, H, N = model.cfg.n_layers, model.cfg.n_heads, model.cfg.d_mlp
 
 
+def words_of(text):
+    """The words of a setting, between commas, semicolons or spaces."""
+    return text.replace(",", " ").replace(";", " ").split()
+
+
+def named_layers(text):
+    """The layers that a setting names: all, or like 8 10 or 3-5."""
+    layers = set()
+    for word in words_of(text):
+        first, _, last = (part.lstrip("Ll") for part in word.partition("-"))
+        layers |= set(range(L)) if word == "all" else set(range(int(first), int(last or first) + 1))
+    return sorted(layers)
+
+
+def named_heads(text):
+    """The heads that a setting names, as (layer, head): like L9H9, all of a layer like L9, or all."""
+    heads = []
+    for word in words_of(text):
+        layer, one, head = word.upper().replace("/", "H").partition("H")
+        alone = [(int(layer.lstrip("L")), int(head))] if one else []
+        heads += alone or [(layer, head) for layer in named_layers(word) for head in range(H)]
+    return list(dict.fromkeys(heads))  # named twice is meant once
+
+
 def show(values, title, rows=None, columns=None, limit=None):
     """A heat map, or a line for a single row; without Plotly the numbers."""
     values = np.asarray(values)
-    try:
-        import plotly.express as px
-    except ImportError:
+    if px is None:
         print(title, values.round(4), sep="\n")
         return
     if values.ndim == 1:
@@ -51,3 +78,11 @@ def show(values, title, rows=None, columns=None, limit=None):
         return
     limits = {"zmin": -limit, "zmax": limit} if limit else {"color_continuous_midpoint": 0}
     px.imshow(values, x=columns, y=rows, title=title, color_continuous_scale="RdBu", aspect="auto", **limits).show()
+
+
+def scatter(x, y, title, names, axes):
+    """Named points; without Plotly the numbers. `axes` are their two names."""
+    if px is None:
+        print(title, *(f"{name}: {a:.4f}, {b:.4f}" for name, a, b in zip(names, x, y)), sep="\n")
+        return
+    px.scatter(x=x, y=y, title=title, hover_name=names, labels=dict(zip("xy", axes))).show()
