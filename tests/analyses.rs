@@ -70,7 +70,8 @@ fn attributions_agree() {
                     let drawn: Vec<f64> = values.mean.iter().map(|mean| mean.expect("computed")).collect();
                     assert_close(&what, &drawn, &means, TOLERANCE * largest(&expected));
                     for ((mean, low), high) in drawn.iter().zip(&values.low).zip(&values.high) {
-                        assert!(low <= mean && mean <= high, "{what}: {mean} is not in [{low}, {high}]");
+                        let (low, high) = (low.expect("an end"), high.expect("an end"));
+                        assert!(low <= *mean && *mean <= high, "{what}: {mean} is not in [{low}, {high}]");
                     }
                 }
                 for table in tables(&report.parts) {

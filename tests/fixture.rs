@@ -30,8 +30,8 @@ pub struct Fixture {
     pub expected: Value,
     /// `groups.json`.
     pub experiment: Experiment,
-    /// `expected.safetensors` and `causal.safetensors`.
-    values: [Vec<u8>; 2],
+    /// `expected.safetensors`, `causal.safetensors` and `roles.safetensors`.
+    values: [Vec<u8>; 3],
 }
 
 /// The small models.
@@ -50,7 +50,7 @@ impl Fixture {
             config: text("config.json"),
             expected: serde_json::from_str(&text("expected.json")).expect("JSON"),
             experiment: Experiment::from_json(&text("groups.json")).expect("an experiment"),
-            values: ["expected.safetensors", "causal.safetensors"]
+            values: ["expected.safetensors", "causal.safetensors", "roles.safetensors"]
                 .map(|file| fs::read(folder.join(file)).expect(file)),
         }
     }

@@ -5,7 +5,7 @@
 use std::fs;
 use std::path::Path;
 
-use patchlab::experiment::{Group, Pair};
+use patchlab::experiment::{Anchor, Group, Pair, Role};
 use patchlab::model::Config;
 use patchlab::model::checkpoint::Checkpoint;
 use patchlab::model::source::MemorySource;
@@ -102,14 +102,27 @@ fn text() -> impl Strategy<Value = String> {
 }
 
 fn experiments() -> impl Strategy<Value = Experiment> {
-    let pair = (text(), text(), text(), text()).prop_map(|(clean, corrupted, answer, distractor)| Pair {
-        clean,
-        corrupted,
-        answer,
-        distractor,
-    });
-    let group = (text(), any::<bool>(), prop::collection::vec(pair, 0..4))
-        .prop_map(|(name, symmetric, pairs)| Group { name, symmetric, pairs });
+    let anchor = || {
+        prop_oneof![
+            prop::sample::select(vec![
+                Anchor::First,
+                Anchor::Last,
+                Anchor::Changed,
+                Anchor::Answer,
+                Anchor::Distractor
+            ]),
+            text().prop_map(Anchor::Text),
+        ]
+    };
+    let role = move || {
+        (text(), anchor(), -3..4, -3..4).prop_map(|(name, at, nth, offset)| Role { name, at, nth, offset })
+    };
+    let roles = || prop::collection::vec(role(), 0..3);
+    let pair = (text(), text(), text(), text(), roles()).prop_map(
+        |(clean, corrupted, answer, distractor, roles)| Pair { clean, corrupted, answer, distractor, roles },
+    );
+    let group = (text(), any::<bool>(), roles(), prop::collection::vec(pair, 0..4))
+        .prop_map(|(name, symmetric, roles, pairs)| Group { name, symmetric, roles, pairs });
     (prop::collection::vec(group, 0..4), any::<bool>())
         .prop_map(|(groups, prepend_bos)| Experiment { groups, prepend_bos })
 }
@@ -196,9 +209,9 @@ fn a_header_full_of_names_is_read() {
 
 #[test]
 fn many_groups_are_checked_in_time() {
-    let pair =
-        Pair { clean: String::new(), corrupted: "b".into(), answer: "a b c".into(), distractor: "d".into() };
-    let group = Group { name: "g".into(), symmetric: true, pairs: vec![pair; 10] };
+    let (clean, corrupted) = (String::new(), "b".to_owned());
+    let pair = Pair { clean, corrupted, answer: "a b c".into(), distractor: "d".into(), roles: Vec::new() };
+    let group = Group { name: "g".into(), symmetric: true, roles: Vec::new(), pairs: vec![pair; 10] };
     let experiment = Experiment { groups: vec![group; 5000], prepend_bos: true };
     let tokenizer = Tokenizer::gpt2().expect("built in");
     let start = std::time::Instant::now();
@@ -210,8 +223,9 @@ fn many_groups_are_checked_in_time() {
 #[test]
 fn a_page_pasted_as_an_answer_is_not_repeated() {
     let page = "An answer is one token. ".repeat(50_000);
-    let pair = Pair { clean: "a".into(), corrupted: "b".into(), answer: page, distractor: "d".into() };
-    let group = Group { name: "g".into(), symmetric: true, pairs: vec![pair] };
+    let (clean, corrupted, distractor) = ("a".to_owned(), "b".to_owned(), "d".to_owned());
+    let pair = Pair { clean, corrupted, answer: page, distractor, roles: Vec::new() };
+    let group = Group { name: "g".into(), symmetric: true, roles: Vec::new(), pairs: vec![pair] };
     let experiment = Experiment { groups: vec![group], prepend_bos: true };
     let tokenizer = Tokenizer::gpt2().expect("built in");
     let (_, problems) = prepare(&experiment, &tokenizer, 32).expect("plain text");

@@ -13,5 +13,6 @@ mod parity;
 mod patching;
 mod recorded;
 mod requests;
+mod roles;
 mod sweeps;
 mod tidy;

@@ -100,6 +100,7 @@ fn cases(prompts: usize, tokens: usize) -> Vec<PreparedCase> {
         text: String::new(),
         clean: ids(index, 0),
         corrupted: ids(index, 1),
+        roles: Vec::new(),
         answer: 1,
         distractor: 2,
         pair: index,

@@ -8,16 +8,17 @@
 //! definition itself: whether it moves by a tenth of the tolerance when the embeddings change in their last bit, or when sums are
 //! rounded elsewhere. Such lists are left out, and there must be few.
 
+mod draws;
+
 use std::fs;
 use std::ops::{AddAssign as _, Range};
 
+use draws::{case, list, longest_of, path};
 use fastrand::Rng;
 use patchlab::device::{self, Adapter, DevicePreference, native_adapter};
 use patchlab::host::{ProgressUnit, Quiet, Work};
 use patchlab::interventions::sweep::{Ran, Sweep, SweepSites};
-use patchlab::interventions::{
-    self, Addend, Effect, Intervention, Positions, PromptSet, Scene, Shortcut, Value,
-};
+use patchlab::interventions::{self, Effect, Intervention, Scene, Shortcut, Value};
 use patchlab::metrics::{LogitStats, PerPrompt};
 use patchlab::model::checkpoint::Checkpoint;
 use patchlab::model::hooks::AllSites;
@@ -26,7 +27,7 @@ use patchlab::model::{Config, Model};
 use patchlab::prompts::{PreparedCase, PreparedGroup};
 use patchlab::readback::Reads;
 use patchlab::runs::{Direction, Run, Runs};
-use patchlab::site::{BlockSite, Site};
+use patchlab::site::Site;
 use patchlab_tests::fixture::{DEVICES, folder};
 use patchlab_tests::weights::Tensors;
 use pollster::block_on;
@@ -117,125 +118,6 @@ impl Draw {
     }
 }
 
-/// Prompts that differ early, late, everywhere or not at all.
-fn case(rng: &mut Rng, config: &Config, shortest: usize, longest: usize, index: usize) -> PreparedCase {
-    let length = rng.usize(shortest..longest + 1);
-    let tokens = config.d_vocab as u32;
-    let clean: Vec<u32> = (0..length).map(|_| rng.u32(0..tokens)).collect();
-    let (first, share) = [(0, 0.3), (length.saturating_sub(2), 0.8), (0, 1.0), (0, 0.0)][rng.usize(0..4)];
-    let corrupted = clean.iter().enumerate().map(|(position, &token)| {
-        let changed = position >= first && rng.f64() < share;
-        if changed { (token + 1 + rng.u32(0..3)) % tokens } else { token }
-    });
-    PreparedCase {
-        text: String::new(),
-        corrupted: corrupted.collect(),
-        clean,
-        answer: rng.u32(0..tokens / 2),
-        distractor: rng.u32(tokens / 2..tokens),
-        pair: index,
-        index,
-    }
-}
-
-fn longest_of(cases: &[PreparedCase]) -> usize {
-    cases.iter().map(|case| case.clean.len()).max().unwrap_or(1)
-}
-
-fn list(
-    rng: &mut Rng,
-    config: &Config,
-    (longest, same_length): (usize, bool),
-    dominant: Option<(usize, usize)>,
-) -> Vec<Intervention> {
-    (0..rng.usize(1..4)).map(|_| one(rng, config, longest, same_length, dominant)).collect()
-}
-
-fn one(
-    rng: &mut Rng,
-    config: &Config,
-    longest: usize,
-    same_length: bool,
-    dominant: Option<(usize, usize)>,
-) -> Intervention {
-    let sites: Vec<Site> = Site::all(config.n_layers).collect();
-    let mut site = sites[rng.usize(0..sites.len())];
-    let has = |site: Site, names: &[BlockSite]| matches!(site, Site::Block(_, own) if names.contains(&own));
-    let mut head = None;
-    let mut neuron = None;
-    let mut source = None;
-    use BlockSite::*;
-    if has(site, &[Q, K, V, Z, Pattern, AttnScores]) && rng.usize(0..4) > 0 {
-        head = Some(rng.usize(0..config.n_heads));
-    }
-    if has(site, &[MlpPre, MlpPost]) && rng.usize(0..4) > 0 {
-        neuron = Some(rng.usize(0..config.d_mlp));
-    }
-    if let Some((layer, dominant)) = dominant
-        && rng.bool()
-    {
-        (site, head, neuron) = (Site::Block(layer, MlpPost), None, Some(dominant));
-    }
-    if has(site, &[Pattern, AttnScores]) && rng.bool() {
-        source = Some(rng.usize(0..longest));
-    }
-    let position = match rng.usize(0..4) {
-        0 => Positions::Last,
-        1 => Positions::At(rng.usize(0..longest)),
-        _ => Positions::All,
-    };
-    let value = |rng: &mut Rng| match rng.usize(0..9) {
-        0 => Value::Zero,
-        1 => Value::Own,
-        2 if same_length => Value::Mean(PromptSet::Clean),
-        3 if same_length => Value::Mean(PromptSet::Corrupted),
-        4 if same_length => Value::Mean(PromptSet::Group(1)),
-        5 => Value::Prompt("drawn".to_owned()),
-        6 => Value::Tensor(vec![rng.f32()]),
-        _ => Value::Other,
-    };
-    let effect = match rng.usize(0..6) {
-        0 => Effect::Scale([0.0, 0.5, -1.0, 1.0][rng.usize(0..4)]),
-        1 => Effect::Add(Addend { value: value(rng), factor: [0.5, -0.5, 2.0][rng.usize(0..3)] }),
-        _ => Effect::Replace(value(rng)),
-    };
-    Intervention { site, head, neuron, position, source, effect }
-}
-
-/// A list with later outputs frozen, or one that takes values from a run with such a list: paths, and what is like them.
-fn path(
-    rng: &mut Rng,
-    config: &Config,
-    prompts: (usize, bool),
-    dominant: Option<(usize, usize)>,
-) -> Vec<Intervention> {
-    let own =
-        |site| Intervention { effect: Effect::Replace(Value::Own), ..Intervention::patch(site, None, None) };
-    let mut within = list(rng, config, prompts, dominant);
-    let (mlps, scales, first) = (rng.bool(), rng.bool(), rng.usize(0..config.n_layers));
-    for layer in first..config.n_layers {
-        use BlockSite::*;
-        let at = |site| own(Site::Block(layer, site));
-        if rng.usize(0..8) > 0 {
-            within.push(at(AttnOut));
-        }
-        within.extend(mlps.then(|| at(MlpOut)));
-        within.extend(scales.then(|| [at(Ln1Scale), at(Ln2Scale)]).into_iter().flatten());
-    }
-    if rng.usize(0..3) == 0 {
-        return within;
-    }
-    let receivers = rng.usize(1..3);
-    let take = |_| {
-        let (longest, same_length) = prompts;
-        let mut one = one(rng, config, longest, same_length, dominant);
-        one.source = None;
-        one.effect = Effect::Replace(Value::Run(within.clone()));
-        one
-    };
-    (0..receivers).map(take).collect()
-}
-
 /// The lowest and the highest rank that the answer may have when logits are off by the tolerance.
 fn ranks(model: &Model, run: &Run, prompt: usize, answer: u32, tolerance: f64) -> Range<f64> {
     let normalized = run.cache.tensor::<3>(Site::FinalNormalized).expect("recorded");
@@ -288,6 +170,7 @@ fn compare(draw: &Draw, model: &Model, ran: &mut Ran) -> Result<usize, String> {
     let group = |index: usize, cases: &Vec<PreparedCase>| PreparedGroup {
         name: String::new(),
         group: index,
+        roles: Vec::new(),
         cases: cases.clone(),
     };
     let groups = [group(0, &draw.cases), group(1, &draw.other_group)];

@@ -19,10 +19,11 @@ use walkdir::WalkDir;
 const LAYERS: &[&[&str]] = &[
     &["place", "text"],
     &["error"],
-    &["experiment", "names", "reference", "site", "tokens"],
+    &["experiment", "lists", "names", "reference", "site", "tokens"],
+    &["roles"],
     &["prompts", "presets"],
     &["model"],
-    &["bootstrap", "device", "host", "metrics", "readback", "speed"],
+    &["bootstrap", "device", "host", "metrics", "readback", "significance", "speed"],
     &["runs"],
     &["attribution", "interventions"],
     &["figures"],

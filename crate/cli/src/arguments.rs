@@ -119,7 +119,7 @@ pub(crate) struct BenchArguments {
 
 #[derive(Args)]
 pub(crate) struct ExperimentArgument {
-    /// The experiment document (docs/experiment.md); the first preset if it is left out
+    /// The experiment: a document, JSON lines or a table (docs/experiment.md); the first preset if it is left out
     #[arg(value_name = "EXPERIMENT.json")]
     pub(crate) experiment: Option<PathBuf>,
 }

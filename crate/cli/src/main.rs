@@ -136,7 +136,7 @@ fn experiment(argument: &ExperimentArgument) -> Result<Experiment> {
     match &argument.experiment {
         Some(path) => {
             let text = folder::text_of(path)?;
-            Experiment::from_json(&text).with_context(|| path.display().to_string())
+            Experiment::read(&text).with_context(|| path.display().to_string())
         }
         None => {
             let presets = patchlab::presets::presets()?;

@@ -6,7 +6,7 @@
 //! `apply_ln_to_stack` and `tokens_to_residual_directions`; Elhage et al. 2021).
 //!
 //! Shapes: `b` prompts, `d` residual width, `h` heads, `e` head width, `m` neurons. Everything is at each
-//! prompt's last position.
+//! prompt's last position, or at one that is chosen.
 
 use patchlab_kernels::{Tensor, product};
 
@@ -61,8 +61,15 @@ impl<'a> DirectLogitAttribution<'a> {
     /// # Errors
     /// [`crate::Error::UnknownSite`] if the run did not record them.
     pub fn new(model: &'a Model, run: &'a Run, pairs: &[[u32; 2]]) -> Result<Self> {
+        Self::at(model, run, pairs, run.batch.ends())
+    }
+
+    /// The same at one position of each prompt, as if it were the last.
+    ///
+    /// # Errors
+    /// [`crate::Error::UnknownSite`] if the run did not record them.
+    pub(crate) fn at(model: &'a Model, run: &'a Run, pairs: &[[u32; 2]], ends: Vec<usize>) -> Result<Self> {
         let (unscaled, bias) = model.unembedding.directions(pairs); // [b, d], [b, 1]
-        let ends = run.batch.ends();
         let scale: Tensor<3> = run.cache.tensor(Site::FinalScale)?; // [b, p, 1]
         let scale = at_ends(scale, &ends).reshape([ends.len(), 1]); // [b, 1]
         Ok(Self { model, run, direction: unscaled.clone() / scale, unscaled, bias, ends })

@@ -2,8 +2,8 @@
 //!
 //! Data flows one way. A module may use only modules of earlier groups and of its own group:
 //!
-//! [`text`], `place` -> [`error`] -> [`experiment`], `names`, [`reference`], [`site`], [`tokens`] -> [`prompts`],
-//! [`presets`] -> [`model`] -> `bootstrap`, [`device`], [`host`], [`metrics`], [`readback`],
+//! [`text`], `place` -> [`error`] -> [`experiment`], `lists`, `names`, [`reference`], [`site`], [`tokens`] -> `roles` ->
+//! [`prompts`], [`presets`] -> [`model`] -> `bootstrap`, `significance`, [`device`], [`host`], [`metrics`], [`readback`],
 //! [`speed`] -> [`runs`] -> [`attribution`], [`interventions`] -> [`figures`] -> [`recorded`] -> [`analyses`] ->
 //! [`session`], [`notebook`] -> [`protocol`].
 //!
@@ -11,8 +11,11 @@
 //! waits for one.
 
 mod bootstrap;
+mod lists;
 mod names;
 mod place;
+mod roles;
+mod significance;
 
 pub mod analyses;
 pub mod attribution;

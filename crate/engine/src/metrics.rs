@@ -3,7 +3,7 @@
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A number per row and prompt, `[rows, prompts]`, row-major. A row is a patch, a cell of a map, or a run.
-/// NaN: not computed yet.
+/// NaN: not computed yet, or the prompt has no such thing.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct PerPrompt {
     prompts: usize,
@@ -52,6 +52,13 @@ impl PerPrompt {
         (0..self.rows()).map(move |row| self.numbers[row * self.prompts + prompt])
     }
 
+    /// With the prompts in another order: the new first is the one with index `order[0]`, and so on.
+    #[must_use]
+    pub(crate) fn ordered(&self, order: &[usize]) -> Self {
+        let row = |row: usize| order.iter().map(move |&prompt| self.row(row)[prompt]);
+        Self { prompts: order.len(), numbers: (0..self.rows()).flat_map(row).collect() }
+    }
+
     /// Writes `block [rows, n]` into the columns `first..first + n`.
     pub(crate) fn set_columns(&mut self, first: usize, block: &[f32]) {
         let rows = self.rows().max(1);
@@ -68,7 +75,8 @@ impl Serialize for PerPrompt {
         struct Prompt<'a>(&'a PerPrompt, usize);
         impl Serialize for Prompt<'_> {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.collect_seq(self.0.prompt(self.1))
+                let number = |number: f64| Some(number).filter(|number| !number.is_nan());
+                serializer.collect_seq(self.0.prompt(self.1).map(number))
             }
         }
         serializer.collect_seq((0..self.prompts).map(|prompt| Prompt(self, prompt)))
@@ -77,12 +85,13 @@ impl Serialize for PerPrompt {
 
 impl<'de> Deserialize<'de> for PerPrompt {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let prompts = Vec::<Vec<f64>>::deserialize(deserializer)?;
+        let prompts = Vec::<Vec<Option<f64>>>::deserialize(deserializer)?;
         let rows = prompts.first().map_or(0, Vec::len);
         if prompts.iter().any(|prompt| prompt.len() != rows) {
             return Err(serde::de::Error::custom("all prompts must have the same number of values"));
         }
-        let numbers = (0..rows).flat_map(|row| prompts.iter().map(move |prompt| prompt[row])).collect();
+        let number = |row: usize| prompts.iter().map(move |prompt| prompt[row].unwrap_or(f64::NAN));
+        let numbers = (0..rows).flat_map(number).collect();
         Ok(Self { prompts: prompts.len(), numbers })
     }
 }
@@ -161,8 +170,13 @@ impl LogitStats {
 
     /// Copies the only run of `other` into `run`, from prompt `first` on.
     pub(crate) fn set_run(&mut self, run: usize, first: usize, other: &LogitStats) {
-        let copy = |to: &mut PerPrompt, from: &PerPrompt| {
-            to.row_mut(run)[first..first + from.prompts()].copy_from_slice(from.row(0));
+        self.copy_run(run, first, other, 0);
+    }
+
+    /// Copies run `from` of `other` into `run`, from prompt `first` on.
+    pub(crate) fn copy_run(&mut self, run: usize, first: usize, other: &LogitStats, from: usize) {
+        let copy = |to: &mut PerPrompt, other: &PerPrompt| {
+            to.row_mut(run)[first..first + other.prompts()].copy_from_slice(other.row(from));
         };
         copy(&mut self.answer, &other.answer);
         copy(&mut self.distractor, &other.distractor);

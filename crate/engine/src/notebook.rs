@@ -62,9 +62,13 @@ pub fn notebook(request: &NotebookRequest) -> Result<String> {
         let analysis = Analysis::find(name)?;
         let mut own = analysis.complete(given)?;
         let Some(PythonCell { code, needs }) = analysis.python else {
-            left_out.push(analysis.title);
+            left_out.push(analysis.title.to_owned());
             continue;
         };
+        if let Some((setting, value)) = unrepeated(&own) {
+            left_out.push(format!("{} with {setting}={value}", analysis.title));
+            continue;
+        }
         if analysis.name == "neuron-on-text" {
             name_neuron(&mut own, &request.experiment)?;
         }
@@ -94,7 +98,20 @@ pub fn notebook(request: &NotebookRequest) -> Result<String> {
     serde_json::to_string_pretty(&document).map_err(|error| Error::BuiltIn(error.to_string()))
 }
 
-fn introduction(left_out: &[&str]) -> String {
+/// A setting with a value for which the cells have no code: columns that are other positions in each prompt.
+fn unrepeated(settings: &Map<String, Value>) -> Option<(&str, &str)> {
+    let repeats = |name: &str, value: &str| match name {
+        "align" => !matches!(value, "role" | "end"),
+        "at" => value == "last",
+        "by" => value != "role",
+        "position" => value != "each",
+        _ => true,
+    };
+    let texts = settings.iter().filter_map(|(name, value)| Some((name.as_str(), value.as_str()?)));
+    texts.into_iter().find(|(name, value)| !repeats(name, value))
+}
+
+fn introduction(left_out: &[String]) -> String {
     let mut text =
         "# A study made with Patchlab\n\nThis notebook repeats it with TransformerLens 2.18. The next \
                     cell holds everything that can be changed: the checkpoint, the prompts and the settings. \
@@ -186,6 +203,15 @@ mod tests {
         let text = notebook(&request(&["test-prompt"])).expect("a notebook");
         assert!(text.contains("Not repeated here: Test a prompt."));
         assert!(notebook(&request(&["nonsense"])).is_err());
+    }
+
+    #[test]
+    fn what_is_by_role_is_named_and_left_out() {
+        let mut by_role = request(&["residual-patching"]);
+        by_role.analyses[0].settings.insert("align".to_owned(), "role".into());
+        let text = notebook(&by_role).expect("a notebook");
+        assert!(text.contains("Not repeated here: Residual stream patching with align=role."), "{text:.400}");
+        assert!(!notebook(&request(&["residual-patching"])).expect("a notebook").contains("Not repeated"));
     }
 
     #[test]

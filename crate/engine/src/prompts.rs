@@ -3,11 +3,14 @@
 //! Ids come first: analyses run on the ids made here, and [`crate::protocol`] derives what is displayed from
 //! them.
 
+use std::ops::Range;
+
 use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
-use crate::experiment::{Experiment, Pair};
+use crate::experiment::{Case, Experiment, Group, Pair, Role};
 use crate::place::{Field, Place};
+use crate::roles::Prompt;
 use crate::tokens::Tokenizer;
 
 /// Something the user should change.
@@ -29,7 +32,9 @@ pub struct PreparedGroup {
     pub name: String,
     /// The group's index in the experiment.
     pub group: usize,
-    /// Its cases, in the notebook's order ([`crate::experiment::Group::cases`]).
+    /// The names of its roles ([`Group::role_names`]).
+    pub roles: Vec<String>,
+    /// Its cases, in the notebook's order ([`Group::cases`]).
     pub cases: Vec<PreparedCase>,
 }
 
@@ -40,8 +45,10 @@ pub struct PreparedCase {
     pub text: String,
     /// The prompt's ids.
     pub clean: Vec<u32>,
-    /// The corrupted prompt's ids; as many as `clean` has.
+    /// The corrupted prompt's ids; empty if there is none.
     pub corrupted: Vec<u32>,
+    /// Where each of the group's roles stands in `clean`, as positions; None where it does not.
+    pub roles: Vec<Option<Range<usize>>>,
     /// The right next token for `clean`.
     pub answer: u32,
     /// The token it is compared with.
@@ -72,9 +79,11 @@ pub(crate) struct TokenizedPair {
     pub distractor: Vec<u32>,
     /// Why it cannot be run; empty if it can.
     pub faults: Vec<Fault>,
+    /// Why its clean and its corrupted prompt cannot be compared position by position. None: they can.
+    pub unaligned: Option<Fault>,
 }
 
-/// A reason why a pair cannot be run.
+/// A reason why a pair cannot be run, or not by everything.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Fault {
     /// The field at fault. None: the pair as a whole.
@@ -110,39 +119,104 @@ pub fn prepare(
     n_ctx: usize,
 ) -> Result<(Vec<PreparedGroup>, Vec<Problem>)> {
     let tokenized = tokenize(experiment, tokenizer, Some(n_ctx))?;
-    let group = |(group, pairs): (usize, &Vec<TokenizedPair>)| {
-        let g = &experiment.groups[group];
-        let cases = g.cases().into_iter().enumerate();
-        let cases = cases.filter(|(_, case)| pairs[case.pair].faults.is_empty());
-        let cases: Vec<PreparedCase> = cases
-            .map(|(index, case)| {
-                let p = &pairs[case.pair];
-                let (text, pair) = (case.clean.to_owned(), case.pair);
-                let (mut clean, mut corrupted) = (p.clean.clone(), p.corrupted.clone());
-                let (mut answer, mut distractor) = (p.answer[0], p.distractor[0]);
-                if case.swapped {
-                    std::mem::swap(&mut clean, &mut corrupted);
-                    std::mem::swap(&mut answer, &mut distractor);
-                }
-                PreparedCase { text, clean, corrupted, answer, distractor, pair, index }
-            })
-            .collect();
-        (!cases.is_empty()).then(|| PreparedGroup { name: g.name.clone(), group, cases })
+    let bos = experiment.prepend_bos;
+    let mut groups = Vec::new();
+    for (group, (g, pairs)) in experiment.groups.iter().zip(&tokenized.groups).enumerate() {
+        let names = g.role_names();
+        let mut cases = Vec::new();
+        for (index, case) in g.cases().into_iter().enumerate() {
+            let p = &pairs[case.pair];
+            if !p.faults.is_empty() {
+                continue;
+            }
+            let (mut clean, mut corrupted) = (p.clean.clone(), p.corrupted.clone());
+            let (mut answer, mut distractor) = (p.answer[0], p.distractor[0]);
+            if case.swapped {
+                std::mem::swap(&mut clean, &mut corrupted);
+                std::mem::swap(&mut answer, &mut distractor);
+            }
+            let roles = find_roles(g, &names, &case, &p.differing(), tokenizer, bos)?;
+            let (text, pair) = (case.clean.to_owned(), case.pair);
+            cases.push(PreparedCase { text, clean, corrupted, roles, answer, distractor, pair, index });
+        }
+        if !cases.is_empty() {
+            let roles = names.into_iter().map(str::to_owned).collect();
+            groups.push(PreparedGroup { name: g.name.clone(), group, roles, cases });
+        }
+    }
+    Ok((groups, tokenized.problems()))
+}
+
+/// Where the roles of these names stand in a case's clean prompt.
+///
+/// # Errors
+/// [`crate::Error::Tokenizer`] if the tokenizer fails.
+pub(crate) fn find_roles(
+    group: &Group,
+    names: &[&str],
+    case: &Case<'_>,
+    differing: &[usize],
+    tokenizer: &Tokenizer,
+    prepend_bos: bool,
+) -> Result<Vec<Option<Range<usize>>>> {
+    if names.is_empty() {
+        return Ok(Vec::new());
+    }
+    let prompt = Prompt {
+        text: case.clean,
+        places: &tokenizer.places(case.clean)?,
+        bos: usize::from(prepend_bos),
+        answer: case.answer,
+        distractor: case.distractor,
+        differing,
     };
-    Ok((tokenized.groups.iter().enumerate().filter_map(group).collect(), tokenized.problems()))
+    let rule = |name: &&str| -> Option<&Role> {
+        case.roles.iter().chain(&group.roles).find(|role| role.name == **name)
+    };
+    Ok(names.iter().map(|name| prompt.find(rule(name)?)).collect())
+}
+
+/// A fault of a pair, at its place.
+fn at_pair(group: usize, pair: usize, fault: &Fault) -> Problem {
+    Problem {
+        place: Some(Place { group, pair: Some(pair), field: fault.field }),
+        code: fault.code.to_owned(),
+        message: fault.message.clone(),
+    }
+}
+
+impl PreparedGroup {
+    /// The pair that each case belongs to.
+    pub fn pairs(&self) -> Vec<usize> {
+        self.cases.iter().map(|case| case.pair).collect()
+    }
+}
+
+impl PreparedCase {
+    /// Why its clean and its corrupted prompt cannot be compared position by position. None: they can.
+    pub(crate) fn unaligned(&self, group: usize) -> Option<Problem> {
+        unaligned(self.clean.len(), self.corrupted.len()).map(|fault| at_pair(group, self.pair, &fault))
+    }
 }
 
 impl TokenizedExperiment {
+    /// Everything that is wrong with pairs, whether nothing can be run or only not everything.
+    pub(crate) fn all_problems(&self) -> Vec<Problem> {
+        let mut problems = self.problems();
+        for (group, pairs) in self.groups.iter().enumerate() {
+            let of_pair =
+                |(pair, p): (usize, &TokenizedPair)| Some(at_pair(group, pair, p.unaligned.as_ref()?));
+            problems.extend(pairs.iter().enumerate().filter_map(of_pair));
+        }
+        problems
+    }
+
     /// Everything that prevents a pair or a group from being run.
     pub(crate) fn problems(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
         for (group, pairs) in self.groups.iter().enumerate() {
             for (pair, p) in pairs.iter().enumerate() {
-                problems.extend(p.faults.iter().map(|fault| Problem {
-                    place: Some(Place { group, pair: Some(pair), field: fault.field }),
-                    code: fault.code.to_owned(),
-                    message: fault.message.clone(),
-                }));
+                problems.extend(p.faults.iter().map(|fault| at_pair(group, pair, fault)));
             }
             if pairs.is_empty() {
                 problems.push(Problem {
@@ -158,19 +232,31 @@ impl TokenizedExperiment {
 
 impl TokenizedPair {
     fn of(pair: &Pair, prepend_bos: bool, tokenizer: &Tokenizer, n_ctx: Option<usize>) -> Result<Self> {
+        let corrupted = match pair.corrupted.as_str() {
+            "" => Vec::new(),
+            text => tokenizer.encode(text, prepend_bos)?,
+        };
         let mut ids = Self {
             clean: tokenizer.encode(&pair.clean, prepend_bos)?,
-            corrupted: tokenizer.encode(&pair.corrupted, prepend_bos)?,
+            corrupted,
             answer: tokenizer.encode(&pair.answer, false)?,
             distractor: tokenizer.encode(&pair.distractor, false)?,
             faults: Vec::new(),
+            unaligned: None,
         };
         ids.faults = ids.find_faults(pair, prepend_bos, tokenizer, n_ctx);
+        if !ids.faults.iter().any(|fault| matches!(fault.field, Some(Field::Clean | Field::Corrupted))) {
+            ids.unaligned = unaligned(ids.clean.len(), ids.corrupted.len());
+        }
         Ok(ids)
     }
 
-    /// The positions where clean and corrupted differ, including those that only the longer one has.
+    /// The positions where clean and corrupted differ, including those that only the longer one has. Without a corrupted
+    /// prompt there are none.
     pub(crate) fn differing(&self) -> Vec<usize> {
+        if self.corrupted.is_empty() {
+            return Vec::new();
+        }
         let positions = self.clean.len().max(self.corrupted.len());
         (0..positions).filter(|&i| self.clean.get(i) != self.corrupted.get(i)).collect()
     }
@@ -184,23 +270,12 @@ impl TokenizedPair {
     ) -> Vec<Fault> {
         let mut faults = Vec::new();
         for (field, ids) in [(Field::Clean, &self.clean), (Field::Corrupted, &self.corrupted)] {
+            if field == Field::Corrupted && pair.corrupted.is_empty() {
+                continue;
+            }
             if let Some((code, message)) = prompt_fault(pair.field(field), ids, prepend_bos, n_ctx) {
                 faults.push(Fault { field: Some(field), code, message });
             }
-        }
-        let (clean, corrupted) = (self.clean.len(), self.corrupted.len());
-        if faults.is_empty() && clean != corrupted {
-            let bos = usize::from(prepend_bos);
-            faults.push(Fault {
-                field: Some(Field::Corrupted),
-                code: "unequal-lengths",
-                message: format!(
-                    "The clean prompt has {} tokens and this one has {}. Patching replaces position by \
-                     position: change the words until both have the same number.",
-                    clean - bos,
-                    corrupted - bos
-                ),
-            });
         }
         for (field, ids) in [(Field::Answer, &self.answer), (Field::Distractor, &self.distractor)] {
             if let Some((code, message)) = answer_fault(pair.field(field), ids, tokenizer) {
@@ -216,6 +291,27 @@ impl TokenizedPair {
             });
         }
         faults
+    }
+}
+
+/// Why two prompts of so many tokens cannot be compared position by position. None: they can.
+fn unaligned(clean: usize, corrupted: usize) -> Option<Fault> {
+    let fault = |code, message| Some(Fault { field: Some(Field::Corrupted), code, message });
+    match corrupted {
+        0 => fault(
+            "no-counterpart",
+            "There is no corrupted prompt. What runs the clean prompt alone takes this pair; patching, and whatever else compares \
+             the two, leaves it out."
+                .to_owned(),
+        ),
+        _ if clean == corrupted => None,
+        _ => fault(
+            "unequal-lengths",
+            format!(
+                "The clean prompt has {clean} tokens, this one {corrupted}. Patching, which replaces position by position, leaves \
+                 the pair out: change the words until both have the same number."
+            ),
+        ),
     }
 }
 
@@ -309,11 +405,12 @@ mod tests {
             corrupted: corrupted.to_owned(),
             answer: answer.to_owned(),
             distractor: distractor.to_owned(),
+            roles: Vec::new(),
         }
     }
 
     fn experiment(pairs: Vec<Pair>) -> Experiment {
-        let group = crate::experiment::Group { name: "g".to_owned(), symmetric: true, pairs };
+        let group = Group { name: "g".to_owned(), symmetric: true, roles: Vec::new(), pairs };
         Experiment { groups: vec![group], prepend_bos: true }
     }
 
@@ -321,7 +418,7 @@ mod tests {
     fn fault(pair: Pair) -> (Option<Field>, String) {
         let tokenizer = Tokenizer::gpt2().expect("built in");
         let tokenized = tokenize(&experiment(vec![pair]), &tokenizer, Some(16)).expect("plain text");
-        let problems = tokenized.problems();
+        let problems = tokenized.all_problems();
         assert_eq!(problems.len(), 1, "{problems:?}");
         let problem = &problems[0];
         (problem.place.and_then(|place| place.field), problem.code.clone())
@@ -332,7 +429,7 @@ mod tests {
         let long = "word ".repeat(20);
         for (bad, field, code) in [
             (pair("", "They are", "'re", " are"), Field::Clean, "empty-prompt"),
-            (pair("They're", "", "'re", " are"), Field::Corrupted, "empty-prompt"),
+            (pair("They're", "", "'re", " are"), Field::Corrupted, "no-counterpart"),
             (pair("They're", "They are here", "'re", " are"), Field::Corrupted, "unequal-lengths"),
             (pair(&long, "They are", "'re", " are"), Field::Clean, "too-long"),
             (pair("They're", "They are", "", " are"), Field::Answer, "empty-answer"),
@@ -341,6 +438,43 @@ mod tests {
         ] {
             assert_eq!(fault(bad), (Some(field), code.to_owned()));
         }
+    }
+
+    #[test]
+    fn what_cannot_be_compared_can_be_run() {
+        let tokenizer = Tokenizer::gpt2().expect("built in");
+        let pairs = vec![
+            pair("They're here and they", "", "'re", " are"),
+            pair("They're", "They are here", "'re", " are"),
+        ];
+        let (groups, problems) = prepare(&experiment(pairs), &tokenizer, 16).expect("plain text");
+        assert_eq!(problems, []);
+        let codes: Vec<Option<String>> =
+            groups[0].cases.iter().map(|case| Some(case.unaligned(0)?.code)).collect();
+        let [none, unequal] = ["no-counterpart", "unequal-lengths"].map(|code| Some(code.to_owned()));
+        assert_eq!(codes, [none, unequal.clone(), unequal], "a pair without a counterpart is one case");
+    }
+
+    #[test]
+    fn a_pairs_role_replaces_its_groups() {
+        let tokenizer = Tokenizer::gpt2().expect("built in");
+        let document = serde_json::json!({ "groups": [{
+            "name": "", "roles": [{ "name": "S", "at": "answer" }, { "name": "end", "at": "last" }],
+            "pairs": [
+                { "clean": "Mary saw John", "corrupted": "Mary saw Paul", "answer": " John", "distractor": " Paul" },
+                { "clean": "Mary saw Anna", "answer": " John", "distractor": " Paul",
+                  "roles": [{ "name": "S", "at": { "text": "Mary" } }, { "name": "verb", "at": { "text": "saw" } }] },
+            ],
+        }]});
+        let experiment = Experiment::from_json(&document.to_string()).expect("an experiment");
+        let (groups, _) = prepare(&experiment, &tokenizer, 16).expect("plain text");
+        assert_eq!(groups[0].roles, ["S", "end", "verb"]);
+        let found: Vec<_> = groups[0].cases.iter().map(|case| case.roles.clone()).collect();
+        assert_eq!(found[0], [Some(3..4), Some(3..4), None]);
+        assert_eq!(found[1], found[0], "the other direction has its own answer");
+        assert_eq!(found[2], [Some(1..2), Some(3..4), Some(2..3)]);
+        let written = serde_json::to_string(&experiment).expect("JSON");
+        assert_eq!(Experiment::from_json(&written).expect("an experiment"), experiment);
     }
 
     #[test]

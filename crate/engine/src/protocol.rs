@@ -1,11 +1,13 @@
 //! Types that cross to JavaScript besides figures, experiments and requests.
 
+use std::ops::Range;
+
 use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
-use crate::experiment::Experiment;
+use crate::experiment::{Experiment, Group};
 use crate::figures::Part;
-use crate::prompts::{Problem, TokenizedPair, tokenize};
+use crate::prompts::{Problem, TokenizedPair, find_roles, tokenize};
 use crate::session::ModelInfo;
 use crate::tokens::{Token, Tokenizer};
 
@@ -74,6 +76,20 @@ pub struct PairTokens {
     pub distractor: Vec<Token>,
     /// The positions where clean and corrupted differ.
     pub differing: Vec<usize>,
+    /// Where the group's roles stand in the clean prompt; those that do not are left out.
+    pub roles: Vec<RoleSpan>,
+}
+
+/// The tokens of a role.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
+pub struct RoleSpan {
+    /// The role's name.
+    pub name: String,
+    /// Its first position.
+    pub start: usize,
+    /// The position after its last.
+    pub end: usize,
 }
 
 /// Tokens and problems of a whole experiment.
@@ -100,14 +116,43 @@ pub fn check(experiment: &Experiment, tokenizer: &Tokenizer, n_ctx: Option<usize
     let tokenized = tokenize(experiment, tokenizer, n_ctx)?;
     // One token more than fits, to show that the prompt is too long.
     let most = n_ctx.unwrap_or(LONGEST_PROMPT) + 1;
-    let pair = |pair: &TokenizedPair| PairTokens::new(pair, tokenizer, most);
-    let groups = tokenized.groups.iter().map(|pairs| pairs.iter().map(pair).collect()).collect();
-    Ok(Checked { groups, problems: tokenized.problems() })
+    let mut groups = Vec::new();
+    for (group, pairs) in experiment.groups.iter().zip(&tokenized.groups) {
+        let roles = roles_of(group, pairs, tokenizer, experiment.prepend_bos)?;
+        let pair = |(pair, roles)| PairTokens::new(pair, roles, tokenizer, most);
+        groups.push(pairs.iter().zip(roles).map(pair).collect());
+    }
+    Ok(Checked { groups, problems: tokenized.all_problems() })
+}
+
+/// Where roles stand in the clean prompt of each pair.
+fn roles_of(
+    group: &Group,
+    pairs: &[TokenizedPair],
+    tokenizer: &Tokenizer,
+    prepend_bos: bool,
+) -> Result<Vec<Vec<RoleSpan>>> {
+    let names = group.role_names();
+    let mut all = Vec::new();
+    for case in group.cases().iter().filter(|case| !case.swapped) {
+        if pairs[case.pair].clean.len() > LONGEST_PROMPT {
+            all.push(Vec::new()); // nobody runs a book
+            continue;
+        }
+        let spans = find_roles(group, &names, case, &pairs[case.pair].differing(), tokenizer, prepend_bos)?;
+        let named = names.iter().zip(spans);
+        let span = |(name, span): (&&str, Option<Range<usize>>)| {
+            let Range { start, end } = span?;
+            Some(RoleSpan { name: (*name).to_owned(), start, end })
+        };
+        all.push(named.filter_map(span).collect());
+    }
+    Ok(all)
 }
 
 impl PairTokens {
     /// Shows at most `most` tokens of each prompt.
-    fn new(pair: &TokenizedPair, tokenizer: &Tokenizer, most: usize) -> Self {
+    fn new(pair: &TokenizedPair, roles: Vec<RoleSpan>, tokenizer: &Tokenizer, most: usize) -> Self {
         let shown = |ids: &[u32], most: usize| tokenizer.tokens(&ids[..ids.len().min(most)]);
         Self {
             clean: shown(&pair.clean, most),
@@ -115,6 +160,7 @@ impl PairTokens {
             answer: shown(&pair.answer, LONGEST_ANSWER),
             distractor: shown(&pair.distractor, LONGEST_ANSWER),
             differing: pair.differing().into_iter().filter(|&position| position < most).collect(),
+            roles,
         }
     }
 }

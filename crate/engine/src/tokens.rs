@@ -1,6 +1,7 @@
 //! Text to token ids and back, with GPT-2's tokenizer or the checkpoint's own.
 
 use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -179,6 +180,15 @@ impl Tokenizer {
         let encoding = self.inner.encode(text, false).map_err(refused)?;
         let bos = prepend_bos.then_some(self.bos);
         Ok(bos.into_iter().chain(encoding.get_ids().iter().copied()).collect())
+    }
+
+    /// The bytes of `text` that each of its tokens stands for, without `<|endoftext|>` in front.
+    ///
+    /// # Errors
+    /// [`Error::Tokenizer`] if the tokenizer cannot encode the text.
+    pub(crate) fn places(&self, text: &str) -> Result<Vec<Range<usize>>> {
+        let encoding = self.inner.encode(text, false).map_err(refused)?;
+        Ok(encoding.get_offsets().iter().map(|&(start, end)| start..end).collect())
     }
 
     /// A token for display. Ids outside the vocabulary have an empty text.

@@ -46,6 +46,15 @@ pub fn presets() -> Result<JsValue, JsValue> {
     js::give(&patchlab::presets::presets().map_err(js::thrown)?)
 }
 
+/// The `Experiment` of a file: the document, JSON lines, or a table.
+///
+/// # Errors
+/// As [`catalogue`].
+#[wasm_bindgen]
+pub fn read(text: &str) -> Result<JsValue, JsValue> {
+    js::give(&patchlab::Experiment::read(text).map_err(js::thrown)?)
+}
+
 /// The study of a `NotebookRequest` as the text of an `.ipynb` file for TransformerLens.
 ///
 /// # Errors

@@ -3,7 +3,7 @@
 
 use std::sync::LazyLock;
 
-use patchlab::experiment::{Group, Pair};
+use patchlab::experiment::{Anchor, Group, Pair, Role};
 use patchlab::model::Config;
 use patchlab::model::mirror::{self, Manifest};
 use patchlab::prompts::Problem;
@@ -85,7 +85,11 @@ fn checked(experiment: &Experiment, tokenizer: &Tokenizer) {
         for case in &group.cases {
             // What the forward pass relies on.
             assert!((1..=N_CTX).contains(&case.clean.len()), "{case:?}");
-            assert_eq!(case.clean.len(), case.corrupted.len());
+            assert!(case.corrupted.len() <= N_CTX, "{case:?}");
+            assert_eq!(case.roles.len(), group.roles.len());
+            for span in case.roles.iter().flatten() {
+                assert!(span.start < span.end && span.end <= case.clean.len(), "{case:?}");
+            }
             assert_ne!(case.answer, case.distractor);
             let ids = case.clean.iter().chain(&case.corrupted).chain([&case.answer, &case.distractor]);
             assert!(ids.into_iter().all(|&id| (id as usize) < count), "{case:?}");
@@ -139,17 +143,20 @@ fn used(tokenizer: &Tokenizer, own: &str) {
         }
     }
     let [clean, corrupted, answer, distractor] = [&own, TEXTS[0], TEXTS[1], TEXTS[2]].map(str::to_owned);
+    let text =
+        |at: &str, nth| Role { name: at.to_owned(), at: Anchor::Text(at.to_owned()), nth, offset: nth };
+    let roles = vec![text(&own, 1), text(&clean, -1), text("a", i32::MIN), text("", 0)];
+    let pair = |clean: &str, corrupted: &str, answer: &str, distractor: &str| {
+        let [clean, corrupted, answer, distractor] =
+            [clean, corrupted, answer, distractor].map(str::to_owned);
+        Pair { clean, corrupted, answer, distractor, roles: roles.clone() }
+    };
     let pairs = vec![
-        Pair { clean, corrupted, answer, distractor },
-        Pair { clean: "a".into(), corrupted: "b".into(), answer: "a".into(), distractor: "b".into() },
-        Pair {
-            clean: "\u{1f600}".into(),
-            corrupted: "\u{1f601}".into(),
-            answer: "a".into(),
-            distractor: "b".into(),
-        },
+        pair(&clean, &corrupted, &answer, &distractor),
+        pair("a", "b", "a", "b"),
+        pair("\u{1f600}", "\u{1f601}", "a", "b"),
     ];
-    let groups = vec![Group { name: String::new(), symmetric: true, pairs }];
+    let groups = vec![Group { name: String::new(), symmetric: true, roles, pairs }];
     checked(&Experiment { groups: groups.clone(), prepend_bos: true }, tokenizer);
     checked(&Experiment { groups, prepend_bos: false }, tokenizer);
 }

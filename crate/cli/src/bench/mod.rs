@@ -172,6 +172,7 @@ async fn grown(model: &Model, prompts: usize, tokens: usize, patches: usize, rep
         text: String::new(),
         clean,
         corrupted,
+        roles: Vec::new(),
         answer: 1,
         distractor: 2,
         pair: index,

@@ -49,13 +49,13 @@ fn whole(grid: &Grid, ticks: &[String], values: &Values) -> String {
 
 /// The largest magnitudes.
 fn largest(grid: &Grid, ticks: &[String], panel: &Panel, values: &Values) -> String {
-    let mut order: Vec<usize> = (0..values.mean.len()).collect();
+    let mut order: Vec<usize> = (0..values.mean.len()).filter(|&cell| values.mean[cell].is_some()).collect();
     let size = |cell: usize| values.mean[cell].map_or(0.0, f64::abs);
     order.sort_by(|&a, &b| size(b).total_cmp(&size(a)));
     let line = |&cell: &usize| {
         let (row, column) = (cell / ticks.len().max(1), cell % ticks.len().max(1));
         let interval = match (values.low.get(cell), values.high.get(cell)) {
-            (Some(low), Some(high)) => format!("  [{low:.4}, {high:.4}]"),
+            (Some(Some(low)), Some(Some(high))) => format!("  [{low:.4}, {high:.4}]"),
             _ => String::new(),
         };
         format!(

@@ -167,8 +167,10 @@ fn grid(site: Site, text: &str, shape: &[usize], numbers: &[f32], tokens: &[Toke
             minus: None,
             ticks: None,
             changed: Vec::new(),
+            counts: None,
             caution: None,
             prompts: Vec::new(),
+            pairs: Vec::new(),
             values: vec![numbers.means(0)],
         }],
     }

@@ -4,7 +4,7 @@
 use patchlab_kernels::Tensor;
 
 use super::layer_attribution::BALANCE;
-use super::shared::groups::{at_group, usable};
+use super::shared::groups::{aligned, at_group, usable};
 use super::shared::measures::SMALLEST_EFFECT;
 use super::{Analyse, Findings, Job, settings};
 use crate::attribution::DirectLogitAttribution;
@@ -43,6 +43,7 @@ impl Analyse for Settings {
 
     async fn run(&self, job: &Job<'_>) -> Result<Findings> {
         let (groups, mut problems) = usable(job)?;
+        let groups = aligned(groups, &mut problems);
         let mut work =
             Work::new(job.viewer, "Checking", ProgressUnit::Checks, (5 + Shortcut::ALL.len()) * groups.len());
         let mut tables = Vec::new();
@@ -75,6 +76,7 @@ async fn against_reference(job: &Job<'_>, reference: &Reference) -> Result<Table
             text: known.prompt.clone(),
             clean: prompt.clone(),
             corrupted: prompt,
+            roles: Vec::new(),
             answer: single(&known.answer)?,
             distractor: single(&known.distractor)?,
             pair: 0,

@@ -1,13 +1,15 @@
 //! Attention or MLP? Each layer's `attn_out` and `mlp_out` patched at one position (`get_act_patch_attn_out`,
 //! `get_act_patch_mlp_out`).
 
-use super::shared::sweeps::{self, Columns, DIRECTION, Options, PatchingMap, probabilities, sweep};
+use super::shared::columns::{ALIGN, Align};
+use super::shared::sweeps::{self, DIRECTION, Options, PatchingMap, probabilities, sweep};
 use super::{Analyse, Findings, Job, PythonCell, settings};
 use crate::error::Result;
 use crate::runs::Direction;
 use crate::site::BlockSite;
 
 settings! {
+    align: Align = ALIGN,
     direction: Direction = DIRECTION,
     probabilities: bool = probabilities(true),
 }
@@ -23,13 +25,8 @@ impl Analyse for Settings {
     });
 
     async fn run(&self, job: &Job<'_>) -> Result<Findings> {
-        let map = |title: &str, note: &str, site| PatchingMap {
-            title: title.to_owned(),
-            note: note.to_owned(),
-            site,
-            columns: Columns::Positions,
-            layers: (0..job.model.config.n_layers).collect(),
-        };
+        let map =
+            |title: &str, note: &str, site| PatchingMap::layers_by_position(job, site).titled(title, note);
         let maps = [
             map(
                 "Patched attention output",
@@ -38,7 +35,8 @@ impl Analyse for Settings {
             ),
             map("Patched MLP output", "The output of one layer's MLP at one position.", BlockSite::MlpOut),
         ];
-        let options = Options { direction: self.direction, probabilities: self.probabilities };
+        let Self { direction, probabilities, align } = *self;
+        let options = Options { direction, probabilities, align };
         let (grids, problems) = sweep(job, &maps, options).await?;
         Ok(Findings { parts: maps.iter().zip(grids).map(|(map, grid)| map.part(grid)).collect(), problems })
     }

@@ -3,7 +3,8 @@
 //! notebook's two scatter plots of output against value and against pattern.
 
 use super::settings::{choice, count, flag};
-use super::shared::sweeps::{self, Columns, DIRECTION, Options, PatchingMap, probabilities, sweep};
+use super::shared::columns::{ALIGN, Align};
+use super::shared::sweeps::{self, DIRECTION, Options, PatchingMap, probabilities, sweep};
 use super::shared::top;
 use super::{Analyse, Findings, Job, PythonCell, settings};
 use crate::error::Result;
@@ -29,6 +30,7 @@ settings! {
     what: What = choice::<What>("all"),
     /// One position at a time instead of all positions at once.
     by_position: bool = flag(false),
+    align: Align = ALIGN,
     /// How many of the largest and how many of the smallest are listed.
     top_k: usize = count(5, 1, 100),
     direction: Direction = DIRECTION,
@@ -71,19 +73,19 @@ impl Analyse for Settings {
     async fn run(&self, job: &Job<'_>) -> Result<Findings> {
         let wanted = |activation: &&HeadActivation| self.what == What::All || self.what == activation.what;
         let by_position = self.by_position;
-        let map = |&HeadActivation { site, short, word, .. }: &HeadActivation| PatchingMap {
-            title: format!("Patched head {word} ({short})"),
-            note: if by_position {
-                format!("The {word} of one head at one position.")
+        let map = |&HeadActivation { site, short, word, .. }: &HeadActivation| {
+            let title = format!("Patched head {word} ({short})");
+            if by_position {
+                let note = format!("The {word} of one head at one position.");
+                PatchingMap::heads_by_position(job, site).titled(&title, &note)
             } else {
-                format!("The {word} of one head at all positions.")
-            },
-            site,
-            columns: if by_position { Columns::HeadsByPosition } else { Columns::Heads },
-            layers: (0..job.model.config.n_layers).collect(),
+                let note = format!("The {word} of one head at all positions.");
+                PatchingMap::heads(job, site).titled(&title, &note)
+            }
         };
         let maps: Vec<PatchingMap> = ACTIVATIONS.iter().filter(wanted).map(map).collect();
-        let options = Options { direction: self.direction, probabilities: self.probabilities };
+        let Self { direction, probabilities, align, .. } = *self;
+        let options = Options { direction, probabilities, align };
         let (grids, problems) = sweep(job, &maps, options).await?;
         let scatters = if by_position { Vec::new() } else { scatters(job, &maps, &grids) };
         // Of the first map: the output, unless another activation was asked for.

@@ -60,11 +60,15 @@ fn query_of(prompt: &[u32], case: &PreparedCase) -> (Query, bool) {
     ((prompt.to_vec(), pair), first)
 }
 
+/// The prompts of a case that there are.
+fn prompts(case: &PreparedCase) -> impl Iterator<Item = &Vec<u32>> {
+    [&case.clean, &case.corrupted].into_iter().filter(|prompt| !prompt.is_empty())
+}
+
 impl Logits {
     async fn of(job: &Job<'_>, groups: &[PreparedGroup]) -> Result<Self> {
         let cases = groups.iter().flat_map(|group| &group.cases);
-        let queries =
-            cases.flat_map(|case| [&case.clean, &case.corrupted].map(|prompt| query_of(prompt, case).0));
+        let queries = cases.flat_map(|case| prompts(case).map(move |prompt| query_of(prompt, case).0));
         let mut queries: Vec<Query> = queries.collect();
         queries.sort_unstable();
         queries.dedup();
@@ -115,7 +119,7 @@ fn series(group: &PreparedGroup, logits: &Logits) -> DotSeries {
         group: group.group,
         points,
         mean: mean(&values),
-        interval: Bootstrap::new(values.len()).map(|mut bootstrap| bootstrap.interval(&values)),
+        interval: Bootstrap::new(&group.pairs()).and_then(|mut bootstrap| bootstrap.interval(&values)),
     }
 }
 
@@ -125,7 +129,8 @@ fn table(job: &Job<'_>, group: &PreparedGroup, logits: &Logits) -> Table {
     for case in &group.cases {
         let [answer, distractor] = logits.after(&case.clean, case);
         clean.push(answer - distractor);
-        corrupted.push(logits.difference(&case.corrupted, case));
+        let other = (!case.corrupted.is_empty()).then(|| logits.difference(&case.corrupted, case));
+        corrupted.extend(other);
         rows.push(Row {
             cells: vec![
                 Cell::Text(case.text.clone()),
@@ -134,14 +139,15 @@ fn table(job: &Job<'_>, group: &PreparedGroup, logits: &Logits) -> Table {
                 Cell::Number(answer),
                 Cell::Number(distractor),
                 Cell::Number(answer - distractor),
-                Cell::Number(corrupted[corrupted.len() - 1]),
+                other.map_or(Cell::Empty, Cell::Number),
             ],
             mark: None,
         });
     }
     let mut cells = vec![Cell::Text("mean".to_owned())];
     cells.extend([Cell::Empty, Cell::Empty, Cell::Empty, Cell::Empty]);
-    cells.extend([Cell::Number(mean(&clean)), Cell::Number(mean(&corrupted))]);
+    let other = (!corrupted.is_empty()).then(|| Cell::Number(mean(&corrupted)));
+    cells.extend([Cell::Number(mean(&clean)), other.unwrap_or(Cell::Empty)]);
     rows.push(Row { cells, mark: Some(Mark::Mean) });
     Table {
         title: group.name.clone(),

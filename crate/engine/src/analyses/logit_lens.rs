@@ -4,8 +4,9 @@
 
 use patchlab_kernels::Tensor;
 
-use super::settings::{choice, flag};
-use super::shared::attributed::{self, attributed, grid};
+use super::settings::{choice, flag, text};
+use super::shared::attributed::{self, Attributed, grid, of_group_at};
+use super::shared::groups::{at_group, usable};
 use super::shared::likely;
 use super::{Analyse, Findings, Job, PythonCell, settings};
 use crate::attribution::DirectLogitAttribution;
@@ -15,7 +16,7 @@ use crate::figures::{Axis, AxisKind, Measure, Part, Quantity};
 use crate::host::{ProgressUnit, Work};
 use crate::metrics::{PerPrompt, log_sum_exp, rank};
 use crate::model::span::at_ends;
-use crate::prompts::{PreparedCase, PreparedGroup};
+use crate::prompts::{PreparedCase, PreparedGroup, Problem};
 use crate::runs::{Readout, Run, parts};
 use crate::site::Site;
 
@@ -27,6 +28,8 @@ settings! {
     /// Also give the answer's log-probability and rank, the entropy, and how far the next tokens are from the model's own output.
     /// They need every token's logit at every point.
     probabilities: bool = flag(false),
+    /// Where it is read: the last position, or the last token of the role of this name.
+    at: String = text("last"),
 }
 
 /// Which LayerNorm scale the residual stream is divided by.
@@ -60,11 +63,20 @@ impl Analyse for Settings {
 
     async fn run(&self, job: &Job<'_>) -> Result<Findings> {
         let own = self.scale == Scale::Own;
-        let (all, problems) = attributed(job, false, &|direct| {
-            let lens = direct.lens(own)?; // [points, b]
-            Ok(if own { lens + direct.unembedding_bias() } else { lens })
-        })
-        .await?;
+        let (groups, mut problems) = usable(job)?;
+        let groups: Vec<PreparedGroup> =
+            groups.into_iter().filter_map(|group| self.with_role(group, &mut problems)).collect();
+        let total = groups.iter().map(|group| group.cases.len()).sum();
+        let mut work = Work::new(job.viewer, "Running the prompts", ProgressUnit::Prompts, total);
+        let mut all: Vec<Attributed> = Vec::new();
+        for group in groups {
+            let at = |case: &PreparedCase| position(self.role(&group), case);
+            let project = |direct: &DirectLogitAttribution<'_>| {
+                let lens = direct.lens(own)?; // [points, b]
+                Ok(if own { lens + direct.unembedding_bias() } else { lens })
+            };
+            all.push(of_group_at(job, group.clone(), &at, false, &project, &mut work).await?);
+        }
         let rows = Axis {
             label: String::new(),
             counts: AxisKind::Other,
@@ -102,14 +114,50 @@ impl Analyse for Settings {
             let total = all.iter().map(|attributed| attributed.group.cases.len()).sum();
             let mut work = Work::new(job.viewer, "Reading the residual stream", ProgressUnit::Prompts, total);
             for (panel, attributed) in figure.panels.iter_mut().zip(&all) {
-                let numbers = read(job, &attributed.group, self.scale, &mut work).await?;
+                let role = self.role(&attributed.group);
+                let numbers = read(job, &attributed.group, (self.scale, role), &mut work).await?;
                 for (index, numbers) in numbers.into_iter().enumerate() {
-                    panel.values.push(Numbers::alone(numbers).summarise(index + 1, &work).await?);
+                    panel.values.push(
+                        Numbers::alone(numbers)
+                            .summarise(index + 1, &attributed.group.pairs(), &work)
+                            .await?,
+                    );
                 }
             }
         }
         Ok(Findings { parts: vec![Part::Line(figure)], problems })
     }
+}
+
+impl Settings {
+    /// Which of a group's roles is read, by index. None: the last position.
+    fn role(&self, group: &PreparedGroup) -> Option<usize> {
+        group.roles.iter().position(|role| self.at != "last" && role == self.at.trim())
+    }
+
+    /// Those of a group's prompts in which it can be read.
+    fn with_role(&self, group: PreparedGroup, problems: &mut Vec<Problem>) -> Option<PreparedGroup> {
+        if self.at.trim() == "last" {
+            return Some(group);
+        }
+        let role = self.role(&group);
+        let has = |case: &&PreparedCase| role.is_some_and(|role| case.roles[role].is_some());
+        let cases: Vec<PreparedCase> = group.cases.iter().filter(has).cloned().collect();
+        if cases.is_empty() {
+            let known = if group.roles.is_empty() { "none".to_owned() } else { group.roles.join(", ") };
+            let message =
+                format!("No prompt of this group has a role {:?}. It has: {known}.", self.at.trim());
+            problems.push(at_group(&group, "role-not-found", message));
+            return None;
+        }
+        Some(PreparedGroup { cases, ..group })
+    }
+}
+
+/// The last token of a role, or of the prompt.
+fn position(role: Option<usize>, case: &PreparedCase) -> usize {
+    let span = role.and_then(|role| case.roles[role].as_ref());
+    span.map_or(case.clean.len(), |span| span.end) - 1
 }
 
 /// The residual stream at a point, as the unembedding reads it: `[b, p, d]`. `scale` is the run's final one, `[b, p, 1]`.
@@ -124,7 +172,7 @@ pub(super) fn seen_at(job: &Job<'_>, x: Tensor<3>, scale: &Tensor<3>, which: Sca
 async fn read(
     job: &Job<'_>,
     group: &PreparedGroup,
-    scale: Scale,
+    (scale, role): (Scale, Option<usize>),
     work: &mut Work<'_>,
 ) -> Result<Vec<PerPrompt>> {
     let points = DirectLogitAttribution::point_sites(job.model.config.n_layers);
@@ -137,10 +185,11 @@ async fn read(
         let run = Run::record(job.model, &clean, &Readout::new(job.model, cases, false), &sites).await?;
         let final_scale: Tensor<3> = run.cache.tensor(Site::FinalScale)?; // [b, p, 1]
         let [b, _, _] = final_scale.dims();
+        let positions: Vec<usize> = cases.iter().map(|case| position(role, case)).collect();
         let last = |site: &Site| -> Result<Tensor<2>> {
             let x = seen_at(job, run.cache.tensor(*site)?, &final_scale, scale)?;
             let [_, _, d] = x.dims();
-            Ok(at_ends(x, &run.batch.ends()).reshape([b, d]))
+            Ok(at_ends(x, &positions).reshape([b, d]))
         };
         // The output first, which the others are compared with.
         let mut outputs = Vec::new();

@@ -4,14 +4,14 @@
 use super::neuron_attribution::TOP_K;
 use super::settings::text;
 use super::shared::choices;
-use super::shared::sweeps::{self, Columns, DIRECTION, Options, PatchingMap, probabilities, sweep};
+use super::shared::columns::Align;
+use super::shared::sweeps::{self, DIRECTION, Options, PatchingMap, probabilities, sweep};
 use super::shared::top;
 use super::{Analyse, Findings, Job, PythonCell, settings};
 use crate::error::Result;
 use crate::figures::Part;
 use crate::names::Neuron;
 use crate::runs::Direction;
-use crate::site::BlockSite;
 
 settings! {
     /// The layers: all, or like 8 10 or 3-5.
@@ -35,14 +35,10 @@ impl Analyse for Settings {
     async fn run(&self, job: &Job<'_>) -> Result<Findings> {
         let config = &job.model.config;
         let layers = choices::layers(&self.layers, config)?;
-        let maps = [PatchingMap {
-            title: "Patched neurons".to_owned(),
-            note: "One neuron at all positions.".to_owned(),
-            site: BlockSite::MlpPost,
-            columns: Columns::Neurons,
-            layers: layers.clone(),
-        }];
-        let options = Options { direction: self.direction, probabilities: self.probabilities };
+        let maps =
+            [PatchingMap::neurons(job, &layers).titled("Patched neurons", "One neuron at all positions.")];
+        let Self { direction, probabilities, .. } = *self;
+        let options = Options { direction, probabilities, align: Align::Auto };
         let (grids, problems) = sweep(job, &maps, options).await?;
         let name = |cell: usize| {
             Neuron { layer: layers[cell / config.d_mlp], neuron: cell % config.d_mlp }.to_string()

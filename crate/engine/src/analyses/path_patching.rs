@@ -11,7 +11,8 @@ use super::settings::{choice, count, text};
 use super::shared::ablated::Where;
 use super::shared::attributed::{index_axis, layer_axis};
 use super::shared::choices::refused;
-use super::shared::sweeps::{self, Cells, Columns, Options, PatchingMap, probabilities, sweep};
+use super::shared::columns::{ALIGN, Align};
+use super::shared::sweeps::{self, Across, Options, PatchingMap, probabilities, sweep};
 use super::shared::top;
 use super::{Analyse, Findings, Job, PythonCell, settings};
 use crate::error::Result;
@@ -60,8 +61,9 @@ settings! {
     mlps: Mlps = choice::<Mlps>("live"),
     /// Whether LayerNorms on the way divide by the new scale (live) or by that of the run that is patched (frozen).
     norm: Norm = choice::<Norm>("live"),
-    /// Sender and receivers change at all positions, or at the last alone.
+    /// Sender and receivers change at all positions, at the last alone, or at each position or role in turn.
     position: Where = choice::<Where>("all"),
+    align: Align = ALIGN,
     direction: Direction = choice::<Direction>("noise").described(
         "noise: corrupted values into the clean run; denoise: clean ones into the corrupted run."
     ),
@@ -84,12 +86,13 @@ impl Analyse for Settings {
     async fn run(&self, job: &Job<'_>) -> Result<Findings> {
         let routes = Routes::new(self, &job.model.config)?;
         let maps = routes.maps(self)?;
-        let options = Options { direction: self.direction, probabilities: self.probabilities };
+        let Self { direction, probabilities, align, .. } = *self;
+        let options = Options { direction, probabilities, align };
         let (grids, problems) = sweep(job, &maps, options).await?;
         let n_heads = job.model.config.n_heads;
         let name = |cell: usize| Head { layer: cell / n_heads, head: cell % n_heads }.to_string();
         let heads = maps.iter().zip(&grids).find(|(map, _)| map.site == BlockSite::Z);
-        let tables = heads.filter(|_| self.senders != Senders::Chosen);
+        let tables = heads.filter(|_| self.senders != Senders::Chosen && self.position != Where::Each);
         let tables = tables.map(|(_, grid)| top::tables(grid, "Head", self.top_k, name)).unwrap_or_default();
         let maps = maps.iter().zip(grids).map(|(map, grid)| map.part(grid));
         let parts = maps.chain(tables.into_iter().map(Part::Table)).collect();
@@ -135,6 +138,7 @@ impl<'a> Routes<'a> {
         let place = match settings.position {
             Where::All => "",
             Where::Last => " at the last position",
+            Where::Each => " at one position at a time",
         };
         Ok(Self {
             config,
@@ -160,16 +164,23 @@ impl<'a> Routes<'a> {
         let none =
             || refused("receivers", format!("no head or MLP comes before {}.", settings.receivers.trim()));
         let of_heads = || {
-            let row =
-                |&layer: &usize| (0..self.config.n_heads).map(move |head| Node::Head(Head { layer, head }));
-            let columns = index_axis(AxisKind::Head, "Head", self.config.n_heads);
-            let lists = heads.iter().flat_map(row).map(|sender| self.list(&[sender])).collect();
-            self.map("Paths from heads", BlockSite::Z, Cells { rows: layer_axis(&heads), columns, lists })
+            let row = |&layer: &usize| (0..self.config.n_heads).map(move |head| Head { layer, head });
+            let senders: Vec<Head> = heads.iter().flat_map(row).collect();
+            let lists = senders.iter().map(|&sender| self.list(&[Node::Head(sender)])).collect();
+            let (rows, across) = if self.position == Positions::Here {
+                let ticks = senders.iter().map(Head::to_string).collect();
+                let rows = Axis { label: "Head".to_owned(), counts: AxisKind::LayerHead, ticks };
+                (rows, Across::Positions)
+            } else {
+                let columns = index_axis(AxisKind::Head, "Head", self.config.n_heads);
+                (layer_axis(&heads), Across::Given(columns))
+            };
+            self.map("Paths from heads", BlockSite::Z, (rows, across), lists)
         };
         let of_mlps = || {
             let rows = Axis { label: String::new(), counts: AxisKind::Other, ticks: vec!["MLP".to_owned()] };
             let lists = mlps.iter().map(|&layer| self.list(&[Node::Mlp(layer)])).collect();
-            self.map("Paths from MLPs", BlockSite::MlpOut, Cells { rows, columns: layer_axis(&mlps), lists })
+            self.map("Paths from MLPs", BlockSite::MlpOut, self.axes(rows, layer_axis(&mlps)), lists)
         };
         let mut maps = match settings.senders {
             Senders::Heads => vec![of_heads()],
@@ -177,18 +188,26 @@ impl<'a> Routes<'a> {
             Senders::All => vec![of_heads(), of_mlps()],
             Senders::Chosen => vec![self.chosen(&settings.chosen)?],
         };
-        maps.retain(|map| !matches!(&map.columns, Columns::Given(cells) if cells.lists.is_empty()));
+        maps.retain(|map| !map.lists.is_empty());
         if maps.is_empty() { Err(none()) } else { Ok(maps) }
     }
 
-    fn map(&self, title: &str, site: BlockSite, cells: Cells) -> PatchingMap {
-        PatchingMap {
-            title: title.to_owned(),
-            note: self.note.clone(),
-            site,
-            columns: Columns::Given(cells),
-            layers: Vec::new(),
+    /// The axes of a map of one row; by position its columns become the rows.
+    fn axes(&self, row: Axis, columns: Axis) -> (Axis, Across) {
+        match self.position {
+            Positions::Here => (columns, Across::Positions),
+            _ => (row, Across::Given(columns)),
         }
+    }
+
+    fn map(
+        &self,
+        title: &str,
+        site: BlockSite,
+        (rows, across): (Axis, Across),
+        lists: Vec<Vec<Intervention>>,
+    ) -> PatchingMap {
+        PatchingMap { title: title.to_owned(), note: self.note.clone(), site, rows, across, lists }
     }
 
     /// Chosen senders, each alone and all together.
@@ -214,8 +233,8 @@ impl<'a> Routes<'a> {
             ticks.push("together".to_owned());
         }
         let axis = |label: &str, ticks| Axis { label: label.to_owned(), counts: AxisKind::Other, ticks };
-        let cells = Cells { rows: axis("", vec!["sent".to_owned()]), columns: axis("Sender", ticks), lists };
-        Ok(self.map("Paths from chosen senders", BlockSite::AttnOut, cells))
+        let axes = self.axes(axis("", vec!["sent".to_owned()]), axis("Sender", ticks));
+        Ok(self.map("Paths from chosen senders", BlockSite::AttnOut, axes, lists))
     }
 
     /// What is done to the base run so that these senders reach the receivers.

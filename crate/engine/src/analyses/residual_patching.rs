@@ -2,7 +2,8 @@
 //! (`get_act_patch_resid_pre`, `_mid`, `_post`).
 
 use super::settings::choice;
-use super::shared::sweeps::{self, Columns, DIRECTION, Options, PatchingMap, probabilities, sweep};
+use super::shared::columns::{ALIGN, Align};
+use super::shared::sweeps::{self, DIRECTION, Options, PatchingMap, probabilities, sweep};
 use super::{Analyse, Findings, Job, PythonCell, settings};
 use crate::error::Result;
 use crate::runs::Direction;
@@ -22,6 +23,7 @@ enum Stream {
 settings! {
     /// Before the layer, between its attention and its MLP, or after it.
     site: Stream = choice::<Stream>("resid_pre"),
+    align: Align = ALIGN,
     direction: Direction = DIRECTION,
     probabilities: bool = probabilities(true),
 }
@@ -42,14 +44,12 @@ impl Analyse for Settings {
             Stream::Mid => (BlockSite::ResidMid, "resid_mid"),
             Stream::Post => (BlockSite::ResidPost, "resid_post"),
         };
-        let maps = [PatchingMap {
-            title: format!("Patched residual stream ({name})"),
-            note: "The residual stream of one layer at one position.".to_owned(),
-            site,
-            columns: Columns::Positions,
-            layers: (0..job.model.config.n_layers).collect(),
-        }];
-        let options = Options { direction: self.direction, probabilities: self.probabilities };
+        let maps = [PatchingMap::layers_by_position(job, site).titled(
+            &format!("Patched residual stream ({name})"),
+            "The residual stream of one layer at one position.",
+        )];
+        let Self { direction, probabilities, align, .. } = *self;
+        let options = Options { direction, probabilities, align };
         let (grids, problems) = sweep(job, &maps, options).await?;
         Ok(Findings { parts: maps.iter().zip(grids).map(|(map, grid)| map.part(grid)).collect(), problems })
     }

@@ -20,7 +20,7 @@ use crate::metrics::{PerPrompt, mean};
 use crate::model::span::at_ends;
 use crate::names::Head;
 use crate::readback::Reads;
-use crate::runs::{Direction, Run, Runs, parts};
+use crate::runs::{Readout, Run, parts};
 use crate::site::{BlockSite, Site};
 
 settings! {
@@ -28,7 +28,15 @@ settings! {
     heads: String = text(""),
     value: Becomes = VALUE,
     /// At all positions, or at the last one alone.
-    position: Where = choice::<Where>("last"),
+    position: Extent = choice::<Extent>("last"),
+}
+
+/// Where the heads are ablated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::EnumString, strum::VariantNames)]
+#[strum(serialize_all = "kebab-case")]
+enum Extent {
+    All,
+    Last,
 }
 
 /// A group before and after.
@@ -57,7 +65,7 @@ impl Analyse for Settings {
         let config = &job.model.config;
         let named = choices::heads(&self.heads, config)?;
         let (groups, mut problems) = usable(job)?;
-        let groups = self.value.possible(groups, &mut problems);
+        let groups = self.value.possible(groups, self.place(), &mut problems);
         let total = 2 * groups.iter().map(|group| group.cases.len()).sum::<usize>();
         let mut work = Work::new(job.viewer, "Ablating", ProgressUnit::Prompts, total);
         work.done(0).await?;
@@ -72,7 +80,7 @@ impl Analyse for Settings {
         let note = "Each head\u{2019}s output at the last position after the ablation, through the final LayerNorm scale of that run.";
         let mut map = grid(job, "Head attribution after ablation", note, rows, columns, &after).await?;
         map.site = Some("attn.hook_z".to_owned());
-        let scatter = scatter(job, &all, map.measures.clone(), self.value.says(self.position));
+        let scatter = scatter(job, &all, map.measures.clone(), self.value.says(self.place()));
         let mut parts = vec![Part::Scatter(scatter), Part::Heat(map)];
         parts.extend(all.iter().map(|repaired| Part::Table(repaired.table())));
         Ok(Findings { parts, problems })
@@ -80,6 +88,13 @@ impl Analyse for Settings {
 }
 
 impl Settings {
+    fn place(&self) -> Where {
+        match self.position {
+            Extent::All => Where::All,
+            Extent::Last => Where::Last,
+        }
+    }
+
     /// Ablates a group\u{2019}s heads.
     async fn ablated(
         &self,
@@ -95,7 +110,7 @@ impl Settings {
         }
         let z = |head: &Head| Site::Block(head.layer, BlockSite::Z);
         let list: Vec<Intervention> =
-            heads.iter().map(|head| self.value.of(z(head), Some(head.head), self.position)).collect();
+            heads.iter().map(|head| self.value.of(z(head), Some(head.head), self.place())).collect();
         let sites = AttributionSites::default();
         let cells = before.numbers.rows();
         let mut after = Attributed {
@@ -105,12 +120,26 @@ impl Settings {
         };
         let mut scale = Vec::new();
         for cases in parts(&before.group.cases, job.model, &sites, 3) {
-            let runs = Runs::record(job.model, cases, false, &sites).await?;
-            let groups = std::slice::from_ref(&before.group);
-            let scene = Scene { groups, ..Scene::of(job.model, &runs, Direction::Noise) };
+            let readout = Readout::new(job.model, cases, false);
+            let record = async |ids: Vec<Vec<u32>>| Run::record(job.model, &ids, &readout, &sites).await;
+            let clean = record(cases.iter().map(|case| case.clean.clone()).collect()).await?;
+            let other = match self.value {
+                Becomes::Resample => {
+                    record(cases.iter().map(|case| case.corrupted.clone()).collect()).await?
+                }
+                Becomes::Zero | Becomes::Mean => clean.clone(),
+            };
+            let scene = Scene {
+                model: job.model,
+                base: &clean,
+                other: &other,
+                readout: &readout,
+                groups: std::slice::from_ref(&before.group),
+                prompts: &[],
+            };
             let ablated = interventions::run(&scene, &list, &sites).await?;
-            let heads = DirectLogitAttribution::new(job.model, &ablated, runs.readout.pairs())?.heads()?;
-            let reads = Reads::default().with(heads).with(scales(&runs.clean)?).with(scales(&ablated)?);
+            let heads = DirectLogitAttribution::new(job.model, &ablated, readout.pairs())?.heads()?;
+            let reads = Reads::default().with(heads).with(scales(&clean)?).with(scales(&ablated)?);
             let read = reads.fetch().await?;
             after.numbers.set_columns(after.logit_differences.len(), &read[0]);
             scale.extend(

@@ -5,9 +5,9 @@
 use super::settings::{count, text};
 use super::shared::attributed::panel;
 use super::shared::choices;
-use super::shared::groups::{of_one_length, usable};
-use super::shared::sweeps::{changed, ticks};
-use super::{Analyse, Findings, Job, settings};
+use super::shared::columns::{ALIGN, Align, Columns, total};
+use super::shared::groups::usable;
+use super::{Analyse, Findings, Job, PythonCell, settings};
 use crate::attribution::{AttributionSites, DirectLogitAttribution};
 use crate::error::Result;
 use crate::figures::summary::Numbers;
@@ -17,7 +17,7 @@ use crate::figures::{
 use crate::host::{ProgressUnit, Work};
 use crate::metrics::{PerPrompt, mean};
 use crate::names::Head;
-use crate::prompts::PreparedGroup;
+use crate::prompts::{PreparedCase, PreparedGroup};
 use crate::readback::Reads;
 use crate::runs::{Readout, Run, parts};
 
@@ -26,6 +26,7 @@ settings! {
     heads: String = text(""),
     /// How many heads for the answer and how many against it, if none are named.
     top_k: usize = count(4, 1, 50),
+    align: Align = ALIGN,
 }
 
 /// The tokens that heads attend to and write along.
@@ -34,12 +35,23 @@ const TOKENS: [(&str, &str); 2] = [("answer", "the answer"), ("distractor", "the
 /// A group's numbers, for all heads.
 struct Sources {
     group: PreparedGroup,
-    /// `[layers heads positions, prompts]`.
+    columns: Columns,
+    /// `[layers heads columns, prompts]`.
     attribution: PerPrompt,
-    /// `[layers heads positions, prompts]`.
+    /// `[layers heads columns, prompts]`.
     attention: PerPrompt,
-    /// What is written along answer and distractor, `[layers heads, prompts]`.
-    written: [PerPrompt; 2],
+    /// Over all positions, `[layers heads, prompts]`.
+    whole: PerPrompt,
+    /// By answer and distractor.
+    tokens: [Along; 2],
+}
+
+/// What heads do about a token, `[layers heads, prompts]`.
+struct Along {
+    /// How much they attend to it; NaN where it does not stand in the prompt.
+    attention: PerPrompt,
+    /// What is written along its unembedding.
+    written: PerPrompt,
 }
 
 impl Analyse for Settings {
@@ -48,13 +60,18 @@ impl Analyse for Settings {
     const DESCRIPTION: &'static str = "From which positions heads have what they write towards the answer: a head\u{2019}s attribution is \
          the sum over positions of attention times what the value there writes. The direct effect at the last position; what \
          feeds the values stays unseen.";
+    const PYTHON: Option<PythonCell> = Some(PythonCell {
+        code: include_str!("../../data/transformer-lens/source_attribution.py"),
+        needs: None,
+    });
 
     async fn run(&self, job: &Job<'_>) -> Result<Findings> {
         let config = &job.model.config;
         let named = choices::heads(&self.heads, config)?;
         let (groups, mut problems) = usable(job)?;
-        let groups = of_one_length(groups, &mut problems);
-        let total = groups.iter().map(|group| group.cases.len()).sum();
+        let align = self.align.settled(&groups);
+        let groups = align.of_groups(job, groups, &mut problems);
+        let total = groups.iter().map(|(group, _)| group.cases.len()).sum();
         let mut work = Work::new(job.viewer, "Running the prompts", ProgressUnit::Prompts, total);
         let mut all = Vec::new();
         for group in groups {
@@ -82,9 +99,17 @@ impl Analyse for Settings {
         let grid = Grid {
             title: "Attribution by source".to_owned(),
             note: Some(
-                "What each head adds to the logit difference because of each position that it attends to from the last one. A row sums \
-                 to the head\u{2019}s attribution."
-                    .to_owned(),
+                match align {
+                    Align::Role => {
+                        "What each head adds to the logit difference because of the tokens of each role, which it attends to from the \
+                         last position."
+                    }
+                    _ => {
+                        "What each head adds to the logit difference because of each position that it attends to from the last one. A \
+                         row of a prompt sums to the head\u{2019}s attribution."
+                    }
+                }
+                .to_owned(),
             ),
             site: None,
             rows: Axis {
@@ -92,7 +117,7 @@ impl Analyse for Settings {
                 counts: AxisKind::LayerHead,
                 ticks: heads.iter().map(Head::to_string).collect(),
             },
-            columns: Axis { label: "Position".to_owned(), counts: AxisKind::Position, ticks: Vec::new() },
+            columns: align.axis(),
             measures: vec![
                 measure(
                     "attribution",
@@ -130,46 +155,49 @@ impl Analyse for Settings {
 }
 
 impl Sources {
-    async fn of(job: &Job<'_>, group: PreparedGroup, work: &mut Work<'_>) -> Result<Self> {
+    async fn of(
+        job: &Job<'_>,
+        (group, columns): (PreparedGroup, Columns),
+        work: &mut Work<'_>,
+    ) -> Result<Self> {
         let config = &job.model.config;
         let (heads, prompts) = (config.n_layers * config.n_heads, group.cases.len());
-        let cells = heads * group.cases[0].clean.len();
-        let (mut attribution, mut attention) =
-            (PerPrompt::new(cells, prompts), PerPrompt::new(cells, prompts));
-        let mut written = [PerPrompt::new(heads, prompts), PerPrompt::new(heads, prompts)];
+        let by_column = || PerPrompt::new(heads * columns.len(), prompts);
+        let by_head = || PerPrompt::new(heads, prompts);
+        let (mut attribution, mut attention) = (by_column(), by_column());
+        let mut whole = by_head();
+        let mut tokens = [by_head(), by_head()].map(|written| Along { attention: by_head(), written });
         let sites = AttributionSites { sources: true, ..AttributionSites::default() };
         let mut first = 0;
         for cases in parts(&group.cases, job.model, &sites, 1) {
             let readout = Readout::new(job.model, cases, false);
             let clean: Vec<Vec<u32>> = cases.iter().map(|case| case.clean.clone()).collect();
             let run = Run::record(job.model, &clean, &readout, &sites).await?;
+            let positions = run.batch.positions();
             let direct = DirectLogitAttribution::new(job.model, &run, readout.pairs())?;
-            let mut reads = Reads::default().with(direct.sources()?).with(direct.attention()?);
-            for token in 0..written.len() {
+            let mut reads =
+                Reads::default().with(direct.sources()?).with(direct.attention()?).with(direct.heads()?);
+            for token in 0..tokens.len() {
                 let ids: Vec<u32> = readout.pairs().iter().map(|pair| pair[token]).collect();
                 reads = reads.with(direct.heads_along(&job.model.unembedding.columns(&ids))?);
             }
             let read = reads.fetch().await?;
-            attribution.set_columns(first, &read[0]);
-            attention.set_columns(first, &read[1]);
-            written.iter_mut().zip(&read[2..]).for_each(|(written, read)| written.set_columns(first, read));
+            columns.put(&mut attribution, (first, &read[0]), positions, total);
+            columns.put(&mut attention, (first, &read[1]), positions, total);
+            whole.set_columns(first, &read[2]);
+            for (token, (along, written)) in tokens.iter_mut().zip(&read[3..]).enumerate() {
+                along.written.set_columns(first, written);
+                along.attend(token, cases, (first, &read[1]), positions);
+            }
             first += cases.len();
             work.done(cases.len()).await?;
         }
-        Ok(Self { group, attribution, attention, written })
-    }
-
-    fn positions(&self) -> usize {
-        self.group.cases[0].clean.len()
+        Ok(Self { group, columns, attribution, attention, whole, tokens })
     }
 
     /// The heads whose mean attribution is largest, and smallest.
     fn strongest(&self, k: usize, n_heads: usize) -> Vec<Head> {
-        let positions = self.positions();
-        let of_head = |head: usize| -> f64 {
-            (0..positions).map(|position| mean(self.attribution.row(head * positions + position))).sum()
-        };
-        let sums: Vec<f64> = (0..self.attribution.rows() / positions).map(of_head).collect();
+        let sums: Vec<f64> = (0..self.whole.rows()).map(|head| mean(self.whole.row(head))).collect();
         let mut order: Vec<usize> = (0..sums.len()).collect();
         order.sort_by(|&a, &b| sums[b].total_cmp(&sums[a]));
         let largest = order.iter().take(k).filter(|&&head| sums[head] > 0.0);
@@ -179,56 +207,64 @@ impl Sources {
     }
 
     async fn panel(&self, job: &Job<'_>, heads: &[Head], work: &Work<'_>) -> Result<Panel> {
-        let positions = self.positions();
+        let columns = self.columns.len();
+        let present = self.columns.present_in(&Vec::from_iter(0..self.group.cases.len()));
         let mut values = Vec::new();
         for (measure, numbers) in [&self.attribution, &self.attention].into_iter().enumerate() {
             let row = |head: &Head| {
-                let first = (head.layer * job.model.config.n_heads + head.head) * positions;
-                (first..first + positions).flat_map(|cell| numbers.row(cell).to_vec()).collect::<Vec<f64>>()
+                let first = (head.layer * job.model.config.n_heads + head.head) * columns;
+                (first..first + columns).flat_map(|cell| numbers.row(cell).to_vec()).collect::<Vec<f64>>()
             };
             let chosen = PerPrompt::from_rows(numbers.prompts(), heads.iter().flat_map(row).collect());
-            values.push(Numbers::alone(chosen).summarise(measure, work).await?);
+            let tested = measure == 0; // attention is never negative
+            let numbers = Numbers { present: Some(present.clone()), tested, ..Numbers::alone(chosen) };
+            values.push(numbers.summarise(measure, &self.group.pairs(), work).await?);
         }
-        let ticks = Some(ticks(job, &self.group.cases[0].clean));
-        Ok(Panel { ticks, changed: changed(&self.group), ..panel(&self.group, values) })
+        Ok(self.columns.on(&self.group, panel(&self.group, values)))
     }
 
     /// A point for each head, for each token that stands in some of the prompts.
     fn points(&self) -> ScatterPanel {
-        let positions = self.positions();
-        let of_token = |token: usize| {
-            let wanted = |case: &crate::prompts::PreparedCase| [case.answer, case.distractor][token];
-            let places = |prompt: usize| -> Vec<usize> {
-                let case = &self.group.cases[prompt];
-                (0..positions).filter(|&position| case.clean[position] == wanted(case)).collect()
-            };
-            let present: Vec<(usize, Vec<usize>)> =
-                (0..self.group.cases.len()).map(|prompt| (prompt, places(prompt))).collect();
-            let present: Vec<_> = present.into_iter().filter(|(_, places)| !places.is_empty()).collect();
-            if present.is_empty() {
-                return None;
-            }
-            let attention = |head: usize| {
-                let of_prompt = |(prompt, places): &(usize, Vec<usize>)| -> f64 {
-                    places.iter().map(|place| self.attention.row(head * positions + place)[*prompt]).sum()
+        let of_token = |(measure, along): (usize, &Along)| {
+            let has = |prompt: &usize| !along.attention.row(0)[*prompt].is_nan();
+            let prompts: Vec<usize> = (0..self.group.cases.len()).filter(has).collect();
+            let means = |numbers: &PerPrompt| -> Vec<f64> {
+                let of_head = |head: usize| {
+                    mean(&prompts.iter().map(|&prompt| numbers.row(head)[prompt]).collect::<Vec<_>>())
                 };
-                mean(&present.iter().map(of_prompt).collect::<Vec<_>>())
+                (0..numbers.rows()).map(of_head).collect()
             };
-            let written = |head: usize| {
-                let row = self.written[token].row(head);
-                mean(&present.iter().map(|(prompt, _)| row[*prompt]).collect::<Vec<_>>())
-            };
-            let heads = 0..self.written[token].rows();
-            Some(ScatterValues {
-                measure: token,
-                x: heads.clone().map(attention).collect(),
-                y: heads.map(written).collect(),
-            })
+            let (x, y) = (means(&along.attention), means(&along.written));
+            (!prompts.is_empty()).then_some(ScatterValues { measure, x, y })
         };
         ScatterPanel {
             name: self.group.name.clone(),
             group: self.group.group,
-            values: (0..TOKENS.len()).filter_map(of_token).collect(),
+            values: self.tokens.iter().enumerate().filter_map(of_token).collect(),
+        }
+    }
+}
+
+impl Along {
+    /// Adds the attention of some prompts to the places where the token stands, from `[heads positions, b]`.
+    fn attend(
+        &mut self,
+        token: usize,
+        cases: &[PreparedCase],
+        (first, block): (usize, &[f32]),
+        positions: usize,
+    ) {
+        for (prompt, case) in cases.iter().enumerate() {
+            let wanted = [case.answer, case.distractor][token];
+            let places: Vec<usize> =
+                (0..case.clean.len()).filter(|&place| case.clean[place] == wanted).collect();
+            if places.is_empty() {
+                continue;
+            }
+            for head in 0..self.attention.rows() {
+                let at = |place: &usize| f64::from(block[(head * positions + place) * cases.len() + prompt]);
+                self.attention.row_mut(head)[first + prompt] = places.iter().map(at).sum();
+            }
         }
     }
 }

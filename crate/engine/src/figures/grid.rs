@@ -52,6 +52,10 @@ pub enum AxisKind {
     Neuron,
     /// Positions in the prompt. Each panel has its own ticks.
     Position,
+    /// Positions counted from each prompt's last token, likewise.
+    PositionFromEnd,
+    /// Roles of tokens, likewise.
+    Role,
     /// Points of the residual stream, or what is written into it.
     Component,
     /// Something else.
@@ -89,10 +93,17 @@ pub struct Panel {
     /// Where columns are positions: those at which the clean and the corrupted prompt of any case differ, ascending. Before
     /// the first, attention being causal, the two runs are the same.
     pub changed: Vec<usize>,
+    /// Where columns are positions or roles: how many prompts have each; null if all have all. A mean is over those that have it.
+    #[serde(default)]
+    pub counts: Option<Vec<usize>>,
     /// Why shares of the distance between clean and corrupted say little here; null if they may be read as they are.
     pub caution: Option<String>,
     /// The prompts, in the order of [`Values::prompts`]. A difference has none.
     pub prompts: Vec<String>,
+    /// The pair that each prompt belongs to, as an index into its group: both directions of a symmetric pair are drawn together
+    /// where intervals are made.
+    #[serde(default)]
+    pub pairs: Vec<usize>,
     /// The numbers, by measure. A measure without a meaning for this group is missing.
     pub values: Vec<Values>,
 }
@@ -103,14 +114,21 @@ pub struct Panel {
 pub struct Values {
     /// The measure, as an index into [`Grid::measures`].
     pub measure: usize,
-    /// The mean over prompts for each cell, row by row; null where not computed yet.
+    /// The mean over the prompts that have a number, for each cell, row by row; null where none has, or not yet.
     pub mean: Vec<Option<f64>>,
-    /// Lower ends of the means' 95 % bootstrap intervals; empty for a single prompt.
-    pub low: Vec<f64>,
+    /// Lower ends of the means' 95 % bootstrap intervals; empty for a single pair, null where only one has a number.
+    pub low: Vec<Option<f64>>,
     /// Upper ends of these intervals.
-    pub high: Vec<f64>,
-    /// For each prompt, its number in each cell, row by row.
-    #[cfg_attr(feature = "typescript", ts(type = "number[][]"))]
+    pub high: Vec<Option<f64>>,
+    /// The p-value of each mean, against 0: the share of assignments of signs to the pairs that give a mean at least as far from it.
+    /// Empty: 0 says nothing in this measure, or there are too many cells.
+    #[serde(default)]
+    pub p: Vec<Option<f64>>,
+    /// These p-values adjusted for the number of cells: the rate of false discoveries among the cells that have at most this one.
+    #[serde(default)]
+    pub adjusted: Vec<Option<f64>>,
+    /// For each prompt, its number in each cell, row by row; null where the prompt has no such position or role.
+    #[cfg_attr(feature = "typescript", ts(type = "(number | null)[][]"))]
     pub prompts: PerPrompt,
     /// The mean over the unpatched clean prompts, if the measure has one.
     pub clean: Option<f64>,

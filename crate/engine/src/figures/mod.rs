@@ -84,11 +84,15 @@ impl Part {
             Part::Tokens(_) => true,
             // Where every cell is computed, one without a number has none that is finite.
             Part::Heat(grid) | Part::Line(grid) => {
-                let shown = |values: &Values| {
+                let shown = |panel: &Panel, values: &Values| {
+                    // A column that no prompt has is empty.
+                    let empty = |cell: usize| {
+                        panel.counts.as_ref().is_some_and(|counts| counts[cell % counts.len()] == 0)
+                    };
                     grid.measures[values.measure].quantity == Quantity::Activation
-                        || values.mean.iter().all(Option::is_some)
+                        || values.mean.iter().enumerate().all(|(cell, mean)| mean.is_some() || empty(cell))
                 };
-                grid.panels.iter().flat_map(|panel| &panel.values).all(shown)
+                grid.panels.iter().all(|panel| panel.values.iter().all(|values| shown(panel, values)))
             }
             Part::Scatter(scatter) => scatter
                 .panels

@@ -180,9 +180,8 @@ fn reach(
                 matters(*position) && heads.clone().any(|head| changed.at(prompt, *position, head))
             };
             let first = match one.position {
-                Positions::All => (0..changed.positions).find(differs),
                 Positions::Last => Some(end).filter(differs),
-                Positions::At(position) => Some(position).filter(differs),
+                position => position.span().unwrap_or(0..changed.positions).find(differs),
             };
             first.map(|first| (one.site.stage(layers), first))
         };

@@ -72,7 +72,7 @@ impl Sweep<'_> {
 
     /// The position where a list's first intervention acts, for the order of lists. None: all, or the last.
     fn acts_at(&self, list: usize) -> Option<usize> {
-        self.lists[list].first().and_then(|one| one.position.index())
+        self.lists[list].first().and_then(|one| one.position.span()).map(|span| span.start)
     }
 
     /// The intervention that a shortcut computes for a list.

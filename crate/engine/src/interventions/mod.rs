@@ -64,6 +64,10 @@ pub enum Positions {
     Last,
     /// One, counted from 0.
     At(usize),
+    /// Some next to each other: the first, and how many.
+    Span(usize, usize),
+    /// Where each column of a map says. To be placed before it is run ([`Intervention::placed`]).
+    Here,
 }
 
 /// What happens to an activation.
@@ -126,13 +130,27 @@ pub enum PromptSet {
 }
 
 impl Positions {
-    /// The position, if it is a number.
-    fn index(self) -> Option<usize> {
+    /// These.
+    pub fn of(span: &Range<usize>) -> Self {
+        if span.len() == 1 { Positions::At(span.start) } else { Positions::Span(span.start, span.len()) }
+    }
+
+    /// The positions, if they are the same in every prompt and not all.
+    fn span(self) -> Option<Range<usize>> {
         match self {
-            Positions::At(position) => Some(position),
-            Positions::All | Positions::Last => None,
+            Positions::At(position) => Some(position..position + 1),
+            Positions::Span(first, count) => Some(first..first + count),
+            Positions::All | Positions::Last | Positions::Here => None,
         }
     }
+}
+
+/// [`Positions::Span`] in a document.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Span {
+    first: usize,
+    count: usize,
 }
 
 impl Serialize for Positions {
@@ -141,6 +159,8 @@ impl Serialize for Positions {
             Positions::All => serializer.serialize_str("all"),
             Positions::Last => serializer.serialize_str("last"),
             Positions::At(position) => serializer.serialize_u64(*position as u64),
+            Positions::Span(first, count) => Span { first: *first, count: *count }.serialize(serializer),
+            Positions::Here => serializer.serialize_str("here"),
         }
     }
 }
@@ -152,9 +172,12 @@ impl<'de> Deserialize<'de> for Positions {
             (Some("all"), _) => Ok(Positions::All),
             (Some("last"), _) => Ok(Positions::Last),
             (_, Some(position)) => Ok(Positions::At(position as usize)),
-            _ => {
-                Err(D::Error::custom(format!("`position` is {value}, and must be `all`, `last` or a number")))
-            }
+            _ => match Span::deserialize(&value) {
+                Ok(Span { first, count }) if count > 0 => Ok(Positions::Span(first, count)),
+                _ => Err(D::Error::custom(format!(
+                    "`position` is {value}, and must be `all`, `last`, a number or {{\"first\": 3, \"count\": 2}}"
+                ))),
+            },
         }
     }
 }
@@ -182,6 +205,19 @@ impl Intervention {
         }
     }
 
+    /// The same at these positions, where it and the runs that its value comes from say [`Positions::Here`].
+    #[must_use]
+    pub fn placed(&self, positions: Positions) -> Self {
+        let mut placed = self.clone();
+        if placed.position == Positions::Here {
+            placed.position = positions;
+        }
+        if let Effect::Replace(Value::Run(list)) = &mut placed.effect {
+            *list = list.iter().map(|one| one.placed(positions)).collect();
+        }
+        placed
+    }
+
     /// Reads a patch as [`Self::place`] writes it: `blocks.7.attn.hook_z[head 11, position 3]`, also `head=11`.
     ///
     /// # Errors
@@ -203,6 +239,14 @@ impl Intervention {
                 "source" => patch.source = Some(number()?),
                 "position" if index == "last" => patch.position = Positions::Last,
                 "position" => patch.position = Positions::At(number()?),
+                "positions" => {
+                    let (first, last) = index.split_once('-').ok_or_else(unknown)?;
+                    let (first, last) = (first.parse::<usize>(), last.parse::<usize>());
+                    let (first, last) = first.ok().zip(last.ok()).ok_or_else(unknown)?;
+                    let count =
+                        (last + 1).checked_sub(first).filter(|&count| count > 0).ok_or_else(unknown)?;
+                    patch.position = Positions::Span(first, count);
+                }
                 _ => return Err(unknown()),
             }
         }
@@ -216,6 +260,8 @@ impl Intervention {
             Positions::All => None,
             Positions::Last => Some("position last".to_owned()),
             Positions::At(position) => Some(format!("position {position}")),
+            Positions::Span(first, count) => Some(format!("positions {first}-{}", first + count - 1)),
+            Positions::Here => Some("position here".to_owned()),
         };
         let parts =
             [part("head", self.head), part("neuron", self.neuron), position, part("source", self.source)];
@@ -310,9 +356,13 @@ impl Intervention {
                 return refused(format!("`{name}` is {index}, and must be below {count}"));
             }
         }
-        match self.position {
-            Positions::At(position) if position >= positions => {
-                refused(format!("`position` is {position}, and the longest prompt has {positions} tokens"))
+        if self.position == Positions::Here {
+            return refused("it has not been placed yet".to_owned());
+        }
+        match self.position.span() {
+            Some(span) if span.end > positions => {
+                let last = span.end - 1;
+                refused(format!("`position` is {last}, and the longest prompt has {positions} tokens"))
             }
             _ => match self.value() {
                 Some(Value::Run(list)) => list.iter().try_for_each(|one| one.check(config, positions)),
@@ -335,7 +385,7 @@ mod tests {
             {"site":"blocks.2.mlp.hook_post","neuron":3,"position":4,"effect":{"replace":{"mean":{"group":1}}}},
             {"site":"blocks.2.hook_resid_post","position":"all","effect":{"add":{"value":{"tensor":[1.0,2.5]},"factor":3.0}}},
             {"site":"blocks.1.attn.hook_pattern","head":0,"position":5,"source":2,"effect":{"scale":0.5}},
-            {"site":"blocks.1.hook_attn_out","position":"all","effect":{"replace":{"prompt":"Some text"}}},
+            {"site":"blocks.1.hook_attn_out","position":{"first":2,"count":3},"effect":{"replace":{"prompt":"Some text"}}},
             {"site":"blocks.1.attn.hook_q","head":1,"position":"all","effect":{"replace":{"run":[{"site":"blocks.0.hook_mlp_out","position":"all","effect":{"replace":"zero"}}]}}}]"#;
         let list = Intervention::list(text).expect("a list");
         let written = serde_json::to_string(&list).expect("JSON");
@@ -352,6 +402,7 @@ mod tests {
             "blocks.7.mlp.hook_post[neuron 2744]",
             "blocks.7.hook_resid_pre[all]",
             "blocks.7.attn.hook_pattern[head 0, position last, source 2]",
+            "blocks.7.attn.hook_z[head 1, positions 3-5]",
         ] {
             assert_eq!(Intervention::read_patch(text).expect(text).place(), text);
         }
@@ -364,6 +415,7 @@ mod tests {
             "blocks.7.attn.hook_z[head 1",
             "blocks.7.attn.hook_z[x 1]",
             "blocks.7.attn.hook_z[position end]",
+            "blocks.7.attn.hook_z[positions 5-3]",
         ] {
             assert!(Intervention::read_patch(text).is_err(), "{text}");
         }

@@ -160,15 +160,16 @@ impl Window {
             }
             places
         };
-        match positions {
-            Positions::All | Positions::Last if last => vec![(all, 0..1)],
-            Positions::At(position) if last => one_each(&|end| (end == position).then_some(0)),
-            Positions::All => vec![(all, 0..self.positions - self.start)],
+        match (positions, positions.span()) {
+            (_, None) if last => vec![(all, 0..1)],
+            (_, Some(span)) if last => one_each(&|end| span.contains(&end).then_some(0)),
+            (Positions::Last, _) => one_each(&|end| end.checked_sub(self.start)),
+            (_, None) => vec![(all, 0..self.positions - self.start)],
             // What stands before the window is not changed by the list.
-            Positions::At(position) => position
-                .checked_sub(self.start)
-                .map_or_else(Vec::new, |position| vec![(all, position..position + 1)]),
-            Positions::Last => one_each(&|end| end.checked_sub(self.start)),
+            (_, Some(span)) if span.end <= self.start => Vec::new(),
+            (_, Some(span)) => {
+                vec![(all, span.start.saturating_sub(self.start)..span.end - self.start)]
+            }
         }
     }
 }

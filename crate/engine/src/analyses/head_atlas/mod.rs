@@ -9,7 +9,7 @@ mod directions;
 use super::settings::{choice, count, flag, text};
 use super::shared::attributed::{index_axis, layer_axis};
 use super::shared::choices;
-use super::{Analyse, Findings, Job, settings};
+use super::{Analyse, Findings, Job, PythonCell, settings};
 use crate::error::Result;
 use crate::figures::summary::Numbers;
 use crate::figures::{
@@ -95,6 +95,8 @@ impl Analyse for Settings {
     const TITLE: &'static str = "Atlas of heads";
     const DESCRIPTION: &'static str = "What kind of head each is, without prompts: what it attends to on repeated random tokens, whether \
          it copies, which heads compose, and the directions that one writes. A habit, not what a head does on your prompts.";
+    const PYTHON: Option<PythonCell> =
+        Some(PythonCell { code: include_str!("../../../data/transformer-lens/head_atlas.py"), needs: None });
 
     async fn run(&self, job: &Job<'_>) -> Result<Findings> {
         let parts = match self.what {
@@ -237,7 +239,7 @@ async fn map_of_pairs(
 async fn panel(name: &str, numbers: PerPrompt, work: &Work<'_>) -> Result<Panel> {
     let samples = numbers.prompts();
     let sample = |index: usize| format!("sequence {index}");
-    let mut values = Numbers::alone(numbers).summarise(0, work).await?;
+    let mut values = Numbers::alone(numbers).summarise(0, &Vec::from_iter(0..samples), work).await?;
     if samples == 1 {
         values.prompts = PerPrompt::default(); // weights have no prompts
     }
@@ -247,8 +249,10 @@ async fn panel(name: &str, numbers: PerPrompt, work: &Work<'_>) -> Result<Panel>
         minus: None,
         ticks: None,
         changed: Vec::new(),
+        counts: None,
         caution: None,
         prompts: if samples > 1 { (0..samples).map(sample).collect() } else { Vec::new() },
+        pairs: if samples > 1 { (0..samples).collect() } else { Vec::new() },
         values: vec![values],
     })
 }

@@ -11,9 +11,10 @@ use crate::figures::{Axis, AxisKind, Grid, Measure, Panel, Quantity, Values};
 use crate::host::ProgressUnit;
 use crate::host::Work;
 use crate::metrics::{PerPrompt, mean};
+use crate::model::Config;
 use crate::names::Head;
-use crate::prompts::PreparedGroup;
 use crate::prompts::Problem;
+use crate::prompts::{PreparedCase, PreparedGroup};
 use crate::readback;
 use crate::runs::{Readout, Run, parts};
 
@@ -60,13 +61,26 @@ pub(in crate::analyses) async fn of_group(
     projection: Projection<'_>,
     work: &mut Work<'_>,
 ) -> Result<Attributed> {
+    of_group_at(job, group, &|case| case.clean.len() - 1, neurons, projection, work).await
+}
+
+/// The same at one position of each prompt, as if it were the last.
+pub(in crate::analyses) async fn of_group_at(
+    job: &Job<'_>,
+    group: PreparedGroup,
+    at: &dyn Fn(&PreparedCase) -> usize,
+    neurons: bool,
+    projection: Projection<'_>,
+    work: &mut Work<'_>,
+) -> Result<Attributed> {
     let (mut numbers, mut logit_differences) = (PerPrompt::default(), Vec::new());
     let sites = AttributionSites { neurons, ..AttributionSites::default() };
     for cases in parts(&group.cases, job.model, &sites, 1) {
         let readout = Readout::new(job.model, cases, false);
         let clean: Vec<Vec<u32>> = cases.iter().map(|case| case.clean.clone()).collect();
         let run = Run::record(job.model, &clean, &readout, &sites).await?;
-        let direct = DirectLogitAttribution::new(job.model, &run, readout.pairs())?;
+        let positions = cases.iter().map(at).collect();
+        let direct = DirectLogitAttribution::at(job.model, &run, readout.pairs(), positions)?;
         let block = readback::read(projection(&direct)?).await?; // [cells, prompts]
         if logit_differences.is_empty() {
             numbers = PerPrompt::new(block.len() / cases.len(), group.cases.len());
@@ -105,7 +119,7 @@ pub(in crate::analyses) async fn grid(
     let work = Work::finished(job.viewer, STAGE, ProgressUnit::Prompts, prompts);
     let mut panels = Vec::new();
     for Attributed { group, numbers, .. } in attributed {
-        let values = Numbers::alone(numbers.clone()).summarise(0, &work).await?;
+        let values = Numbers::changes(numbers.clone()).summarise(0, &group.pairs(), &work).await?;
         panels.push(panel(group, vec![values]));
     }
     Ok(Grid {
@@ -125,7 +139,7 @@ pub(in crate::analyses) async fn grid(
     })
 }
 
-/// A group's panel of a map whose columns are not positions.
+/// A group's panel of a map; where columns are positions, [`super::columns::Columns::on`] adds them.
 pub(in crate::analyses) fn panel(group: &PreparedGroup, values: Vec<Values>) -> Panel {
     Panel {
         name: group.name.clone(),
@@ -133,8 +147,10 @@ pub(in crate::analyses) fn panel(group: &PreparedGroup, values: Vec<Values>) -> 
         minus: None,
         ticks: None,
         changed: Vec::new(),
+        counts: None,
         caution: None,
         prompts: group.cases.iter().map(|case| case.text.clone()).collect(),
+        pairs: group.pairs(),
         values,
     }
 }
@@ -146,6 +162,13 @@ pub(in crate::analyses) fn layer_axis(layers: &[usize]) -> Axis {
         counts: AxisKind::Layer,
         ticks: layers.iter().map(usize::to_string).collect(),
     }
+}
+
+/// An axis of all heads, layer by layer.
+pub(in crate::analyses) fn heads_axis(config: &Config) -> Axis {
+    let heads = |layer: usize| (0..config.n_heads).map(move |head| Head { layer, head }.to_string());
+    let ticks = (0..config.n_layers).flat_map(heads).collect();
+    Axis { label: "Head".to_owned(), counts: AxisKind::LayerHead, ticks }
 }
 
 /// An axis of the heads or neurons of a layer.

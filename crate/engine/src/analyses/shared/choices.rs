@@ -1,5 +1,7 @@
 //! Settings that name groups, prompts, heads and neurons, with errors for those that name nothing.
 
+use std::collections::BTreeSet;
+
 use crate::analyses::Job;
 use crate::analyses::settings::{Spec, text};
 use crate::error::{Error, Result};
@@ -88,6 +90,9 @@ pub(in crate::analyses) fn heads(text: &str, config: &Config) -> Result<Vec<Head
             }
         }
     }
+    // Named twice is meant once.
+    let mut known = BTreeSet::new();
+    found.retain(|head| known.insert(*head));
     Ok(found)
 }
 

@@ -1,5 +1,6 @@
 //! Which groups an analysis can use, and why it cannot use the others.
 
+use super::columns::{different_lengths, has_one_length};
 use crate::analyses::Job;
 use crate::error::Result;
 use crate::place::Place;
@@ -11,36 +12,49 @@ pub(in crate::analyses) fn usable(job: &Job<'_>) -> Result<(Vec<PreparedGroup>, 
     prepare(job.experiment, job.tokenizer, job.model.config.n_ctx)
 }
 
-/// Leaves out groups whose prompts differ in length: a map over positions is meaningless for them.
+/// Leaves out groups whose prompts differ in length: what is taken at each position is meaningless for them.
 pub(in crate::analyses) fn of_one_length(
     groups: Vec<PreparedGroup>,
     problems: &mut Vec<Problem>,
 ) -> Vec<PreparedGroup> {
-    let (even, uneven): (Vec<PreparedGroup>, Vec<PreparedGroup>) = groups
-        .into_iter()
-        .partition(|group| group.cases.windows(2).all(|pair| pair[0].clean.len() == pair[1].clean.len()));
-    for group in uneven {
-        let lengths = || group.cases.iter().map(|case| case.clean.len());
-        let (shortest, longest) = (lengths().min().unwrap_or(0), lengths().max().unwrap_or(0));
-        problems.push(at_group(
-            &group,
-            "different-lengths",
-            format!(
-                "The prompts of this group have {shortest} to {longest} tokens, so one position does not \
-                 mean the same in all of them. Use prompts of one length, or put each length into a group of \
-                 its own."
-            ),
-        ));
-    }
+    let (even, uneven): (Vec<PreparedGroup>, Vec<PreparedGroup>) =
+        groups.into_iter().partition(has_one_length);
+    problems.extend(uneven.iter().map(different_lengths));
     even
 }
 
-/// Leaves out groups in which clean and corrupted never differ, and reports single pairs in which they do
-/// not.
+/// Leaves out prompts that cannot be compared with a corrupted one position by position, and groups without any other.
+pub(in crate::analyses) fn aligned(
+    groups: Vec<PreparedGroup>,
+    problems: &mut Vec<Problem>,
+) -> Vec<PreparedGroup> {
+    let mut kept = Vec::new();
+    for group in groups {
+        let mut apart: Vec<Problem> = Vec::new();
+        let mut cases = Vec::new();
+        for case in group.cases {
+            match case.unaligned(group.group) {
+                None => cases.push(case),
+                // Once for both directions of a pair.
+                Some(problem) if apart.last().is_some_and(|last| last.place == problem.place) => {}
+                Some(problem) => apart.push(problem),
+            }
+        }
+        problems.extend(apart);
+        if !cases.is_empty() {
+            kept.push(PreparedGroup { cases, ..group });
+        }
+    }
+    kept
+}
+
+/// Leaves out what cannot be compared ([`aligned`]) and groups in which clean and corrupted never differ, and reports single pairs
+/// in which they do not.
 pub(in crate::analyses) fn that_differ(
     groups: Vec<PreparedGroup>,
     problems: &mut Vec<Problem>,
 ) -> Vec<PreparedGroup> {
+    let groups = aligned(groups, problems);
     let differs = |case: &PreparedCase| case.clean != case.corrupted;
     let mut kept = Vec::new();
     for group in groups {

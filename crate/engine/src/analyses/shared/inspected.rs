@@ -3,7 +3,7 @@
 use patchlab_kernels::Tensor;
 
 use super::choices::{groups, heads, prompts, refused};
-use super::groups::usable;
+use super::groups::{aligned, usable};
 use super::likely;
 use crate::analyses::Job;
 use crate::analyses::attention::{ChosenHead, of_cache};
@@ -56,7 +56,8 @@ impl Inspected {
         top_k: usize,
     ) -> Result<Self> {
         let named = heads(named, &job.model.config)?;
-        let (prepared, problems) = usable(job)?;
+        let (prepared, mut problems) = usable(job)?;
+        let prepared = aligned(prepared, &mut problems);
         let chosen = groups(group, prepared.clone())?;
         let [group] = chosen.as_slice() else {
             return Err(refused("group", "one group is shown at a time. Write its number.".to_owned()));

@@ -156,6 +156,8 @@ impl Unpatched {
                 values: PerPrompt::from_rows(self.prompts, rows),
                 clean: Some(shown(&self.clean, 0)),
                 corrupted: Some(shown(&self.corrupted, 0)),
+                present: None,
+                tested: kind == MeasureKind::Normalized,
             };
             (measure, numbers)
         };

@@ -3,9 +3,11 @@
 pub(super) mod ablated;
 pub(super) mod attributed;
 pub(super) mod choices;
+pub(super) mod columns;
 pub(super) mod groups;
 pub(super) mod inspected;
 pub(super) mod likely;
 pub(super) mod measures;
+pub(super) mod placed;
 pub(super) mod sweeps;
 pub(super) mod top;

@@ -2,22 +2,23 @@
 
 use std::ops::Range;
 
-use super::attributed::{index_axis, layer_axis};
-use super::groups::{at_group, of_one_length, that_differ, usable};
+use super::attributed::{heads_axis, index_axis, layer_axis, panel};
+use super::columns::{Align, Columns};
+use super::groups::{at_group, that_differ, usable};
 use super::measures::{Unpatched, measures};
+use super::placed::{Class, Lists, Placed};
 use crate::analyses::Job;
 use crate::analyses::settings::{Spec, choice, flag};
 use crate::error::Result;
+use crate::figures::summary::Numbers;
 use crate::figures::{Axis, AxisKind, Grid, Panel, Part, Values};
 use crate::host::{ProgressUnit, Work};
 use crate::interventions::sweep::{Sweep, SweepSites};
-use crate::interventions::{Intervention, Scene, Shortcut};
+use crate::interventions::{Intervention, Positions, Scene, Shortcut};
 use crate::metrics::LogitStats;
-use crate::names::Head;
 use crate::prompts::{PreparedGroup, Problem};
 use crate::runs::{Direction, Runs, parts};
 use crate::site::{BlockSite, Site};
-use crate::tokens::Token;
 
 /// Python that the cells of patching need to run first.
 pub(in crate::analyses) const PYTHON: &str = include_str!("../../../data/transformer-lens/patching.py");
@@ -41,29 +42,17 @@ pub(in crate::analyses) struct Options {
     pub direction: Direction,
     /// Whether to read log-sum-exp and rank, for which the whole vocabulary is unembedded.
     pub probabilities: bool,
+    /// What columns of positions stand for, in maps that have such.
+    pub align: Align,
 }
 
-/// What the columns of a map are. Rows are layers, or heads for `HeadsByPosition`.
+/// What the columns of a map are.
 #[derive(Debug, Clone, PartialEq)]
-pub(in crate::analyses) enum Columns {
-    /// One position at a time.
+pub(in crate::analyses) enum Across {
+    /// Positions or roles, one at a time.
     Positions,
-    /// One head at a time, at all positions.
-    Heads,
-    /// One head at one position.
-    HeadsByPosition,
-    /// One neuron at a time, at all positions.
-    Neurons,
-    /// Anything else.
-    Given(Cells),
-}
-
-/// A map's axes, and the interventions of each cell, row by row.
-#[derive(Debug, Clone, PartialEq)]
-pub(in crate::analyses) struct Cells {
-    pub rows: Axis,
-    pub columns: Axis,
-    pub lists: Vec<Vec<Intervention>>,
+    /// This axis.
+    Given(Axis),
 }
 
 /// A patching map to compute.
@@ -73,68 +62,93 @@ pub(in crate::analyses) struct PatchingMap {
     pub note: String,
     /// What is patched, or sends.
     pub site: BlockSite,
-    /// What one patch covers.
-    pub columns: Columns,
-    /// The layers that are patched, unless the cells are given.
-    pub layers: Vec<usize>,
+    pub rows: Axis,
+    pub across: Across,
+    /// The interventions of each cell, row by row. Across positions those of each row, which say [`Positions::Here`].
+    pub lists: Vec<Vec<Intervention>>,
 }
 
 impl PatchingMap {
-    fn needs_one_length(&self) -> bool {
-        matches!(self.columns, Columns::Positions | Columns::HeadsByPosition)
+    /// One patch for each of some layers and parts of an activation.
+    fn of_parts(site: BlockSite, layers: &[usize], parts: impl Fn(usize) -> Vec<Intervention>) -> Self {
+        Self {
+            title: String::new(),
+            note: String::new(),
+            site,
+            rows: layer_axis(layers),
+            across: Across::Positions,
+            lists: layers.iter().flat_map(|&layer| parts(layer)).map(|one| vec![one]).collect(),
+        }
     }
 
-    /// The map's patches, row by row.
-    fn patches(&self, job: &Job<'_>, positions: usize) -> Vec<Vec<Intervention>> {
+    /// An activation of each layer at one position at a time.
+    pub(in crate::analyses) fn layers_by_position(job: &Job<'_>, site: BlockSite) -> Self {
+        let layers: Vec<usize> = (0..job.model.config.n_layers).collect();
+        Self::of_parts(site, &layers, |layer| {
+            let patch = Intervention::patch(Site::Block(layer, site), None, None);
+            vec![Intervention { position: Positions::Here, ..patch }]
+        })
+    }
+
+    /// Each head at all positions.
+    pub(in crate::analyses) fn heads(job: &Job<'_>, site: BlockSite) -> Self {
         let config = &job.model.config;
-        if let Columns::Given(cells) = &self.columns {
-            return cells.lists.clone();
-        }
-        let row = |layer: usize| -> Vec<Vec<Intervention>> {
-            let patch =
-                |index, position| vec![Intervention::patch(Site::Block(layer, self.site), index, position)];
-            match &self.columns {
-                Columns::Given(_) => Vec::new(),
-                Columns::Positions => (0..positions).map(|p| patch(None, Some(p))).collect(),
-                Columns::Heads => (0..config.n_heads).map(|head| patch(Some(head), None)).collect(),
-                Columns::Neurons => (0..config.d_mlp).map(|neuron| patch(Some(neuron), None)).collect(),
-                Columns::HeadsByPosition => (0..config.n_heads)
-                    .flat_map(|head| (0..positions).map(move |p| (head, p)))
-                    .map(|(head, p)| patch(Some(head), Some(p)))
-                    .collect(),
-            }
+        let layers: Vec<usize> = (0..config.n_layers).collect();
+        let patch = |layer, head| Intervention::patch(Site::Block(layer, site), Some(head), None);
+        let map = Self::of_parts(site, &layers, |layer| {
+            (0..config.n_heads).map(|head| patch(layer, head)).collect()
+        });
+        Self { across: Across::Given(index_axis(AxisKind::Head, "Head", config.n_heads)), ..map }
+    }
+
+    /// Each head at one position at a time.
+    pub(in crate::analyses) fn heads_by_position(job: &Job<'_>, site: BlockSite) -> Self {
+        let heads = Self::heads(job, site);
+        let here = |list: &Vec<Intervention>| -> Vec<Intervention> {
+            list.iter().map(|one| Intervention { position: Positions::Here, ..one.clone() }).collect()
         };
-        self.layers.iter().flat_map(|&layer| row(layer)).collect()
+        Self {
+            rows: heads_axis(&job.model.config),
+            across: Across::Positions,
+            lists: heads.lists.iter().map(here).collect(),
+            ..heads
+        }
+    }
+
+    /// Each neuron of some layers at all positions.
+    pub(in crate::analyses) fn neurons(job: &Job<'_>, layers: &[usize]) -> Self {
+        let (site, count) = (BlockSite::MlpPost, job.model.config.d_mlp);
+        let patch = |layer, neuron| Intervention::patch(Site::Block(layer, site), Some(neuron), None);
+        let map =
+            Self::of_parts(site, layers, |layer| (0..count).map(|neuron| patch(layer, neuron)).collect());
+        Self { across: Across::Given(index_axis(AxisKind::Neuron, "Neuron", count)), ..map }
+    }
+
+    /// With title and note.
+    #[must_use]
+    pub(in crate::analyses) fn titled(self, title: &str, note: &str) -> Self {
+        Self { title: title.to_owned(), note: note.to_owned(), ..self }
+    }
+
+    fn by_position(&self) -> bool {
+        self.across == Across::Positions
+    }
+
+    fn lists(&self) -> Lists<'_> {
+        Lists { lists: &self.lists, by_position: self.by_position() }
     }
 
     /// The map's grid, without panels.
-    fn empty(&self, job: &Job<'_>, options: Options) -> Grid {
-        let config = &job.model.config;
-        let positions = || Axis {
-            label: "Position".to_owned(),
-            counts: AxisKind::Position,
-            ticks: Vec::new(), // each panel has its own
-        };
-        let (rows, columns) = match &self.columns {
-            Columns::Given(cells) => (cells.rows.clone(), cells.columns.clone()),
-            Columns::Positions => (layer_axis(&self.layers), positions()),
-            Columns::Heads => (layer_axis(&self.layers), index_axis(AxisKind::Head, "Head", config.n_heads)),
-            Columns::Neurons => {
-                (layer_axis(&self.layers), index_axis(AxisKind::Neuron, "Neuron", config.d_mlp))
-            }
-            Columns::HeadsByPosition => {
-                let name = |layer, head| Head { layer, head }.to_string();
-                let layer = |&layer: &usize| (0..config.n_heads).map(move |head| name(layer, head));
-                let ticks = self.layers.iter().flat_map(layer).collect();
-                let heads = Axis { label: "Head".to_owned(), counts: AxisKind::LayerHead, ticks };
-                (heads, positions())
-            }
+    fn empty(&self, options: Options) -> Grid {
+        let columns = match &self.across {
+            Across::Given(axis) => axis.clone(),
+            Across::Positions => options.align.axis(),
         };
         Grid {
             title: self.title.clone(),
             note: Some(self.note.clone()),
             site: Some(self.site.name().to_owned()),
-            rows,
+            rows: self.rows.clone(),
             columns,
             measures: measures(options.direction, options.probabilities),
             panels: Vec::new(),
@@ -142,22 +156,14 @@ impl PatchingMap {
     }
 
     /// A group's panel with these numbers.
-    fn panel(&self, job: &Job<'_>, group: &PreparedGroup, values: Vec<Values>) -> Panel {
-        Panel {
-            name: group.name.clone(),
-            group: group.group,
-            minus: None,
-            ticks: self.needs_one_length().then(|| ticks(job, &group.cases[0].clean)),
-            changed: if self.needs_one_length() { changed(group) } else { Vec::new() },
-            caution: None,
-            prompts: group.cases.iter().map(|case| case.text.clone()).collect(),
-            values,
-        }
+    fn panel(&self, placed: &Placed<'_>, values: Vec<Values>) -> Panel {
+        let panel = panel(placed.group, values);
+        if self.by_position() { placed.columns.on(placed.group, panel) } else { panel }
     }
 
     /// The figure: lines for neurons, a heat map for everything else.
     pub(in crate::analyses) fn part(&self, grid: Grid) -> Part {
-        if self.columns == Columns::Neurons { Part::Line(grid) } else { Part::Heat(grid) }
+        if grid.columns.counts == AxisKind::Neuron { Part::Line(grid) } else { Part::Heat(grid) }
     }
 }
 
@@ -168,24 +174,20 @@ pub(in crate::analyses) async fn sweep(
     options: Options,
 ) -> Result<(Vec<Grid>, Vec<Problem>)> {
     let (groups, mut problems) = usable(job)?;
-    let mut groups = that_differ(groups, &mut problems);
-    if maps.iter().any(PatchingMap::needs_one_length) {
-        groups = of_one_length(groups, &mut problems);
-    }
-    let of_map =
-        |map: &PatchingMap, group: &PreparedGroup| map.patches(job, group.cases[0].clean.len()).len();
-    let sites = sites_of(job, maps);
-    let patches = |group: &PreparedGroup| {
-        let patches: usize = maps.iter().map(|map| of_map(map, group)).sum();
-        patches * parts(&group.cases, job.model, &sites, BOTH).count()
+    let groups = that_differ(groups, &mut problems);
+    let options = Options { align: options.align.settled(&groups), ..options };
+    let groups: Vec<(PreparedGroup, Columns)> = if maps.iter().any(PatchingMap::by_position) {
+        options.align.of_groups(job, groups, &mut problems)
+    } else {
+        groups.into_iter().map(|group| (group.clone(), Columns::none(&group))).collect()
     };
-    let total = groups.iter().map(patches).sum();
+    let total = groups.iter().map(|(group, columns)| patches(job, maps, &placed(maps, group, columns))).sum();
     let mut work = Work::new(job.viewer, "Patching", ProgressUnit::Patches, total);
     work.done(0).await?;
 
-    let mut grids: Vec<Grid> = maps.iter().map(|map| map.empty(job, options)).collect();
-    for group in &groups {
-        let mut group_maps = GroupMaps::new(job, maps, group, options);
+    let mut grids: Vec<Grid> = maps.iter().map(|map| map.empty(options)).collect();
+    for (group, columns) in &groups {
+        let mut group_maps = GroupMaps::new(job, maps, placed(maps, group, columns), options);
         group_maps.run(&grids, &mut work).await?;
         if !group_maps.unpatched.has_effect() {
             let [clean, corrupted] = group_maps.unpatched.means();
@@ -212,24 +214,29 @@ const BOTH: u64 = 2;
 
 /// What runs must have recorded for these maps.
 fn sites_of(job: &Job<'_>, maps: &[PatchingMap]) -> SweepSites {
-    let sites = |map: &PatchingMap| -> Vec<Site> {
-        match &map.columns {
-            Columns::Given(cells) => cells.lists.iter().flatten().flat_map(Intervention::sites).collect(),
-            _ => map.layers.iter().map(|&layer| Site::Block(layer, map.site)).collect(),
-        }
-    };
-    SweepSites::new(maps.iter().flat_map(sites), job.model.config.n_layers)
+    let acting = maps.iter().flat_map(|map| map.lists.iter().flatten().flat_map(Intervention::sites));
+    SweepSites::new(acting, job.model.config.n_layers)
 }
 
-/// One group's maps while they are being computed.
+/// The maps, placed on a group's prompts.
+fn placed<'a>(maps: &[PatchingMap], group: &'a PreparedGroup, columns: &'a Columns) -> Placed<'a> {
+    Placed::new(group, columns, &maps.iter().map(PatchingMap::lists).collect::<Vec<_>>())
+}
+
+/// How many patches of a group are run.
+fn patches(job: &Job<'_>, maps: &[PatchingMap], placed: &Placed<'_>) -> usize {
+    let sites = sites_of(job, maps);
+    let of_class = |class: &Class| class.lists.len() * parts(&class.cases, job.model, &sites, BOTH).count();
+    placed.classes.iter().map(of_class).sum()
+}
+
+/// One group's maps while they are being computed. Prompts stand in the order in which they are run.
 struct GroupMaps<'a> {
     job: &'a Job<'a>,
     maps: &'a [PatchingMap],
-    group: &'a PreparedGroup,
+    placed: Placed<'a>,
     options: Options,
-    /// The patches of all maps, one map after the other.
-    patches: Vec<Vec<Intervention>>,
-    /// Each map's range of `patches`.
+    /// Each map's range of cells.
     ranges: Vec<Range<usize>>,
     /// The final logits of each patched run.
     stats: LogitStats,
@@ -237,54 +244,64 @@ struct GroupMaps<'a> {
 }
 
 impl<'a> GroupMaps<'a> {
-    fn new(job: &'a Job<'a>, maps: &'a [PatchingMap], group: &'a PreparedGroup, options: Options) -> Self {
-        let mut patches = Vec::new();
+    fn new(job: &'a Job<'a>, maps: &'a [PatchingMap], placed: Placed<'a>, options: Options) -> Self {
         let mut ranges = Vec::new();
+        let mut count = 0;
         for map in maps {
-            let first = patches.len();
-            patches.extend(map.patches(job, group.cases[0].clean.len()));
-            ranges.push(first..patches.len());
+            let cells = map.lists().count(placed.columns);
+            ranges.push(count..count + cells);
+            count += cells;
         }
-        let prompts = group.cases.len();
-        let stats = LogitStats::new(patches.len(), prompts, options.probabilities);
-        let unpatched = Unpatched::new(prompts, options.probabilities);
-        Self { job, maps, group, options, patches, ranges, stats, unpatched }
+        let prompts = placed.group.cases.len();
+        Self {
+            job,
+            maps,
+            placed,
+            options,
+            ranges,
+            stats: LogitStats::new(count, prompts, options.probabilities),
+            unpatched: Unpatched::new(prompts, options.probabilities),
+        }
     }
 
     /// Runs all patches. `grids` hold the panels of earlier groups, for previews.
     async fn run(&mut self, grids: &[Grid], work: &mut Work<'_>) -> Result<()> {
-        let (job, model, options) = (self.job, self.job.model, self.options);
-        let sites = sites_of(job, self.maps);
-        for cases in parts(&self.group.cases, model, &sites, BOTH) {
-            let runs = Runs::record(model, cases, options.probabilities, &sites).await?;
-            let first = self.unpatched.prompts;
-            self.unpatched.clean.set_run(0, first, &runs.clean.stats);
-            self.unpatched.corrupted.set_run(0, first, &runs.corrupted.stats);
-            self.unpatched.prompts += cases.len();
-            let sweep = Sweep {
-                scene: Scene::of(model, &runs, options.direction),
-                lists: &self.patches,
-                shortcuts: Shortcut::ALL,
-                work: model.budget.work(),
-            };
-            let Self { maps, group, ranges, unpatched, .. } = &*self;
-            let (maps, group, ranges, unpatched) = (*maps, *group, ranges.clone(), unpatched.clone());
-            let mut show = |stats: &LogitStats, chunk: &[usize]| {
-                if !job.viewer.wants_preview() {
-                    return;
-                }
-                for (index, (map, grid)) in maps.iter().zip(grids).enumerate() {
-                    let range = &ranges[index];
-                    if chunk.iter().any(|patch| range.contains(patch)) {
-                        let numbers = unpatched.numbers(options.direction, stats, range.clone());
-                        let values = numbers.iter().map(|(measure, numbers)| numbers.means(*measure));
-                        let mut grid = grid.clone();
-                        grid.panels.push(map.panel(job, group, values.collect()));
-                        job.viewer.preview(index, &map.part(grid));
+        let Self { job, maps, placed, options, ranges, stats, unpatched } = self;
+        let (model, sites) = (job.model, sites_of(job, maps));
+        for class in &placed.classes {
+            for cases in parts(&class.cases, model, &sites, BOTH) {
+                let runs = Runs::record(model, cases, options.probabilities, &sites).await?;
+                let first = unpatched.prompts;
+                unpatched.clean.set_run(0, first, &runs.clean.stats);
+                unpatched.corrupted.set_run(0, first, &runs.corrupted.stats);
+                unpatched.prompts += cases.len();
+                let sweep = Sweep {
+                    scene: Scene::of(model, &runs, options.direction),
+                    lists: &class.lists,
+                    shortcuts: Shortcut::ALL,
+                    work: model.budget.work(),
+                };
+                let mut show = |found: &LogitStats, chunk: &[usize]| {
+                    for &list in chunk {
+                        stats.copy_run(class.cells[list], first, found, list);
                     }
-                }
-            };
-            sweep.run(work, &mut self.stats, first, &mut show).await?;
+                    if !job.viewer.wants_preview() {
+                        return;
+                    }
+                    for (index, (map, grid)) in maps.iter().zip(grids).enumerate() {
+                        let range = &ranges[index];
+                        if chunk.iter().any(|&list| range.contains(&class.cells[list])) {
+                            let numbers = numbers(map, placed, unpatched, *options, stats, range.clone());
+                            let values = numbers.iter().map(|(measure, numbers)| numbers.means(*measure));
+                            let mut grid = grid.clone();
+                            grid.panels.push(map.panel(placed, values.collect()));
+                            job.viewer.preview(index, &map.part(grid));
+                        }
+                    }
+                };
+                let mut found = LogitStats::new(class.lists.len(), cases.len(), options.probabilities);
+                sweep.run(work, &mut found, 0, &mut show).await?;
+            }
         }
         Ok(())
     }
@@ -292,26 +309,27 @@ impl<'a> GroupMaps<'a> {
     /// The group's panel of one map.
     async fn panel(&self, index: usize, work: &Work<'_>) -> Result<Panel> {
         let mut values = Vec::new();
-        let range = self.ranges[index].clone();
-        for (measure, numbers) in self.unpatched.numbers(self.options.direction, &self.stats, range) {
-            values.push(numbers.summarise(measure, work).await?);
+        let (map, range) = (&self.maps[index], self.ranges[index].clone());
+        let Self { placed, unpatched, options, stats, .. } = self;
+        for (measure, numbers) in numbers(map, placed, unpatched, *options, stats, range) {
+            let numbers = self.placed.in_order(numbers);
+            values.push(numbers.summarise(measure, &self.placed.group.pairs(), work).await?);
         }
-        let panel = self.maps[index].panel(self.job, self.group, values);
+        let panel = map.panel(&self.placed, values);
         Ok(Panel { caution: self.unpatched.caution(), ..panel })
     }
 }
 
-/// The positions at which the clean and the corrupted prompt of any case differ.
-pub(in crate::analyses) fn changed(group: &PreparedGroup) -> Vec<usize> {
-    let differs = |position: &usize| {
-        group.cases.iter().any(|case| case.clean.get(*position) != case.corrupted.get(*position))
-    };
-    let longest = group.cases.iter().map(|case| case.clean.len()).max().unwrap_or(0);
-    (0..longest).filter(differs).collect()
-}
-
-/// Position labels as in the notebook: `{token}_{position}`.
-pub(in crate::analyses) fn ticks(job: &Job<'_>, ids: &[u32]) -> Vec<String> {
-    let label = |(position, token): (usize, Token)| format!("{}_{position}", token.text);
-    job.tokenizer.tokens(ids).into_iter().enumerate().map(label).collect()
+/// The index and the numbers of each measure of a map, for the prompts that have been run so far.
+fn numbers(
+    map: &PatchingMap,
+    placed: &Placed<'_>,
+    unpatched: &Unpatched,
+    options: Options,
+    stats: &LogitStats,
+    cells: Range<usize>,
+) -> Vec<(usize, Numbers)> {
+    let present = map.by_position().then(|| placed.columns.present_in(&placed.first(unpatched.prompts)));
+    let all = unpatched.numbers(options.direction, stats, cells).into_iter();
+    all.map(|(measure, numbers)| (measure, Numbers { present: present.clone(), ..numbers })).collect()
 }

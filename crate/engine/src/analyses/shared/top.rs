@@ -1,5 +1,6 @@
 //! The largest and the smallest cells of a map, as a table.
 
+use crate::bootstrap::Bootstrap;
 use crate::figures::{Cell, Column, Grid, Panel, Quantity, Row, Table, Values};
 
 /// For each panel, a table of the `k` largest and the `k` smallest numbers in the default measure.
@@ -25,32 +26,65 @@ fn table(
     name: &impl Fn(usize) -> String,
 ) -> Table {
     let number = |cell: usize| values.mean[cell].unwrap_or(f64::NAN);
-    let mut order: Vec<usize> = (0..values.mean.len()).collect();
+    let mut order: Vec<usize> = (0..values.mean.len()).filter(|&cell| values.mean[cell].is_some()).collect();
     order.sort_by(|&a, &b| number(b).total_cmp(&number(a)));
+    // Whether resampling the pairs would choose the same ones.
+    let shares = chosen(panel, values, &order, k);
+    let share = |cell: usize| {
+        let place = order.iter().position(|&other| other == cell)?;
+        let [largest, smallest] = *shares.as_ref()?.get(place)?;
+        Some(if place < k { largest } else { smallest })
+    };
     // If there are few cells, each is listed only once.
     let largest = order.iter().take(k);
     let smallest = order.iter().skip(order.len().saturating_sub(k).max(k));
-    let bound = |ends: &[f64], cell: usize| ends.get(cell).map_or(Cell::Empty, |&end| Cell::Number(end));
+    let bound = |ends: &[Option<f64>], cell: usize| {
+        ends.get(cell).copied().flatten().map_or(Cell::Empty, Cell::Number)
+    };
+    let tested = !values.adjusted.is_empty();
     let row = |&cell: &usize| Row {
         cells: vec![
             Cell::Text(name(cell)),
             Cell::Number(number(cell)),
             bound(&values.low, cell),
             bound(&values.high, cell),
-        ],
+        ]
+        .into_iter()
+        .chain(tested.then(|| bound(&values.adjusted, cell)))
+        .chain(shares.as_ref().map(|_| share(cell).map_or(Cell::Empty, Cell::Number)))
+        .collect(),
         mark: None,
     };
     let measure = &grid.measures[values.measure];
+    let more = [
+        tested.then(|| Column::plain("p, adjusted", Quantity::Probability)),
+        shares.as_ref().map(|_| Column::plain("chosen again", Quantity::Share)),
+    ];
+    let columns = vec![
+        Column::new(what, Quantity::Text),
+        Column::new(&measure.label, measure.quantity),
+        Column::plain("95 % interval, from", measure.quantity),
+        Column::plain("to", measure.quantity),
+    ];
     Table {
         title: format!("{}: largest and smallest, {}", grid.title, panel.name),
-        note: None,
+        note: (tested || shares.is_some()).then(|| {
+            format!(
+                "p: how often chance alone gives so much, by sign flips over pairs, adjusted for the number of cells (Benjamini and \
+                 Hochberg). chosen again: the share of resamples of the pairs in which it is among the {k} largest, or smallest."
+            )
+        }),
         group: Some(panel.group),
-        columns: vec![
-            Column::new(what, Quantity::Text),
-            Column::new(&measure.label, measure.quantity),
-            Column::plain("95 % interval, from", measure.quantity),
-            Column::plain("to", measure.quantity),
-        ],
+        columns: columns.into_iter().chain(more.into_iter().flatten()).collect(),
         rows: largest.chain(smallest).map(row).collect(),
     }
+}
+
+/// Larger maps have no share of resamples: sorting them so often would take seconds.
+const MOST_CELLS: usize = 4096;
+
+/// In what share of the resamples of the pairs each of these cells is among the `k` largest, and the `k` smallest.
+fn chosen(panel: &Panel, values: &Values, cells: &[usize], k: usize) -> Option<Vec<[f64; 2]>> {
+    let bootstrap = Bootstrap::new(&panel.pairs).filter(|_| cells.len() <= MOST_CELLS)?;
+    Some(bootstrap.chosen(&values.prompts, cells, k))
 }

@@ -31,9 +31,9 @@ impl Family<'_> {
         let (s, p) = (batch.window.start, batch.window.positions);
         // The positions where the intervention acts.
         let acts = match self.first.position {
-            Positions::All => s..p,
-            Positions::At(position) => position..position + 1,
             Positions::Last => batch.window.ends[0]..batch.window.ends[0] + 1,
+            // Before the window nothing is changed.
+            position => position.span().map_or(s..p, |span| span.start.max(s)..span.end),
         };
         // The destinations whose z a query or pattern changes: those positions themselves.
         let destinations = acts.clone();

@@ -44,12 +44,12 @@ impl Shortcut {
         use BlockSite::*;
         let Site::Block(_, site) = one.site else { return None };
         let window = &batch.window;
-        let alike = match one.position {
-            Positions::All => true,
-            Positions::Last => window.one_end(),
+        let alike = match (one.position, one.position.span()) {
+            (Positions::Last, _) => window.one_end(),
+            (_, None) => true,
             // Where only last positions are computed, it acts on the prompts that end there.
-            Positions::At(position) => {
-                !window.last_of(one.site, batch.config()) || window.ends.iter().all(|&end| end == position)
+            (_, Some(span)) => {
+                !window.last_of(one.site, batch.config()) || window.ends.iter().all(|end| span.contains(end))
             }
         };
         let shortcut = match site {
@@ -153,26 +153,26 @@ impl<'l> Family<'l> {
 
     /// `base`, but `changed` where the intervention acts: both `[b, t, x]`, in the window.
     fn where_it_acts(&self, batch: &SweepBatch<'_>, base: Tensor<3>, changed: Tensor<3>) -> Tensor<3> {
-        match self.position(batch) {
-            Some(position) => {
+        match self.positions(batch) {
+            Some(positions) => {
                 let [b, _, x] = base.dims();
-                let part = [0..b, position..position + 1, 0..x];
+                let part = [0..b, positions, 0..x];
                 base.slice_assign(part.clone(), changed.slice(part))
             }
             None => changed,
         }
     }
 
-    /// The position in the window where the intervention acts. None: at all that there are.
-    fn position(&self, batch: &SweepBatch<'_>) -> Option<usize> {
+    /// The positions in the window where the intervention acts. None: at all that there are.
+    fn positions(&self, batch: &SweepBatch<'_>) -> Option<Range<usize>> {
         let window = &batch.window;
         if window.last_of(self.first.site, batch.config()) {
             return None;
         }
+        let inside = |position: usize| position.saturating_sub(window.start);
         match self.first.position {
-            Positions::All => None,
-            Positions::At(position) => Some(position - window.start),
-            Positions::Last => Some(window.ends[0] - window.start),
+            Positions::Last => Some(inside(window.ends[0])..inside(window.ends[0]) + 1),
+            position => position.span().map(|span| inside(span.start)..inside(span.end)),
         }
     }
 }

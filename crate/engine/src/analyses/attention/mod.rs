@@ -1,6 +1,8 @@
 //! What do heads attend to? Attention patterns, or the scores before the softmax, of chosen heads; by
 //! default, of those with the largest attributions.
 
+mod by_role;
+
 use std::collections::BTreeSet;
 
 use patchlab_kernels::{Tensor, product};
@@ -41,6 +43,35 @@ settings! {
     /// The pattern; the pattern times the length of what each source's value writes into the stream (value-weighted); or the scores
     /// before the softmax.
     what: What = choice::<What>("pattern"),
+    /// One prompt\u{2019}s whole patterns, or means over each group\u{2019}s prompts from role to role: from the last token of one to all
+    /// tokens of another.
+    by: By = choice::<By>("prompt"),
+}
+
+impl What {
+    /// Title, kind of the numbers, and what there is to say about them.
+    fn says(self) -> (&'static str, Quantity, Option<&'static str>) {
+        match self {
+            What::Pattern => ("Attention patterns", Quantity::Attention, None),
+            What::Scores => ("Attention scores", Quantity::Score, None),
+            What::ValueWeighted => (
+                "Value-weighted attention",
+                Quantity::Activation,
+                Some(
+                    "Attention times the length of what the source\u{2019}s value writes into the residual stream: attention to a \
+                     token that has nothing to say, as often to the first, fades.",
+                ),
+            ),
+        }
+    }
+}
+
+/// What is drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::EnumString, strum::VariantNames)]
+#[strum(serialize_all = "kebab-case")]
+enum By {
+    Prompt,
+    Role,
 }
 
 /// A head, and its mean attribution if it was chosen by it.
@@ -52,7 +83,7 @@ impl Analyse for Settings {
     const DESCRIPTION: &'static str = "What chosen heads attend to. A row is a destination, a column a \
          source; the heads that write most for and against the answer are shown unless others are named.";
     const PYTHON: Option<PythonCell> = Some(PythonCell {
-        code: include_str!("../../data/transformer-lens/attention.py"),
+        code: include_str!("../../../data/transformer-lens/attention.py"),
         needs: Some(attributed::PYTHON),
     });
 
@@ -65,6 +96,9 @@ impl Analyse for Settings {
         let (prepared, problems) = usable(job)?;
         let named = heads(&self.heads, &job.model.config)?;
         let prepared = groups(&self.group, prepared)?;
+        if self.by == By::Role {
+            return by_role::run(self, job, site, prepared, problems, &named).await;
+        }
         let wanted = |group: &PreparedGroup| Ok(prompts(&self.prompt, group)?.len());
         let shown: usize = prepared.iter().map(wanted).sum::<Result<usize>>()?;
         // Choosing heads takes a run over all of a group's prompts.
@@ -88,18 +122,7 @@ impl Analyse for Settings {
                 work.done(1).await?;
             }
         }
-        let (title, quantity, note) = match self.what {
-            What::Pattern => ("Attention patterns", Quantity::Attention, None),
-            What::Scores => ("Attention scores", Quantity::Score, None),
-            What::ValueWeighted => (
-                "Value-weighted attention",
-                Quantity::Activation,
-                Some(
-                    "Attention times the length of what the source\u{2019}s value writes into the residual stream: attention to a \
-                     token that has nothing to say, as often to the first, fades.",
-                ),
-            ),
-        };
+        let (title, quantity, note) = self.what.says();
         let chosen = "The heads with the largest contributions to the logit difference, for the answer and against it.";
         let notes: Vec<&str> = named.is_empty().then_some(chosen).into_iter().chain(note).collect();
         let figure = Attention {
@@ -157,7 +180,7 @@ async fn seen(
         let chosen: Vec<ChosenHead> = places.iter().map(|&place| heads[place]).collect();
         let mut seen = of_cache(&cache, 0, site, &chosen).await?;
         if weighted {
-            weight_by_values(job, &cache, &mut seen).await?;
+            weight_by_values(job, &cache, 0, &mut seen).await?;
         }
         for (place, head) in places.into_iter().zip(seen) {
             found[place] = Some(head);
@@ -166,14 +189,19 @@ async fn seen(
     Ok(found.into_iter().flatten().collect())
 }
 
-/// Multiplies each weight by the length of what the source's value writes, `|v W_O|`, on the run's only prompt.
-async fn weight_by_values(job: &Job<'_>, cache: &ActivationCache, heads: &mut [AttentionHead]) -> Result<()> {
+/// Multiplies each weight by the length of what the source's value writes, `|v W_O|`, on one of the run's prompts.
+async fn weight_by_values(
+    job: &Job<'_>,
+    cache: &ActivationCache,
+    prompt: usize,
+    heads: &mut [AttentionHead],
+) -> Result<()> {
     let (e, d) = (job.model.config.d_head, job.model.config.d_model);
     let mut reads = Reads::default();
     for AttentionHead { layer, head, .. } in heads.iter() {
         let v: Tensor<4> = cache.tensor(Site::Block(*layer, BlockSite::V))?; // [1, p, h, e]
         let [_, p, _, _] = v.dims();
-        let v = v.slice([0..1, 0..p, *head..head + 1, 0..e]).reshape([p, e]);
+        let v = v.slice([prompt..prompt + 1, 0..p, *head..head + 1, 0..e]).reshape([p, e]);
         let output = job.model.blocks[*layer].output.weight.clone().slice([head * e..(head + 1) * e, 0..d]);
         let written = product(v, output); // [p, d]
         reads = reads.with((written.clone() * written).sum_dim(1).sqrt()); // [p, 1]

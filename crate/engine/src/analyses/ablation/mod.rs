@@ -1,0 +1,160 @@
+//! What does the clean run lose without it? A head, a layer's output or a neuron ablated in the clean run: set to zero, to its mean, or
+//! to the corrupted prompt's (`get_ablation_scores` of ARENA; the measures of Wang et al. 2022 and of circuit papers since).
+
+mod map;
+
+use map::Map;
+
+use super::settings::{choice, count, text};
+use super::shared::ablated::{Becomes, VALUE, Where};
+use super::shared::columns::{ALIGN, Align, Columns};
+use super::shared::groups::usable;
+use super::shared::placed::{Lists, Placed};
+use super::shared::sweeps::{self, probabilities};
+use super::shared::top;
+use super::{Analyse, Findings, Job, PythonCell, settings};
+use crate::error::Result;
+use crate::figures::{Measure, Part, Quantity};
+use crate::host::{ProgressUnit, Work};
+use crate::metrics::LogitStats;
+use crate::prompts::PreparedGroup;
+
+/// What is ablated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::EnumString, strum::VariantNames)]
+#[strum(serialize_all = "kebab-case")]
+enum What {
+    Heads,
+    Layers,
+    Neurons,
+}
+
+settings! {
+    /// What is ablated, one at a time: each head's output z, each layer's attn_out and mlp_out, or each neuron.
+    what: What = choice::<What>("heads"),
+    value: Becomes = VALUE,
+    /// At all positions, at the last one alone, or at each position or role in turn.
+    position: Where = choice::<Where>("all"),
+    align: Align = ALIGN,
+    /// Whose neurons: all layers, or like 8 10 or 3-5.
+    layers: String = text("all"),
+    /// How many of the largest and how many of the smallest are listed.
+    top_k: usize = count(5, 1, 100),
+    probabilities: bool = probabilities(true),
+}
+
+/// The measures, the default one first; those from the third on need the whole vocabulary.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Change,
+    LogitDifference,
+    Divergence,
+    Loss,
+    Probability,
+    Rank,
+}
+
+impl Kind {
+    const ALL: [Kind; 6] =
+        [Kind::Change, Kind::LogitDifference, Kind::Divergence, Kind::Loss, Kind::Probability, Kind::Rank];
+
+    fn some(vocabulary: bool) -> &'static [Kind] {
+        if vocabulary { &Self::ALL } else { &Self::ALL[..2] }
+    }
+
+    fn measure(self) -> Measure {
+        let (name, label, quantity, range, middle) = match self {
+            Kind::Change => {
+                ("change", "change of the logit difference", Quantity::LogitDifference, None, Some(0.0))
+            }
+            Kind::LogitDifference => {
+                ("logit-diff", "logit difference", Quantity::LogitDifference, None, Some(0.0))
+            }
+            Kind::Divergence => {
+                ("kl", "KL divergence from the clean next tokens (nats)", Quantity::Loss, None, None)
+            }
+            Kind::Loss => {
+                ("loss", "rise of the answer\u{2019}s cross-entropy (nats)", Quantity::Loss, None, Some(0.0))
+            }
+            Kind::Probability => {
+                ("probability", "probability of the answer", Quantity::Probability, Some([0.0, 1.0]), None)
+            }
+            Kind::Rank => ("rank", "rank of the answer", Quantity::Count, None, None),
+        };
+        Measure { name: name.to_owned(), label: label.to_owned(), quantity, range, middle }
+    }
+
+    /// The number for one run and prompt, beside the clean run.
+    fn of(self, stats: &LogitStats, clean: &LogitStats, run: usize, prompt: usize) -> f64 {
+        let log_probability = |stats: &LogitStats, run: usize| {
+            let norm = stats
+                .vocabulary
+                .as_ref()
+                .map_or(f64::NAN, |vocabulary| vocabulary.log_sum_exp.row(run)[prompt]);
+            stats.answer.row(run)[prompt] - norm
+        };
+        match self {
+            Kind::Change => stats.logit_difference(run, prompt) - clean.logit_difference(0, prompt),
+            Kind::LogitDifference => stats.logit_difference(run, prompt),
+            Kind::Divergence => stats.divergence(clean, run, prompt),
+            Kind::Loss => log_probability(clean, 0) - log_probability(stats, run),
+            Kind::Probability => log_probability(stats, run).exp(),
+            Kind::Rank => {
+                stats.vocabulary.as_ref().map_or(f64::NAN, |vocabulary| vocabulary.rank.row(run)[prompt])
+            }
+        }
+    }
+
+    /// Whether the unablated run has this number, too.
+    fn has_clean(self) -> bool {
+        matches!(self, Kind::LogitDifference | Kind::Probability | Kind::Rank)
+    }
+}
+
+impl Analyse for Settings {
+    const NAME: &'static str = "ablation";
+    const TITLE: &'static str = "Ablation";
+    const DESCRIPTION: &'static str = "What the clean run loses without one head, layer or neuron: it is set to zero, to its \
+         mean, or to what it is on the corrupted prompt, and everything after it is computed again.";
+    const PYTHON: Option<PythonCell> = Some(PythonCell {
+        code: include_str!("../../../data/transformer-lens/ablation.py"),
+        needs: Some(sweeps::PYTHON),
+    });
+
+    async fn run(&self, job: &Job<'_>) -> Result<Findings> {
+        let map = Map::new(self, job)?;
+        let (groups, mut problems) = usable(job)?;
+        let groups = self.value.possible(groups, self.position, &mut problems);
+        let align = self.align.settled(&groups);
+        let groups: Vec<(PreparedGroup, Columns)> = if map.by_position {
+            align.of_groups(job, groups, &mut problems)
+        } else {
+            groups.into_iter().map(|group| (group.clone(), Columns::none(&group))).collect()
+        };
+        let lists = [Lists { lists: &map.lists, by_position: map.by_position }];
+        let placed = groups.iter().map(|(group, columns)| Placed::new(group, columns, &lists));
+        let mut placed: Vec<Placed<'_>> = placed.collect();
+        let total = placed.iter().map(|placed| map.runs(job, placed)).sum();
+        let mut work = Work::new(job.viewer, "Ablating", ProgressUnit::Patches, total);
+        work.done(0).await?;
+        let mut grid = map.empty(align);
+        for placed in &mut placed {
+            if map.by_position && map.value == Becomes::Mean {
+                map.put_means(job, placed).await?;
+            }
+            let panel = map.panel(job, placed, &grid, &mut work).await?;
+            grid.panels.push(panel);
+        }
+        let tables = match map.what {
+            _ if map.by_position => Vec::new(),
+            What::Layers => Vec::new(),
+            _ => top::tables(
+                &grid,
+                if map.what == What::Heads { "Head" } else { "Neuron" },
+                self.top_k,
+                |cell| map.name(cell),
+            ),
+        };
+        let parts = [map.part(grid)].into_iter().chain(tables.into_iter().map(Part::Table)).collect();
+        Ok(Findings { parts, problems })
+    }
+}
