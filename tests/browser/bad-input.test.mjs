@@ -37,7 +37,7 @@ test('each fault of an experiment stands at its field, and the other groups keep
   await whenFresh(page, 'logit-diff');
   const before = await dotsOf(page);
   for (const [field, text, place, code, said] of /** @type {[string, string, string, string, RegExp][]} */ ([
-    ['corrupted', 'We are helping our dear friend when they', '0-0-corrupted', 'unequal-lengths', /\b7\b.*\b8\b/],
+    ['corrupted', 'We are helping our dear friend when they', '0-0-corrupted', 'unequal-lengths', /\b8\b.*\b9\b/],
     ['answer', ' contractions of', '0-0-answer', 'many-tokens', /one token/],
     ['answer', '', '0-0-answer', 'empty-answer', /token/],
     ['distractor', "'re", '0-0-distractor', 'same-answers', /same token/],
@@ -50,9 +50,14 @@ test('each fault of an experiment stands at its field, and the other groups keep
     assert.match(await messageAt(page, place, code), said);
     assert.equal(await page.getAttribute(`#field-${place}`, 'aria-invalid'), 'true');
     const found = await dotsOf(page);
-    assert.equal(found[0].values.length, before[0].values.length - 2, `${code}: the pair is left out`);
     assert.deepEqual(found.slice(1), before.slice(1), `${code}: the other groups`);
-    assert.match(await page.locator('#logit-diff .figure-left-out').innerText(), /'re they, pair 0/);
+    if (code === 'unequal-lengths') {
+      // Each of its prompts can be run alone.
+      assert.equal(found[0].values.length, before[0].values.length);
+    } else {
+      assert.equal(found[0].values.length, before[0].values.length - 2, `${code}: the pair is left out`);
+      assert.match(await page.locator('#logit-diff .figure-left-out').innerText(), /'re they, pair 0/);
+    }
     await andThenFresh(page, 'logit-diff', () => input.fill(good));
     await page.locator(`#problem-${place}`).waitFor({ state: 'hidden' });
     assert.deepEqual(await dotsOf(page), before);

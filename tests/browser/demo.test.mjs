@@ -165,7 +165,7 @@ test('an experiment is exported and imported as the same document', async (t) =>
 
   const runs = await runsOf(page, 'logit-diff');
   for (const [text, said] of /** @type {[string, RegExp][]} */ ([
-    ['no JSON', /is not JSON/],
+    ['no JSON', /neither an experiment document/],
     ['{"prepend_bos": true}', /no list "groups"/],
     ['{"groups": [{"name": "a", "pairs": []}], "prepend_boss": true}', /prepend_boss/],
   ])) {

@@ -67,7 +67,7 @@ function gridsOf(report) {
 /** A panel's per-prompt values, by cell, as in the fixtures. @param {Grid} grid @param {number} panel @param {number} [measure] */
 function byCell(grid, panel, measure = 0) {
   const { prompts } = grid.panels[panel].values[measure];
-  return prompts[0].flatMap((_, cell) => prompts.map((prompt) => prompt[cell]));
+  return prompts[0].flatMap((_, cell) => prompts.map((prompt) => Number(prompt[cell])));
 }
 
 /** @param {number[]} numbers */

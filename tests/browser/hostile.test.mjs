@@ -150,7 +150,7 @@ test('markup in documents is text', async (t) => {
   const refused = [
     [`{"groups":[],"${'x'.repeat(5000)}":1}`, /unknown field/],
     [JSON.stringify({ groups: [], [IMAGE]: 1 }), /unknown field "<img/],
-    ['['.repeat(1_000_000), /is not JSON/],
+    ['['.repeat(1_000_000), /is not an experiment document/],
     [`{"groups":${'['.repeat(100_000)}${']'.repeat(100_000)}}`, /group 0/],
     [JSON.stringify({ groups: [{ name: HALF, pairs: [] }] }), /is not an experiment document/],
     ['{"__proto__":{"pwned":1},"groups":[]}', /unknown field "__proto__"/],

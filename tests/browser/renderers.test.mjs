@@ -80,7 +80,7 @@ test('the measure, one prompt and the scale are switched at once, and stay when 
   assert.equal(await shown(), text(Number(logits.mean[0])));
   assert.match((await page.locator('.scale-name').textContent()) ?? '', /logit difference/);
   await page.locator('.choice select').selectOption({ index: 4 });
-  assert.equal(await shown(), text(logits.prompts[3][0]));
+  assert.equal(await shown(), text(Number(logits.prompts[3][0])));
   assert.match((await page.locator('.panel-head').first().innerText()), /when\u00b7they\u00b73/);
 
   const fill = await first.getAttribute('fill');

@@ -349,7 +349,7 @@ test('section 3 on WebGPU equals the native numbers', async (t) => {
   await whenFresh(page, 'head-attribution', { timeout: SLOW });
   const [native] = gridParts(nativeReport('head-attribution'));
   const [values] = native.panels[0].values;
-  const mean = values.mean.map((_, cell) => (values.prompts[0][cell] + values.prompts[1][cell]) / 2);
+  const mean = values.mean.map((_, cell) => (Number(values.prompts[0][cell]) + Number(values.prompts[1][cell])) / 2);
   assertClose(await cells(page, 'head-attribution', native.title), mean, TOLERANCE, 'head attribution');
   await whenFresh(page, 'attention', { timeout: SLOW });
   assertClean(watched);

@@ -3,7 +3,7 @@
 import { batch, effect, untracked } from '../vendor/dist/libraries.js';
 import { h, icon, iconButton } from '../dom.js';
 import { formatQuantity } from '../numbers.js';
-import { emptyGroup, freeName, MOST_PAIRS, pairsOf } from '../store/experiment.js';
+import { emptyGroup, freeName, MOST_PAIRS, pairsOf, withRoles } from '../store/experiment.js';
 import { GroupView } from './group.js';
 import { openPasteDialog } from './paste-dialog.js';
 
@@ -19,8 +19,6 @@ export class Editor {
   #groups = [];
   /** @type {{ group: number, pair: number | null, field: Field | null } | null} */
   #focusNext = null;
-  /** @type {Checked | null} */
-  #checked = null;
   #undo = iconButton('undo', 'Undo', () => this.#store.undo());
   #redo = iconButton('redo', 'Redo', () => this.#store.redo());
 
@@ -67,6 +65,7 @@ export class Editor {
         focusNext: (place) => { this.#focusNext = place; },
         onEnter: this.#onEnter,
         onPaste: (pasted) => this.#paste(g, pasted),
+        check: this.#check,
       }));
     const bos = h('input', { type: 'checkbox', id: 'prepend-bos', on: { change: () => this.#store.edit((own) => { own.prepend_bos = bos.checked; }) } });
     bos.checked = experiment.prepend_bos;
@@ -79,7 +78,8 @@ export class Editor {
       h('p', { class: 'hint' }, 'Rows of a spreadsheet (clean, corrupted, answer, distractor) can be pasted into any field. Enter runs at once; Shift+Enter starts a new line.'),
     );
     this.#root.scrollTop = scroll;
-    if (this.#checked) this.showCheck(this.#checked);
+    const checked = this.#store.checked.peek();
+    if (checked) this.showCheck(checked);
     const next = this.#focusNext;
     this.#focusNext = null;
     if (next) this.#groups[next.group]?.focus(next.pair, next.field);
@@ -105,8 +105,8 @@ export class Editor {
         this.#focusNext = { group: group ?? added.group, pair: added.pair, field: 'clean' };
         batch(() => {
           this.#store.edit((own) => {
-            if (group === null) own.groups.push({ ...emptyGroup(own), name: freeName(own, 'Pasted'), pairs });
-            else own.groups[group].pairs.push(...pairs);
+            if (group === null) own.groups.push({ ...emptyGroup(own), name: freeName(own, 'Pasted'), pairs: pairs.map(withRoles) });
+            else own.groups[group].pairs.push(...pairs.map(withRoles));
           });
           // Whoever pastes a group wants to see its figures.
           if (group === null) this.#store.setView({ shown: [added.group] });
@@ -117,7 +117,7 @@ export class Editor {
 
   /** @param {Checked} checked */
   showCheck(checked) {
-    this.#checked = checked;
+    this.#store.checked.value = checked;
     this.#groups.forEach((group, g) => group.showCheck(checked.groups[g] ?? [], checked.problems.filter((problem) => problem.place?.group === g)));
   }
 

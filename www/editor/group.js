@@ -2,7 +2,7 @@
 // fold is first opened, so that fifty groups cost nothing.
 
 import { h, icon, iconButton } from '../dom.js';
-import { emptyPair, isEmptyPair } from '../store/experiment.js';
+import { emptyPair, isEmptyPair, withRoles } from '../store/experiment.js';
 import { mended, mendsOf } from '../store/mends.js';
 import { linesOf } from '../store/pasted.js';
 import { plural } from '../numbers.js';
@@ -11,13 +11,14 @@ import { PairView } from './pair.js';
 
 /** @import { FullGroup } from '../store/experiment.js' */
 /** @import { Store } from '../store/store.js' */
-/** @import { Field, PairTokens, Problem } from '../types/engine.js' */
+/** @import { Checked, Experiment, Field, PairTokens, Problem } from '../types/engine.js' */
 
 /**
  * @typedef {object} GroupActions
  * @property {(focus: { group: number, pair: number | null, field: Field | null }) => void} focusNext sets what gets the focus after the next redraw
  * @property {() => void} onEnter
  * @property {(pasted?: string) => void} onPaste opens the paste dialog for this group
+ * @property {(experiment: Experiment) => Promise<Checked | null>} check
  */
 
 /** With more pairs than this, each is one line until it is opened. */
@@ -37,6 +38,7 @@ export class GroupView {
   #problem = h('p', { class: 'field-error', hidden: true });
   #odd = h('span', {});
   #mendAll = h('p', { class: 'hint', hidden: true }, this.#odd, ' ', h('button', { type: 'button', class: 'link', on: { click: () => this.#mend() } }, 'Mend them all'));
+  #roles = h('span', {});
   #body = h('div', { class: 'group-body' });
   /** @type {{ tokens: PairTokens[], problems: Problem[] }} */
   #checked = { tokens: [], problems: [] };
@@ -62,6 +64,24 @@ export class GroupView {
   refreshHead() {
     this.#title.textContent = this.#group.name || 'unnamed group';
     this.#count.textContent = plural(this.#group.pairs.length, 'pair');
+    const names = this.#group.roles.map(({ name }) => name);
+    this.#roles.textContent = names.length > 0 ? `Roles: ${names.join(', ')}` : 'Add roles';
+  }
+
+  async #editRoles() {
+    const { openRolesDialog } = await import('./roles-dialog.js');
+    openRolesDialog({
+      group: this.#group,
+      bos: this.#store.experiment.prepend_bos,
+      check: this.#actions.check,
+      onSave: ({ roles, pairs }) => {
+        this.#edit('', (own) => {
+          own.roles = roles;
+          own.pairs = pairs;
+        });
+        this.refreshHead();
+      },
+    });
   }
 
   #fill() {
@@ -83,7 +103,8 @@ export class GroupView {
       ...this.#pairs.map((pair) => pair.element),
       h('div', { class: 'adds' },
         h('button', { type: 'button', class: 'add', on: { click: () => this.#addPairs(group.pairs.length, [emptyPair()]) } }, icon('plus'), 'Add a pair'),
-        h('button', { type: 'button', class: 'add', on: { click: () => this.#actions.onPaste() } }, icon('copy'), 'Paste pairs')),
+        h('button', { type: 'button', class: 'add', on: { click: () => this.#actions.onPaste() } }, icon('copy'), 'Paste pairs'),
+        h('button', { type: 'button', class: 'add', data: { hook: 'roles' }, tip: 'Names for some tokens of the prompts, so that maps can be by role.', on: { click: () => void this.#editRoles() } }, icon('plus'), this.#roles)),
     );
     this.#drawCheck();
   }
@@ -99,7 +120,7 @@ export class GroupView {
         // A line without tabs is a prompt like any other, even with a | in it.
         if (!text.includes('\t')) return false;
         const lines = linesOf(text, like);
-        const pairs = lines.flatMap(({ pair }) => pair ?? []);
+        const pairs = lines.flatMap(({ pair }) => (pair ? withRoles(pair) : []));
         const replace = isEmptyPair(this.#group.pairs[p]);
         if (pairs.length < lines.length) this.#actions.onPaste(text);
         else if (pairs.length > 0) this.#addPairs(replace ? p : p + 1, pairs, replace ? 1 : 0);
@@ -122,7 +143,7 @@ export class GroupView {
     this.#edit('', (own) => { own.pairs = own.pairs.map((pair, p) => (only === undefined || only === p ? mended(pair) : pair)); });
   }
 
-  /** @param {number} at @param {import('../types/engine.js').Pair[]} pairs @param {number} [replace] */
+  /** @param {number} at @param {import('../store/experiment.js').FullPair[]} pairs @param {number} [replace] */
   #addPairs(at, pairs, replace = 0) {
     this.#actions.focusNext({ group: this.#index, pair: at, field: 'clean' });
     this.#edit('', (own) => { own.pairs.splice(at, replace, ...pairs); });

@@ -12,13 +12,14 @@ export function drawPairTokens(tokens, symmetric) {
   const columns = Array.from({ length }, (_, position) => {
     const clean = tokens.clean.at(position);
     const corrupted = tokens.corrupted.at(position);
-    const differs = differing.has(position) || !clean || !corrupted;
+    const isAlone = tokens.corrupted.length === 0;
+    const differs = differing.has(position) || (!isAlone && (!clean || !corrupted));
     return h(
       'div',
-      { class: differs ? 'column differs' : 'column', role: 'listitem', 'aria-label': describeColumn(position, clean, corrupted, differs) },
-      h('span', { class: 'column-position', 'aria-hidden': 'true' }, position),
+      { class: differs ? 'column differs' : 'column', role: 'listitem', 'aria-label': [describeColumn(position, clean, corrupted, differs), ...rolesAt(tokens, position)].join(', ') },
+      h('span', { class: 'column-position', 'aria-hidden': 'true' }, position, ...rolesAt(tokens, position).map((name) => h('span', { class: 'column-role' }, name))),
       clean ? tokenChip(clean) : missing(),
-      corrupted ? tokenChip(corrupted) : missing(),
+      isAlone ? null : corrupted ? tokenChip(corrupted) : missing(),
     );
   });
   if (columns.length === 0) return [];
@@ -26,6 +27,11 @@ export function drawPairTokens(tokens, symmetric) {
     h('div', { class: 'columns-legend', 'aria-hidden': 'true' }, h('span', {}, ''), h('span', {}, 'clean'), h('span', {}, symmetric ? 'other' : 'corr.')),
     h('div', { class: 'token-columns', role: 'list', 'aria-label': 'Tokens by position' }, ...columns),
   ];
+}
+
+/** The roles of a token of the clean prompt. @param {PairTokens} tokens @param {number} position */
+function rolesAt({ roles }, position) {
+  return roles.filter(({ start, end }) => start <= position && position < end).map(({ name }) => name);
 }
 
 function missing() {

@@ -7,6 +7,7 @@
  * @typedef {object} Calls
  * @property {{ args: { model: ModelChoice, device: DevicePreference, halved?: number }, result: Opened }} open
  * @property {{ args: { experiment: Experiment }, result: Checked }} check
+ * @property {{ args: { text: string }, result: Experiment }} read
  * @property {{ args: { analysis: string, experiment: Experiment, settings: object, first?: boolean }, result: Report }} run
  * @property {{ args: { grid: Grid, group: number, minus: number }, result: Panel | null }} difference
  * @property {{ args: { request: NotebookRequest }, result: string }} notebook

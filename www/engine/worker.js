@@ -12,6 +12,7 @@ import { offerTimestamps } from './timestamps.js';
  * @property {() => AnalysisInfo[]} catalogue
  * @property {() => Preset[]} presets
  * @property {(grid: Grid, group: number, minus: number) => Panel | null} difference
+ * @property {(text: string) => Experiment} read
  * @property {(request: NotebookRequest) => string} notebook
  * @property {{ new (): WasmEngine }} Engine
  *
@@ -108,6 +109,8 @@ async function perform(id, call, args) {
       return module.difference(args.grid, args.group, args.minus);
     case 'notebook':
       return module.notebook(args.request);
+    case 'read':
+      return module.read(args.text);
     case 'check':
       return engine.check(args.experiment);
     case 'cancel':

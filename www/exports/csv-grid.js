@@ -11,19 +11,19 @@ export function* gridRows(grid) {
   const first = targetOf(grid, 0, 0);
   // A component is identified by its tick label.
   const has = /** @type {const} */ (['layer', 'head', 'neuron', 'position']).filter((key) => first[key] !== undefined);
-  yield ['panel', 'measure', 'site', ...has, `row: ${rows.label}`, `column: ${columns.label}`, 'prompt', 'value', 'interval low', 'interval high', 'clean mean', 'corrupted mean'];
+  yield ['panel', 'measure', 'site', ...has, `row: ${rows.label}`, `column: ${columns.label}`, 'prompt', 'value', 'interval low', 'interval high', 'p', 'p adjusted', 'clean mean', 'corrupted mean'];
   for (const panel of panels) {
     const ticks = columnTicks(grid, panel);
     const count = columnCount(grid, panel);
-    for (const { measure, mean, low, high, prompts, clean, corrupted } of panel.values) {
+    for (const { measure, mean, low, high, p: ps = [], adjusted = [], prompts, clean, corrupted } of panel.values) {
       for (const [r, row] of rows.ticks.entries()) {
         for (let c = 0; c < count; c += 1) {
           const cell = r * count + c;
           const target = targetOf(grid, r, c);
           const name = site === null ? null : target.layer === undefined ? site : `blocks.${target.layer}.${site}`;
           const place = [panel.name, measures[measure].name, name, ...has.map((key) => target[key]), row, ticks[c]];
-          yield [...place, '(mean)', mean[cell], low[cell], high[cell], clean, corrupted];
-          for (const [p, numbers] of prompts.entries()) yield [...place, panel.prompts[p] ?? p, numbers[cell], null, null, null, null];
+          yield [...place, '(mean)', mean[cell], low[cell], high[cell], ps[cell], adjusted[cell], clean, corrupted];
+          for (const [p, numbers] of prompts.entries()) yield [...place, panel.prompts[p] ?? p, numbers[cell], null, null, null, null, null, null];
         }
       }
     }

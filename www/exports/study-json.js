@@ -1,5 +1,6 @@
 // The whole study as JSON (docs/study.md): the experiment, the view, and every report in full.
 
+import { withoutDefaults } from '../store/experiment.js';
 import { inSlices } from './in-slices.js';
 
 /** @import { Study } from './study-source.js' */
@@ -17,7 +18,7 @@ export async function studyJson({ made, experiment, test, view, model, figures, 
     made: made.toISOString(),
     link: link.address,
     model,
-    experiment,
+    experiment: withoutDefaults(experiment),
     test,
     view,
     // Without figures that the page derives from others: only the engine's reports.

@@ -2,6 +2,7 @@
 
 import { h } from '../dom.js';
 import { plural } from '../numbers.js';
+import { withoutDefaults } from '../store/experiment.js';
 import { choicesMenu } from './choices-menu.js';
 import { download } from './download.js';
 import { studyFileName, takeStudy } from './study-source.js';
@@ -47,7 +48,7 @@ export function studyMenu(source, engine, messages) {
   /** @param {string} format */
   const choose = (format) => {
     if (format === 'experiment') {
-      download(new Blob([`${JSON.stringify(source.experiment(), null, 2)}\n`], { type: 'application/json' }), 'patchlab-experiment.json');
+      download(new Blob([`${JSON.stringify(withoutDefaults(source.experiment()), null, 2)}\n`], { type: 'application/json' }), 'patchlab-experiment.json');
       messages.say('The experiment was exported.');
       return;
     }

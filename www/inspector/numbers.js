@@ -33,7 +33,8 @@ function valueCell(grid, panel, cell) {
   const value = first?.mean[cell];
   if (!first || value === null || value === undefined) return h('td', { class: 'number' }, '\u2013');
   const { label, quantity } = grid.measures[first.measure];
-  const interval = first.low.length > 0 ? `\n95 % interval: ${full(first.low[cell])} to ${full(first.high[cell])}` : '';
+  const [low, high] = [first.low[cell] ?? null, first.high[cell] ?? null];
+  const interval = low !== null && high !== null ? `\n95 % interval: ${full(low)} to ${full(high)}` : '';
   return h('td', { class: 'number', data: { value }, tip: `${label}\n${full(value)}${interval}` }, formatQuantity(value, quantity));
 }
 

@@ -32,14 +32,16 @@
  *
  * @param {Actions} actions
  * @param {Target} target
- * @param {Pick<Grid, 'site'>} grid
+ * @param {Pick<Grid, 'site'> & Partial<Pick<Grid, 'columns'>>} grid
  * @param {Pick<Panel, 'name' | 'group' | 'minus'>} panel
  */
-export function act(actions, target, { site }, { name, group, minus }) {
+export function act(actions, target, { site, columns }, { name, group, minus }) {
   const { component: _, layer, ...rest } = target;
   const { head, neuron } = rest;
   if (layer === undefined) return;
-  if (site !== null && actions.onPatch) {
+  // Where columns are other tokens in every prompt, no single run has made the cell.
+  const isOneRun = columns?.counts !== 'role' && columns?.counts !== 'position-from-end';
+  if (site !== null && isOneRun && actions.onPatch) {
     actions.onPatch({ site: `blocks.${layer}.${site}`, layer, ...rest, group, minus, panel: name });
   } else if (neuron !== undefined) {
     actions.onNeuron?.({ layer, neuron, group });

@@ -165,9 +165,38 @@ export function visible(text) {
   return text.replaceAll(' ', '\u00b7').replaceAll('\n', '\u21b5').replaceAll('\t', '\u21e5');
 }
 
+/** How many of a panel's prompts have a cell; null if all have all. @param {Panel} panel @param {number} cell */
+export function countOf({ counts }, cell) {
+  return counts ? counts[cell % counts.length] : null;
+}
+
+/** The rate of false discoveries at which cells are marked. */
+export const RATE = 0.05;
+
+/** Whether a cell's mean is among those of which at most this share is expected to be there by chance. @param {Values} values @param {PictureView} view @param {number} cell */
+export function isMarked(values, view, cell) {
+  return view.prompt < 0 && (values.adjusted?.[cell] ?? 1) <= RATE; // studies of earlier versions have none
+}
+
+/** What stands in place of a number. @param {Grid} grid @param {Panel} panel @param {PictureView} view @param {number} cell */
+export function whyMissing(grid, panel, view, cell) {
+  const values = valuesOf(panel, measureOf(grid, view));
+  if (!values) return 'not defined for this group';
+  const what = grid.columns.counts === 'role' ? 'such role' : 'such position';
+  if (countOf(panel, cell) === 0) return `no prompt has ${what === 'such role' ? 'this role' : 'this position'}`;
+  return values.prompts[view.prompt] !== undefined && panel.counts ? `this prompt has no ${what}` : 'not computed yet';
+}
+
 /** A tick label as it is shown beside the axis. @param {Axis} axis @param {string} tick */
 export function tickLabel(axis, tick) {
   return axis.counts === 'position' ? visible(tick) : tick;
+}
+
+/** A column's label in a panel; where not all prompts have it, with how many do. @param {Grid} grid @param {Panel} panel @param {number} column */
+export function columnLabel(grid, panel, column) {
+  const tick = tickLabel(grid.columns, columnTicks(grid, panel)[column] ?? '');
+  const count = panel.counts?.length === columnTicks(grid, panel).length ? panel.counts[column] : panel.prompts.length;
+  return count < panel.prompts.length ? `${tick} (${count})` : tick;
 }
 
 /** Whether the only row is there just because a grid needs one. @param {Grid} grid */
@@ -215,10 +244,17 @@ export function describeCell(grid, panel, view, row, column) {
   const isPrompt = values?.prompts[view.prompt] !== undefined;
   const lines = [
     `${cellName(grid, panel, row, column)}${grid.panels.length > 1 ? `   ${panel.name}` : ''}`,
-    `${measure.label}: ${number === null || number === undefined ? (values ? 'not computed yet' : 'not defined here') : precise(number)}`,
+    `${measure.label}: ${number === null || number === undefined ? whyMissing(grid, panel, view, cell) : precise(number)}`,
   ];
-  if (isPrompt) lines.push(`prompt ${view.prompt + 1}: ${visible(panel.prompts[view.prompt] ?? '')}`, `mean over ${values.prompts.length} prompts: ${values.mean[cell] === null ? 'not computed yet' : precise(values.mean[cell])}`);
-  if (values?.low.length) lines.push(`95 % interval of the mean: ${precise(values.low[cell])} to ${precise(values.high[cell])}`);
+  const count = countOf(panel, cell);
+  const over = count === null ? `${values?.prompts.length} prompts` : `the ${count} of ${panel.prompts.length} prompts that have it`;
+  const mean = values?.mean[cell] ?? null;
+  if (isPrompt) lines.push(`prompt ${view.prompt + 1}: ${visible(panel.prompts[view.prompt] ?? '')}`, `mean over ${over}: ${mean === null ? 'not computed yet' : precise(mean)}`);
+  else if (count && count < panel.prompts.length) lines.push(`mean over ${over}`);
+  const [low, high] = [values?.low[cell] ?? null, values?.high[cell] ?? null];
+  if (low !== null && high !== null) lines.push(`95 % interval of the mean: ${precise(low)} to ${precise(high)}`);
+  const [p, adjusted] = [values?.p?.[cell] ?? null, values?.adjusted?.[cell] ?? null];
+  if (p !== null && adjusted !== null) lines.push(`p = ${precise(p)} by sign flips over pairs, ${precise(adjusted)} adjusted for ${values?.p.length} cells`);
   const place = `${grid.columns.label} ${tickLabel(grid.columns, columnTicks(grid, panel)[column] ?? '')}`;
   lines.push(hasOneUnnamedRow(grid) ? place : `${grid.rows.label} ${tickLabel(grid.rows, grid.rows.ticks[row])}, ${place}`);
   if (site) lines.push(site);

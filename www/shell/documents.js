@@ -16,6 +16,15 @@ async function textOf(file) {
   return new TextDecoder({ 0xfffe: 'utf-16le', 0xfeff: 'utf-16be' }[mark] ?? 'utf-8').decode(bytes);
 }
 
+/** What JSON text says; undefined if it is none. @param {string} text */
+function parsed(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
 /**
  * @param {File} file
  * @param {Engine} engine decides whether an experiment document is valid
@@ -23,11 +32,11 @@ async function textOf(file) {
  * @throws {Error} with a message for the user, if the file is neither an experiment nor a study
  */
 export async function readDocument(file, engine) {
-  let document;
-  try {
-    document = JSON.parse(await textOf(file));
-  } catch {
-    throw new Error(`${file.name} is not JSON. "Import" opens the experiments and studies that "Export" writes.`);
+  const text = await textOf(file);
+  const document = parsed(text);
+  // A list of pairs: JSON lines, or a table.
+  if (document === undefined || (typeof document === 'object' && document !== null && 'clean' in document)) {
+    return { experiment: readExperiment(await engine.call('read', { text })), study: null };
   }
   const kind = isStudy(document) ? 'a study' : 'an experiment';
   try {

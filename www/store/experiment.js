@@ -1,15 +1,19 @@
 // The experiment document: its shape, its defaults and its prompts. Whether a pair can be run is decided by the engine.
 
-/** @import { Experiment, Group, Pair, Field } from '../types/engine.js' */
+/** @import { Experiment, Pair, PairTokens, Field, Role } from '../types/engine.js' */
 
 /**
  * An experiment with its defaults filled in.
- * @typedef {Group & { symmetric: boolean }} FullGroup
+ * @typedef {Pair & { roles: Role[] }} FullPair
+ * @typedef {{ name: string, symmetric: boolean, roles: Role[], pairs: FullPair[] }} FullGroup
  * @typedef {{ groups: FullGroup[], prepend_bos: boolean }} FullExperiment
  */
 
 /** Most pairs of an experiment, wherever it comes from: more would keep the page busy for seconds at every key. */
 export const MOST_PAIRS = 5000;
+
+/** What a role may be looked for at, besides a text. */
+export const ANCHORS = ['first', 'last', 'changed', 'answer', 'distractor'];
 
 /** @type {Field[]} */
 export const FIELDS = ['clean', 'corrupted', 'answer', 'distractor'];
@@ -19,9 +23,9 @@ export function pairsOf({ groups }) {
   return groups.reduce((sum, { pairs }) => sum + pairs.length, 0);
 }
 
-/** @returns {Pair} */
+/** @returns {FullPair} */
 export function emptyPair() {
-  return { clean: '', corrupted: '', answer: '', distractor: '' };
+  return { clean: '', corrupted: '', answer: '', distractor: '', roles: [] };
 }
 
 /** @param {Pair} pair */
@@ -31,7 +35,7 @@ export function isEmptyPair(pair) {
 
 /** @param {FullExperiment} experiment @returns {FullGroup} */
 export function emptyGroup(experiment) {
-  return { name: freeName(experiment, 'New group'), symmetric: true, pairs: [emptyPair()] };
+  return { name: freeName(experiment, 'New group'), symmetric: true, roles: [], pairs: [emptyPair()] };
 }
 
 /** `wish`, or `wish 2`, `wish 3`, ... if that name is taken. @param {FullExperiment} experiment @param {string} wish */
@@ -48,10 +52,51 @@ export function withDefaults(experiment) {
     groups: experiment.groups.map((group) => ({
       name: group.name,
       symmetric: group.symmetric ?? true,
-      pairs: group.pairs.map(({ clean, corrupted, answer, distractor }) => ({ clean, corrupted, answer, distractor })),
+      roles: group.roles ?? [],
+      pairs: group.pairs.map(withRoles),
     })),
     prepend_bos: experiment.prepend_bos ?? true,
   };
+}
+
+/** @param {Pair} pair @returns {FullPair} */
+export function withRoles({ clean, corrupted, answer, distractor, roles = [] }) {
+  return { clean, corrupted: corrupted ?? '', answer, distractor, roles };
+}
+
+/** The document as it is written: what is empty is left out. @param {FullExperiment} experiment @returns {Experiment} */
+export function withoutDefaults({ groups, prepend_bos }) {
+  const lean = (/** @type {Role[]} */ roles) => (roles.length > 0 ? { roles } : {});
+  return {
+    groups: groups.map(({ name, symmetric, roles, pairs }) => ({
+      name, symmetric, ...lean(roles), pairs: pairs.map(({ roles: own, ...pair }) => ({ ...pair, ...lean(own) })),
+    })),
+    prepend_bos,
+  };
+}
+
+/** A group's pairs in groups of one length each, shortest first. @param {FullGroup} group @param {PairTokens[]} tokens @returns {FullGroup[]} */
+export function byLength(group, tokens) {
+  const length = (/** @type {number} */ pair) => tokens[pair]?.clean.length ?? 0;
+  const lengths = [...new Set(group.pairs.map((_, pair) => length(pair)))].sort((a, b) => a - b);
+  return lengths.map((own) => ({ ...group, name: `${group.name}, ${own} tokens`, pairs: group.pairs.filter((_, pair) => length(pair) === own) }));
+}
+
+/** @param {unknown} value @param {string} where */
+function checkRoles(value, where) {
+  if (value === undefined) return;
+  if (!Array.isArray(value)) throw new Error(`"roles" of ${where} is no list`);
+  for (const item of value) {
+    const role = record(item, `a role of ${where}`, ['name', 'at', 'nth', 'offset']);
+    if (typeof role.name !== 'string') throw new Error(`a role of ${where} has no "name"`);
+    if (!isAnchor(role.at)) throw new Error(`the role ${role.name} of ${where} has no "at" that is known`);
+    if (![role.nth ?? 1, role.offset ?? 0].every((number) => Number.isInteger(number) && Math.abs(Number(number)) < 2 ** 31)) throw new Error(`"nth" or "offset" of the role ${role.name} of ${where} is no whole number`);
+  }
+}
+
+/** @param {unknown} at */
+function isAnchor(at) {
+  return typeof at === 'string' ? ANCHORS.includes(at) : typeof at === 'object' && at !== null && Object.keys(at).length === 1 && 'text' in at && typeof at.text === 'string';
 }
 
 /**
@@ -66,14 +111,16 @@ export function readExperiment(value) {
   if (!Array.isArray(document.groups)) throw new Error('it has no list "groups"');
   if (!['undefined', 'boolean'].includes(typeof document.prepend_bos)) throw new Error('"prepend_bos" is neither true nor false');
   document.groups.forEach((item, g) => {
-    const group = record(item, `group ${g}`, ['name', 'symmetric', 'pairs']);
+    const group = record(item, `group ${g}`, ['name', 'symmetric', 'roles', 'pairs']);
     if (typeof group.name !== 'string') throw new Error(`group ${g} has no "name"`);
     if (!['undefined', 'boolean'].includes(typeof group.symmetric)) throw new Error(`"symmetric" of group ${g} is neither true nor false`);
+    checkRoles(group.roles, `group ${g}`);
     if (!Array.isArray(group.pairs)) throw new Error(`group ${g} has no list "pairs"`);
     group.pairs.forEach((item, p) => {
-      const pair = record(item, `pair ${p} of group ${g}`, FIELDS);
+      const pair = record(item, `pair ${p} of group ${g}`, [...FIELDS, 'roles']);
+      checkRoles(pair.roles, `pair ${p} of group ${g}`);
       for (const field of FIELDS) {
-        if (typeof pair[field] !== 'string') throw new Error(`pair ${p} of group ${g} has no text "${field}"`);
+        if (typeof pair[field] !== 'string' && !(field === 'corrupted' && pair[field] === undefined)) throw new Error(`pair ${p} of group ${g} has no text "${field}"`);
       }
     });
   });

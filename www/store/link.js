@@ -2,7 +2,7 @@
 // base64url.
 // The model and the device are in the query (`?model=`, `?device=`), see ../opening/choices.js.
 
-import { readExperiment } from './experiment.js';
+import { readExperiment, withoutDefaults } from './experiment.js';
 import { readTest } from './draft.js';
 import { readView } from './view.js';
 
@@ -33,7 +33,7 @@ function isTooLarge({ groups }) {
  */
 export async function writeLink(experiment, test, study) {
   if (isTooLarge(experiment)) return '';
-  const document = new TextEncoder().encode(JSON.stringify({ experiment, test, study }));
+  const document = new TextEncoder().encode(JSON.stringify({ experiment: withoutDefaults(experiment), test, study }));
   if (document.length > LONGEST_DOCUMENT) return '';
   const bytes = await pipe(document, new CompressionStream('deflate-raw'), Infinity);
   let binary = '';

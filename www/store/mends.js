@@ -66,7 +66,7 @@ export function mendsOf(pair) {
   return FIELDS.flatMap((field) => HABITS.filter(({ is }) => is(pair[field], field, pair)).map(({ what, mended }) => ({ field, what, text: mended(pair[field]) })));
 }
 
-/** The pair with everything mended. @param {Pair} pair @returns {Pair} */
+/** The pair with everything mended. @template {Pair} T @param {T} pair @returns {T} */
 export function mended(pair) {
   const better = { ...pair };
   // One mend may make room for another.

@@ -5,7 +5,7 @@ import { batch, computed, signal } from '../vendor/dist/libraries.js';
 import { clampView, DEFAULT_VIEW, moveView } from './view.js';
 
 /** @import { FullExperiment, FullGroup } from './experiment.js' */
-/** @import { ModelInfo } from '../types/engine.js' */
+/** @import { Checked, ModelInfo } from '../types/engine.js' */
 /** @import { Loaded } from '../study/loaded.js' */
 /** @import { View } from './view.js' */
 
@@ -32,6 +32,8 @@ export class Store {
   #structure = signal(/** @type {Structure} */ ({ moved: [] }));
   /** The open model. */
   model = signal(/** @type {OpenModel | null} */ (null));
+  /** Tokens and problems of the experiment, as far as the engine has told. */
+  checked = signal(/** @type {Checked | null} */ (null));
   /** The study opened from a file, whose reports replace runs. */
   loaded = signal(/** @type {Loaded | null} */ (null));
 

@@ -11,7 +11,8 @@ import { layOut } from './report-view.js';
 
 /** @import { EngineError } from '../engine/client.js' */
 /** @import { Stage } from '../reports/stage.js' */
-/** @import { Part, Place, Progress, Report } from '../types/engine.js' */
+/** @import { Part, Place, Problem, Progress, Report } from '../types/engine.js' */
+/** @import { WayOut } from './problems.js' */
 /** @import { Layout } from './report-view.js' */
 /** @import { Run, RunState, Shown } from './run.js' */
 
@@ -33,6 +34,7 @@ const STATES = { idle: 'waiting', outdated: 'outdated', stale: 'stale', queued: 
  * @property {Pick<Layout, 'tables' | 'measure'>} layout
  * @property {(place: Place) => string} describe names a place in the experiment
  * @property {(place: Place) => void} goTo focuses a place in the experiment
+ * @property {(problem: Problem) => WayOut[]} waysOut what can be done about a problem of the report
  * @property {(error: EngineError | null) => boolean} [placeError] shows an error at the field it concerns; false if it concerns none
  * @property {() => number} height that the pictures will take, in pixels
  * @property {() => string} estimate how long a run takes, in words

@@ -60,7 +60,7 @@ export const FIGURES = [
     read: ['The tokens that the model considers most likely to come next, and where the answer stands among them. Ranks count from 0.'],
   },
   {
-    analysis: 'logit-lens', section: 'where', controls: ['scale', 'probabilities'],
+    analysis: 'logit-lens', section: 'where', controls: ['scale', 'at', 'probabilities'],
     height: ({ width }) => (width < 500 ? 470 : 450),
     read: ['How much of the logit difference is written at each point (*run*), or what the model would say there (*own*). Flat stretches decide nothing; a step up is a layer that writes the answer.'],
   },
@@ -79,16 +79,16 @@ export const FIGURES = [
     read: ['What each head adds to the logit difference. Blue heads write the answer, red ones the distractor. Click a head to see everything known about it.'],
   },
   {
-    analysis: 'attention', section: 'heads', controls: ['heads', 'prompt', 'what'],
+    analysis: 'attention', section: 'heads', controls: ['heads', 'by', 'prompt', 'what'],
     height: () => FRAME + 560,
     read: ['What the heads with the largest attributions look at. Point at a word to see what it attends to; click to hold it.'],
   },
   {
-    analysis: 'source-attribution', section: 'heads', controls: ['heads', 'top_k'],
+    analysis: 'source-attribution', section: 'heads', controls: ['heads', 'top_k', 'align'],
     height: (size) => 130 + positions(size) + (size.groups > 1 ? 360 * rowsOf(size.groups, 340, size.width) : 510),
   },
   {
-    analysis: 'score-decomposition', section: 'heads', controls: ['head', 'source', 'top_k'], tables: 'folded',
+    analysis: 'score-decomposition', section: 'heads', controls: ['head', 'source', 'top_k', 'align'], tables: 'folded',
     height: (size) => 130 + 2 * positions(size),
   },
   {
@@ -97,31 +97,31 @@ export const FIGURES = [
     passes: ({ model }) => 30 + model.n_layers,
   },
   {
-    analysis: 'residual-patching', section: 'patching', controls: ['site'],
+    analysis: 'residual-patching', section: 'patching', controls: ['site', 'align'],
     height: (size) => 100 + positions(size),
     passes: ({ model, positions }) => 0.2 * model.n_layers * positions,
     read: ['The residual stream of one layer at one position. A blue cell is a place through which the difference between the prompts must pass: follow the path from the changed word down to the last one.'],
   },
   {
-    analysis: 'component-patching', section: 'patching', controls: [],
+    analysis: 'component-patching', section: 'patching', controls: ['align'],
     height: (size) => 136 + mapRows(size, 2) * positions(size),
     passes: ({ model, positions }) => 0.4 * model.n_layers * positions,
     read: ['What one attention layer, or one MLP, writes at one position. Attention moves the difference to another word; an MLP works on what has arrived.'],
   },
   {
-    analysis: 'head-patching', section: 'patching', controls: ['by_position', 'top_k'], tables: 'right',
+    analysis: 'head-patching', section: 'patching', controls: ['by_position', 'align', 'top_k'], tables: 'right',
     height: (size) => mapRows(size, 5) * (136 + rowsOf(size.groups, 60 + 30 * size.heads, size.width) * (134 + rowHeight(size.layers, size.groups) * size.layers)) + 2 * (90 + (size.groups > 1 ? 360 * rowsOf(size.groups, 340, size.width) : 510)),
     passes: ({ model }) => 2.5 * model.n_layers * model.n_heads,
     read: ['One head at a time: its output, its value, its attention pattern, its query and its key. In the scatters, heads on the dashed line act through that part alone: through *what* they move (value) or *where* they look (pattern).'],
   },
   {
-    analysis: 'path-patching', section: 'patching', controls: ['senders', 'chosen', 'receivers', 'mlps', 'norm', 'position', 'direction', 'top_k'], tables: 'right',
+    analysis: 'path-patching', section: 'patching', controls: ['senders', 'chosen', 'receivers', 'mlps', 'norm', 'position', 'align', 'direction', 'top_k'], tables: 'right',
     height: (size) => 290 + rowsOf(size.groups, 60 + 30 * size.heads, size.width) * (240 + rowHeight(size.layers, size.groups) * size.layers),
     passes: ({ model }) => 0.2 * model.n_layers * model.n_heads,
     read: ['One head or MLP takes its value from the other run, and only what it writes *directly* to the receivers counts: other heads are held. In the clean run (noise), red is a path that the answer needs. A head\u2019s card asks what reaches its query, key or value.'],
   },
   {
-    analysis: 'ablation', section: 'patching', controls: ['what', 'value', 'position', 'layers', 'top_k'], tables: 'right', onDemand: true,
+    analysis: 'ablation', section: 'patching', controls: ['what', 'value', 'position', 'align', 'layers', 'top_k'], tables: 'right', onDemand: true,
     height: (size) => 136 + rowsOf(size.groups, 60 + 30 * size.heads, size.width) * (134 + rowHeight(size.layers, size.groups) * size.layers),
     passes: ({ model }) => 0.5 * model.n_layers * model.n_heads,
     read: ['What the *clean* run loses when one head, layer or neuron is taken away: set to zero, to its mean over the group, or to what it is on the corrupted prompt. A red cell is one that the task needs; what others take over when it is gone does not show.'],

@@ -14,6 +14,7 @@ import { Scheduler } from './scheduler.js';
 import { Section } from './section.js';
 import { FIGURES, SECTIONS } from './sections.js';
 import { settingsForm } from './settings-form.js';
+import { waysOut } from './ways-out.js';
 import { TestPromptForm } from './test-prompt.js';
 import { Timing } from './timing.js';
 
@@ -143,7 +144,7 @@ export class Study {
     const figure = new Figure({
       run, title, read: entry.read ?? [info.description], controls: test?.element ?? form?.element ?? null, stage: own,
       layout: { tables: entry.tables, measure: isDirected(info, entry) ? this.#sharedPicture(info.name) : null },
-      describe, goTo,
+      describe, goTo, waysOut: (problem) => waysOut(problem, info, store),
       placeError: test ? (error) => test.placeError(error) : undefined,
       height: () => {
         const { n_layers: layers, n_heads: heads } = store.model.value?.info ?? ASSUMED;

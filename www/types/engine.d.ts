@@ -22,6 +22,11 @@ description: string,
 settings: Array<Setting>, };
 
 /**
+ * What a [`Role`] looks for in a prompt.
+ */
+export type Anchor = "first" | "last" | "changed" | "answer" | "distractor" | { "text": string };
+
+/**
  * Attention of some heads on some prompts.
  */
 export type Attention = { 
@@ -112,7 +117,7 @@ ticks: Array<string>, };
 /**
  * What the rows or columns of an [`Axis`] are.
  */
-export type AxisKind = "layer" | "head" | "layer-head" | "neuron" | "position" | "component" | "other";
+export type AxisKind = "layer" | "head" | "layer-head" | "neuron" | "position" | "position-from-end" | "role" | "component" | "other";
 
 /**
  * A cell of a [`Table`].
@@ -303,6 +308,10 @@ name: string,
  */
 symmetric?: boolean, 
 /**
+ * Names for some tokens of its prompts, in the order shown. A pair's own come on top.
+ */
+roles?: Array<Role>, 
+/**
  * The pairs, in the order shown.
  */
 pairs: Array<Pair>, };
@@ -472,7 +481,7 @@ export type Pair = {
  */
 clean: string, 
 /**
- * The prompt that `distractor` continues correctly; it must have as many tokens as `clean`.
+ * The prompt that `distractor` continues correctly. Empty: there is none, and what compares two prompts leaves the pair out.
  */
 corrupted: string, 
 /**
@@ -482,7 +491,11 @@ answer: string,
 /**
  * The next token it is compared with, exactly as typed.
  */
-distractor: string, };
+distractor: string, 
+/**
+ * Roles of this pair: those of the group's with the same name are replaced.
+ */
+roles?: Array<Role>, };
 
 /**
  * What the editor shows under each pair: the tokens of its four fields, and where the prompts differ.
@@ -507,7 +520,11 @@ distractor: Array<Token>,
 /**
  * The positions where clean and corrupted differ.
  */
-differing: Array<number>, };
+differing: Array<number>, 
+/**
+ * Where the group's roles stand in the clean prompt; those that do not are left out.
+ */
+roles: Array<RoleSpan>, };
 
 /**
  * One group's numbers, or the difference between two groups'.
@@ -535,6 +552,10 @@ ticks: Array<string> | null,
  */
 changed: Array<number>, 
 /**
+ * Where columns are positions or roles: how many prompts have each; null if all have all. A mean is over those that have it.
+ */
+counts: Array<number> | null, 
+/**
  * Why shares of the distance between clean and corrupted say little here; null if they may be read as they are.
  */
 caution: string | null, 
@@ -542,6 +563,11 @@ caution: string | null,
  * The prompts, in the order of [`Values::prompts`]. A difference has none.
  */
 prompts: Array<string>, 
+/**
+ * The pair that each prompt belongs to, as an index into its group: both directions of a symmetric pair are drawn together
+ * where intervals are made.
+ */
+pairs: Array<number>, 
 /**
  * The numbers, by measure. A measure without a meaning for this group is missing.
  */
@@ -696,6 +722,44 @@ experiment: Experiment,
  * Settings; missing ones take their defaults.
  */
 settings?: Record<string, string | number | boolean>, };
+
+/**
+ * A name for some of a prompt's tokens, and how they are found in it (docs/experiment.md).
+ */
+export type Role = { 
+/**
+ * The name: S1, IO, end, ...
+ */
+name: string, 
+/**
+ * What is looked for.
+ */
+at: Anchor, 
+/**
+ * Which occurrence, from 1; negative counts from the last.
+ */
+nth?: number, 
+/**
+ * Instead of what was found, the single token so many after its end, or before its start if negative.
+ */
+offset?: number, };
+
+/**
+ * The tokens of a role.
+ */
+export type RoleSpan = { 
+/**
+ * The role's name.
+ */
+name: string, 
+/**
+ * Its first position.
+ */
+start: number, 
+/**
+ * The position after its last.
+ */
+end: number, };
 
 /**
  * A row of a [`Table`].
@@ -1017,21 +1081,30 @@ export type Values = {
  */
 measure: number, 
 /**
- * The mean over prompts for each cell, row by row; null where not computed yet.
+ * The mean over the prompts that have a number, for each cell, row by row; null where none has, or not yet.
  */
 mean: Array<number | null>, 
 /**
- * Lower ends of the means' 95 % bootstrap intervals; empty for a single prompt.
+ * Lower ends of the means' 95 % bootstrap intervals; empty for a single pair, null where only one has a number.
  */
-low: Array<number>, 
+low: Array<number | null>, 
 /**
  * Upper ends of these intervals.
  */
-high: Array<number>, 
+high: Array<number | null>, 
 /**
- * For each prompt, its number in each cell, row by row.
+ * The p-value of each mean, against 0: the share of assignments of signs to the pairs that give a mean at least as far from it.
+ * Empty: 0 says nothing in this measure, or there are too many cells.
  */
-prompts: number[][], 
+p: Array<number | null>, 
+/**
+ * These p-values adjusted for the number of cells: the rate of false discoveries among the cells that have at most this one.
+ */
+adjusted: Array<number | null>, 
+/**
+ * For each prompt, its number in each cell, row by row; null where the prompt has no such position or role.
+ */
+prompts: (number | null)[][], 
 /**
  * The mean over the unpatched clean prompts, if the measure has one.
  */

@@ -61,9 +61,11 @@ export function grid({ title, site, rows, columns, groups, prompts = 8, measures
     group,
     minus: null,
     changed: hasPositions ? [2] : [],
+    counts: null,
     caution: null,
     ticks: hasPositions ? TOKENS.slice(-width).map((token, index) => `${token.text}_${index}`) : null,
     prompts: Array.from({ length: prompts }, (_, index) => `We're helping our friend when they ${index}`),
+    pairs: Array.from({ length: prompts }, (_, index) => Math.floor(index / 2)),
     values: measures.map((measure, index) => {
       const scale = measure.quantity === 'probability' ? (/** @type {number} */ x) => Math.min(1, Math.abs(x)) : (/** @type {number} */ x) => x * (index === 1 ? 2.2 : 1);
       const own = Array.from({ length: prompts }, () => base.map((number) => scale(number * random(0.6, 1.2) + random(-0.02, 0.02))));
@@ -74,6 +76,8 @@ export function grid({ title, site, rows, columns, groups, prompts = 8, measures
         mean: mean.map((number, cell) => (cell >= base.length - notComputed ? null : number)),
         low: mean.map((number) => number - 0.05),
         high: mean.map((number) => number + 0.05),
+        p: [],
+        adjusted: [],
         prompts: own,
         clean: index === 0 ? 1 : 2.813 - 0.1 * group,
         corrupted: index === 0 ? 0 : -1.204 + 0.1 * group,

@@ -131,7 +131,7 @@ test('a pair in which nothing was typed has no faults; one that was begun has', 
   const root = document.createElement('div');
   document.body.append(root);
   const editor = new Editor(store, { root, tools: document.createElement('div'), presets: document.createElement('div'), onEnter() {}, check: async () => null });
-  store.apply({ experiment: { prepend_bos: true, groups: [{ name: 'new', symmetric: true, pairs: [{ clean: '', corrupted: '', answer: '', distractor: '' }] }] } });
+  store.apply({ experiment: { prepend_bos: true, groups: [{ name: 'new', symmetric: true, roles: [], pairs: [{ clean: '', corrupted: '', answer: '', distractor: '', roles: [] }] }] } });
   const checked = { groups: [[]], problems: [{ code: 'empty-prompt', message: 'The prompt is empty.', place: { group: 0, pair: 0, field: /** @type {const} */ ('corrupted') } }] };
   editor.showCheck(checked);
   assert.equal(root.querySelectorAll('.field-error:not([hidden])').length, 0);
@@ -179,5 +179,5 @@ test('B21: folds stay open with their groups; B22: a paste into a field is read 
   assert.ok(field);
   const paste = Object.assign(new Event('paste', { bubbles: true, cancelable: true }), { clipboardData: { getData: () => 'clean\tcorrupted\tanswer\tdistractor\n"say ""hi"""\tother\t x\t y\n' } });
   field.dispatchEvent(paste);
-  assert.deepEqual(store.experiment.groups[2].pairs.slice(1), [{ clean: 'say "hi"', corrupted: 'other', answer: ' x', distractor: ' y' }]);
+  assert.deepEqual(store.experiment.groups[2].pairs.slice(1), [{ clean: 'say "hi"', corrupted: 'other', answer: ' x', distractor: ' y', roles: [] }]);
 });

@@ -62,9 +62,9 @@ export function model(serial, name = `model ${serial}`, parameters = 1000) {
   return { serial, info: { ...sizes, name, parameters, note: null, device: { kind: /** @type {const} */ ('cpu'), name: 'CPU', reason: '' } } };
 }
 
-/** @param {string} name @param {string} [clean] */
+/** @param {string} name @param {string} [clean] @returns {import('../../../www/store/experiment.js').FullGroup} */
 export function group(name, clean = `${name} clean`) {
-  return { name, symmetric: true, pairs: [{ clean, corrupted: 'other', answer: ' a', distractor: ' b' }] };
+  return { name, symmetric: true, roles: [], pairs: [{ clean, corrupted: 'other', answer: ' a', distractor: ' b', roles: [] }] };
 }
 
 /** @param {...string} names @returns {FullExperiment} */
@@ -88,8 +88,8 @@ export function heads(groups, value, title = 'Head attribution') {
     rows: { label: 'layer', counts: 'layer', ticks: ['0', '1'] }, columns: { label: 'head', counts: 'head', ticks: ['0', '1'] },
     measures: [{ name: 'logit-diff', label: 'logit difference', quantity: 'logit-difference', middle: 0, range: null }],
     panels: groups.map((index) => ({
-      name: `group ${index}`, group: index, minus: null, ticks: null, changed: [], caution: null, prompts: [],
-      values: [{ measure: 0, mean: [value, value, value, value], low: [], high: [], clean: null, corrupted: null, prompts: [] }],
+      name: `group ${index}`, group: index, minus: null, ticks: null, changed: [], counts: null, caution: null, prompts: [], pairs: [],
+      values: [{ measure: 0, mean: [value, value, value, value], low: [], high: [], p: [], adjusted: [], clean: null, corrupted: null, prompts: [] }],
     })),
   };
 }

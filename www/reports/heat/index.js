@@ -7,7 +7,7 @@ import { act } from '../actions.js';
 import { colourBar } from '../colour-bar.js';
 import { frame } from '../frame.js';
 import { measureSwitch, promptChoice, scaleSwitch } from '../grid-controls.js';
-import { cautionOf, cellName, columnCount, describeCell, differenceDomain, domainOf, measureOf, numbersOf, targetOf, valuesOf } from '../grid-view.js';
+import { cautionOf, cellName, columnCount, describeCell, differenceDomain, domainOf, isMarked, measureOf, numbersOf, RATE, targetOf, valuesOf, whyMissing } from '../grid-view.js';
 import { PanelHead } from '../panel-head.js';
 import { scrolling } from '../scrolling.js';
 import { Slices } from '../slices.js';
@@ -15,7 +15,7 @@ import { keepAlive, sameShape } from '../update.js';
 import { foldable, layoutOf } from './layout.js';
 import { HeatPanel } from './panel.js';
 
-/** @import { Grid, Part } from '../../types/engine.js' */
+/** @import { Grid, Panel, Part } from '../../types/engine.js' */
 /** @import { Stage } from '../stage.js' */
 
 /** @param {Extract<Part, { kind: 'heat' }>} part @param {Stage} stage @param {string} name of the picture's view */
@@ -26,6 +26,7 @@ export function drawHeat(part, stage, name) {
   const scale = h('div', { class: 'scale-place' });
   const place = h('div', { class: 'panels' });
   const fold = h('div', { class: 'fold-place', data: { screen: true } });
+  const legend = h('p', { class: 'hint', hidden: true }, `Dots mark means that differ from 0; at most ${100 * RATE} % of the dots are expected to be chance.`);
   const slices = new Slices();
   /** @type {{ heat: HeatPanel, head: PanelHead }[]} */
   let panels = [];
@@ -65,6 +66,10 @@ export function drawHeat(part, stage, name) {
       fold.querySelector('button')?.focus();
     } } }, unfolded ? `Fold positions 0 to ${hidden - 1} away` : `Positions 0 to ${hidden - 1} are the same in both runs: show them`)] : []));
   };
+  const isMarkedAt = (/** @type {Panel} */ panel, /** @type {number} */ measure, /** @type {number} */ cell) => {
+    const values = valuesOf(panel, measure);
+    return values !== null && isMarked(values, picture.now, cell);
+  };
   const scaleChoice = scaleSwitch(grid, picture, () => paint());
   stage.hover.subscribe(stage.scope, (target) => { for (const { heat } of panels) heat.mark(target); });
 
@@ -78,19 +83,20 @@ export function drawHeat(part, stage, name) {
     const ownColour = apart ? shades(apart) : colour;
     scale.replaceChildren(colourBar(label, domain, colour), ...(apart ? [colourBar(`${label}: difference between groups`, apart, ownColour)] : []));
     scaleChoice?.refresh();
+    legend.hidden = true;
     // Paint first, set the accessible labels later.
     slices.start([
       ...grid.panels.map((panel, index) => () => {
         panels[index].head.show(grid, panel, picture.now);
         panels[index].heat.paint(numbersOf(panel, measure, picture.now), panel.minus === null ? colour : ownColour, cautionOf(grid, panel, picture.now) !== null);
+        if (panels[index].heat.dot((cell) => isMarkedAt(panel, measure, cell)) > 0) legend.hidden = false;
       }),
       ...grid.panels.map((panel, index) => () => {
-        const missing = valuesOf(panel, measure) ? 'not computed yet' : 'not defined for this group';
         const numbers = numbersOf(panel, measure, picture.now);
         const columns = columnCount(grid, panel);
         panels[index].heat.name((cell) => {
           const value = numbers?.[cell] ?? null;
-          return `${cellName(grid, panel, Math.floor(cell / columns), cell % columns)}: ${value === null ? missing : formatQuantity(value, quantity)}`;
+          return `${cellName(grid, panel, Math.floor(cell / columns), cell % columns)}: ${value === null ? whyMissing(grid, panel, picture.now, cell) : formatQuantity(value, quantity)}${isMarkedAt(panel, measure, cell) ? ', differs from 0' : ''}`;
         });
       }),
     ]);
@@ -101,6 +107,7 @@ export function drawHeat(part, stage, name) {
     stage,
     { controls: [measureSwitch(grid, picture, paint), promptChoice(grid, picture, paint), scaleChoice] },
     scale,
+    legend,
     fold,
     place,
   );

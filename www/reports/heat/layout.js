@@ -1,7 +1,7 @@
 // Cell sizes and label positions of a heat map, fitted to the width that there is. All panels of a figure share one layout,
 // computed without the values, so that nothing moves when they arrive.
 
-import { columnCount, tickLabel } from '../grid-view.js';
+import { columnCount, columnLabel, columnTicks, tickLabel } from '../grid-view.js';
 
 /** @import { Grid } from '../../types/engine.js' */
 
@@ -78,7 +78,7 @@ export function layoutOf(grid, room, unfolded) {
   const width = Math.max(columns <= 16 ? LEAST.few : columns <= 200 ? LEAST.many : LEAST.crowd, Math.min(most, fitting));
   // Nearly square where there is room; flatter if there are many rows.
   const height = rows <= 16 ? Math.max(17, Math.min(30, Math.round(0.85 * width))) : rows <= 40 ? 15 : 9;
-  const columnLabels = [grid.columns.ticks, ...grid.panels.map((panel) => panel.ticks ?? [])].flat().map((tick) => tickLabel(grid.columns, tick));
+  const columnLabels = grid.panels.flatMap((panel) => columnTicks(grid, panel).map((_, column) => columnLabel(grid, panel, column)));
   const turned = longest(columnLabels) > width + 4 && columns <= 200;
   return {
     width, height, left: left + (from > 0 ? BAND : 0), from, turned,

@@ -1,7 +1,7 @@
 // One panel of a heat map: cells, labels, a cursor, and a mark for what is hovered in another figure.
 
 import { hatching, label, newId, s } from '../../svg.js';
-import { columnCount, columnTicks, indexOnAxis, tickLabel } from '../grid-view.js';
+import { columnCount, columnLabel, indexOnAxis, tickLabel } from '../grid-view.js';
 import { BAND } from './layout.js';
 
 /** @import { Grid, Panel } from '../../types/engine.js' */
@@ -35,6 +35,7 @@ export class HeatPanel {
   #cells = [];
   /** The index of each cell's element. @type {Map<EventTarget, number>} */
   #places = new Map();
+  #dots = s('g', { 'aria-hidden': 'true', 'pointer-events': 'none', fill: '#111418', stroke: '#ffffff', 'stroke-width': 0.75 });
   #cursor = cursor();
   #mark = s('g', { 'aria-hidden': 'true', 'pointer-events': 'none', 'data-screen': '' });
   #marked = '';
@@ -60,6 +61,7 @@ export class HeatPanel {
       s('rect', { x: layout.left, y: 1, width, height, fill: `url(#${hatch})`, stroke: 'var(--line-strong)', 'stroke-width': 1, 'aria-hidden': 'true' }),
       this.#drawBand(height),
       this.#rows,
+      this.#dots,
       this.#drawLayers(width),
       this.#mark,
       this.#cursor,
@@ -104,7 +106,6 @@ export class HeatPanel {
     const { rows, columns } = this.#grid;
     const { width, height, left, turned, rowTicks, columnTicks: columnTicksShown, bottom } = this.#layout;
     const bottomOfCells = 1 + rows.ticks.length * height;
-    const ticks = columnTicks(this.#grid, panel);
     const shown = columnTicksShown.filter((column) => column < this.#columns);
     const middle = { 'text-anchor': 'middle' };
     return s(
@@ -116,7 +117,7 @@ export class HeatPanel {
       }),
       ...shown.map((column) => {
         const x = left + (column - this.#from + 0.5) * width;
-        const text = cut(tickLabel(columns, ticks[column] ?? ''));
+        const text = cut(columnLabel(this.#grid, panel, column));
         const strong = panel.changed.includes(column) ? { fill: 'var(--ink)', 'font-weight': 700 } : {};
         return turned
           ? label(text, 0, 0, { 'text-anchor': 'end', ...strong, transform: `translate(${x + 4} ${bottomOfCells + 6}) rotate(-90)` })
@@ -137,6 +138,14 @@ export class HeatPanel {
       cell.setAttribute('fill', number === null || Number.isNaN(number) ? 'transparent' : colour(number));
     });
     this.#cells[this.#stop]?.setAttribute('tabindex', '0');
+  }
+
+  /** Dots in some cells. @param {(cell: number) => boolean} marked */
+  dot(marked) {
+    const { width, height, left } = this.#layout;
+    const cells = Array.from(this.#cells.keys()).filter((index) => marked(this.#gridIndex(index)));
+    this.#dots.replaceChildren(...cells.map((index) => s('circle', { cx: left + ((index % this.#drawn) + 0.5) * width, cy: 1 + (Math.floor(index / this.#drawn) + 0.5) * height, r: Math.min(2.5, width / 5) })));
+    return cells.length;
   }
 
   /** Sets the accessible labels of the cells. @param {(cell: number) => string} say */

@@ -15,8 +15,8 @@ import { drawColumns } from './axis.js';
  * @typedef {object} Series
  * @property {string} colour
  * @property {Numbers} numbers
- * @property {number[]} [low] the ends of the interval, drawn as a band
- * @property {number[]} [high]
+ * @property {Numbers} [low] the ends of the interval, drawn as a band
+ * @property {Numbers} [high]
  *
  * @typedef {object} Lane
  * @property {string} name the label on its left

@@ -24,8 +24,8 @@ export function linePath(numbers, x, y, width) {
 /**
  * The band between two lines.
  *
- * @param {number[]} low
- * @param {number[]} high
+ * @param {Numbers} low
+ * @param {Numbers} high
  * @param {(index: number) => number} x
  * @param {(value: number) => number} y
  */
@@ -33,8 +33,8 @@ export function bandPath(low, high, x, y) {
   const path = area()
     .defined((_, i) => isNumber(low[i]) && isNumber(high[i]))
     .x((_, i) => px(x(i)))
-    .y0((_, i) => px(y(low[i])))
-    .y1((_, i) => px(y(high[i])));
+    .y0((_, i) => px(y(/** @type {number} */ (low[i]))))
+    .y1((_, i) => px(y(/** @type {number} */ (high[i]))));
   return path(/** @type {any} */ (low)) ?? '';
 }
 
