@@ -24,7 +24,7 @@ const LAYERS: &[&[&str]] = &[
     &["prompts", "presets"],
     &["model"],
     &["bootstrap", "device", "host", "metrics", "readback", "significance", "speed"],
-    &["runs"],
+    &["runs", "templates"],
     &["attribution", "interventions"],
     &["figures"],
     &["recorded"],

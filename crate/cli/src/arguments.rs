@@ -35,6 +35,8 @@ pub(crate) enum Command {
     Bench(BenchArguments),
     /// Print the experiments that come with Patchlab, as JSON
     Presets,
+    /// Print an experiment made from a template: texts with slots, filled with words; without a name the templates that there are
+    Template(TemplateArguments),
     /// Print the TypeScript declarations of everything the page receives
     Types,
 }
@@ -115,6 +117,22 @@ pub(crate) struct BenchArguments {
     /// How often; with 1 there is no warming up
     #[arg(long, value_name = "N", default_value_t = 5)]
     pub(crate) repeats: usize,
+}
+
+#[derive(Args)]
+pub(crate) struct TemplateArguments {
+    /// The template
+    #[arg(value_name = "NAME")]
+    pub(crate) name: Option<String>,
+    /// How prompts are corrupted; the first way that the template has if it is left out
+    #[arg(long, value_name = "NAME")]
+    pub(crate) corruption: Option<String>,
+    /// How many pairs
+    #[arg(long, value_name = "N", default_value_t = 8)]
+    pub(crate) pairs: usize,
+    /// Another seed makes other pairs
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) seed: u64,
 }
 
 #[derive(Args)]

@@ -29,11 +29,13 @@ use patchlab::host::Progress;
 use patchlab::model::flops;
 use patchlab::notebook::{NotebookRequest, notebook};
 use patchlab::recorded::Listed;
+use patchlab::templates::{Template, templates};
+use patchlab::tokens::Tokenizer;
 use patchlab::{Error, Experiment, Session};
 
 use arguments::{
     Arguments, BenchArguments, Command, ExperimentArgument, ModelArguments, NotebookArguments,
-    RecordArguments, RunArguments,
+    RecordArguments, RunArguments, TemplateArguments,
 };
 use catalogue::Selection;
 
@@ -60,6 +62,7 @@ fn dispatch(command: Command) -> Result<()> {
         Command::Mirror(arguments) => mirror::write(&arguments.model, &arguments.out, arguments.dtype),
         Command::Bench(arguments) => bench(&arguments),
         Command::Presets => say(&serde_json::to_string_pretty(&patchlab::presets::presets()?)?),
+        Command::Template(arguments) => say(&template(&arguments)?),
         Command::Types => say(&types::declarations()),
     }
 }
@@ -78,6 +81,21 @@ async fn open(model: &ModelArguments) -> Result<Session> {
         eprintln!("{note}");
     }
     Ok(session)
+}
+
+/// An experiment made from a template, or the list of templates.
+fn template(arguments: &TemplateArguments) -> Result<String> {
+    let Some(name) = &arguments.name else {
+        let line = |template: &Template| {
+            let corruptions = template.corruptions.iter().map(|one| format!("  {}: {}", one.name, one.note));
+            format!("{}: {}\n{}", template.name, template.note, corruptions.collect::<Vec<_>>().join("\n"))
+        };
+        return Ok(templates()?.iter().map(line).collect::<Vec<_>>().join("\n\n"));
+    };
+    let TemplateArguments { corruption, pairs, seed, .. } = arguments;
+    let tokenizer = Tokenizer::gpt2()?;
+    let made = Template::find(name)?.experiment(&tokenizer, corruption.as_deref(), *pairs, *seed)?;
+    Ok(serde_json::to_string_pretty(&made)?)
 }
 
 fn bench(arguments: &BenchArguments) -> Result<()> {

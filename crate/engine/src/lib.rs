@@ -4,7 +4,7 @@
 //!
 //! [`text`], `place` -> [`error`] -> [`experiment`], `lists`, `names`, [`reference`], [`site`], [`tokens`] -> `roles` ->
 //! [`prompts`], [`presets`] -> [`model`] -> `bootstrap`, `significance`, [`device`], [`host`], [`metrics`], [`readback`],
-//! [`speed`] -> [`runs`] -> [`attribution`], [`interventions`] -> [`figures`] -> [`recorded`] -> [`analyses`] ->
+//! [`speed`] -> [`runs`], [`templates`] -> [`attribution`], [`interventions`] -> [`figures`] -> [`recorded`] -> [`analyses`] ->
 //! [`session`], [`notebook`] -> [`protocol`].
 //!
 //! Nothing here knows about JavaScript or the command line; only [`device`] picks a device; only [`readback`]
@@ -38,6 +38,7 @@ pub mod runs;
 pub mod session;
 pub mod site;
 pub mod speed;
+pub mod templates;
 pub mod text;
 pub mod tokens;
 

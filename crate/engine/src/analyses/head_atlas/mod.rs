@@ -120,39 +120,42 @@ impl Settings {
         let mut work = Work::new(job.viewer, "Looking at heads", ProgressUnit::Points, total);
         work.done(0).await?;
         let (mut scores, losses) = sequences.run(job, &mut work).await?;
+        let note = sequences.note();
+        let attention = map(
+            job,
+            "Attention on repeated random tokens",
+            &note,
+            measure("attention", "mean attention", Quantity::Attention, Some([0.0, 1.0]), None),
+            &scores,
+            &work,
+        );
+        let attention = Part::Heat(attention.await?);
+        let losses = Part::Line(loss_line(losses, &note, &work).await?);
+        // What follows takes longer.
+        if job.viewer.wants_preview() {
+            job.viewer.preview(0, &attention);
+            job.viewer.preview(3, &losses);
+        }
+        let watched = scores.len();
         scores.extend(copying::eigenvalues(job, &mut work).await?);
         scores.extend(copying::copied(job, &words, &mut work).await?);
 
-        let note = sequences.note();
         let copies_note = format!(
             "Eigenvalues of what a head\u{2019}s value and output do to the stream, and from token to token: the sum of their real \
                  parts over that of their sizes, 1 if it only copies. Words: the share of {} words that are among the five that the \
                  head raises most when it attends to them, or lowers most; of the word alone, after the first MLP.",
             words.len()
         );
-        let attention = map(
-            job,
-            "Attention on repeated random tokens",
-            &note,
-            measure("attention", "mean attention", Quantity::Attention, Some([0.0, 1.0]), None),
-            &scores[..3],
-            &work,
-        );
         let copies = map(
             job,
             "What heads copy",
             &copies_note,
             measure("copying", "copying", Quantity::Share, Some([-1.0, 1.0]), Some(0.0)),
-            &scores[3..],
+            &scores[watched..],
             &work,
         );
         let scatter = self.scatter(job, &scores);
-        Ok(vec![
-            Part::Heat(attention.await?),
-            Part::Heat(copies.await?),
-            Part::Scatter(scatter),
-            Part::Line(loss_line(losses, &note, &work).await?),
-        ])
+        Ok(vec![attention, Part::Heat(copies.await?), Part::Scatter(scatter), losses])
     }
 
     fn scatter(&self, job: &Job<'_>, scores: &Scores) -> Scatter {
