@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { andThenFresh, assertClean, fieldId, freshBrowser, openGroup, watchedPage, whenFresh } from './harness/browser.mjs';
-import { dist, linkTo } from './harness/inputs.mjs';
+import { chosenFiles, dist, linkTo } from './harness/inputs.mjs';
 import { drawLarge, emptyPage } from './harness/pictures.mjs';
 import { serveSite } from './harness/server.mjs';
 import { firstGroup, longestTask, runAll, watchTasks } from './harness/study.mjs';
@@ -64,6 +64,43 @@ test('an edited prompt shows its new logit difference', async (t) => {
   const median = times.sort((a, b) => a - b)[times.length >> 1];
   t.diagnostic(`${times.map((time) => time.toFixed(0)).join(', ')} ms`);
   assert.ok(median <= EDIT_MS, `${median} ms`);
+  assertClean(watched);
+});
+
+/** A thousand different pairs of 15 tokens, as JSON lines. */
+function thousandPairs() {
+  const names = ['Mary', 'John', 'Anna', 'Paul', 'Tom', 'Kate', 'Mark', 'Sarah', 'David', 'Emma', 'James', 'Laura'];
+  const places = ['shop', 'park', 'office', 'station', 'school', 'hospital', 'beach', 'market'];
+  return Array.from({ length: 1000 }, (_, index) => {
+    const [one, step] = [index % 12, 1 + (Math.floor(index / 12) % 11)];
+    const [io, s, other] = [names[one], names[(one + step) % 12], names[(one + step + (step === 11 ? 2 : 1)) % 12]];
+    const text = (/** @type {string} */ giver) => `When ${io} and ${s} went to the ${places[Math.floor(index / 132)]}, ${giver} gave the bag to`;
+    return JSON.stringify({ clean: text(s), corrupted: text(other), answer: ` ${io}`, distractor: ` ${s}`, group: 'many', symmetric: false });
+  }).join('\n');
+}
+
+test('a file of a thousand pairs has its first figure within five seconds, and typing in it never waits', async (t) => {
+  const { page, watched } = await openedPage(t);
+  /** @type {number[]} */
+  const longest = [];
+  const start = performance.now();
+  await andThenFresh(page, 'logit-diff', () => page.setInputFiles('#import-file', chosenFiles({ 'pairs.jsonl': thousandPairs() })));
+  const first = performance.now() - start;
+  await page.locator('.pair-row').first().click();
+  const field = page.locator(fieldId(0, 0, 'clean'));
+  await field.waitFor();
+  // Other load on the machine may spoil a measurement, but not three in a row.
+  while (longest.length < 3 && !longest.some((time) => time < 100)) {
+    await watchTasks(page);
+    await field.focus();
+    await page.keyboard.type(' very', { delay: 120 });
+    // With its new logit differences drawn.
+    await page.waitForTimeout(3000);
+    longest.push(await longestTask(page));
+  }
+  t.diagnostic(`first figure after ${(first / 1000).toFixed(2)} s; longest task while typing: ${longest.join(', ')} ms`);
+  assert.ok(first < 5000, `${first} ms`);
+  assert.ok(longest.some((time) => time < 100), `${longest} ms`);
   assertClean(watched);
 });
 

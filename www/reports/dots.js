@@ -120,7 +120,8 @@ function lanesOf(points, axis) {
   const lanes = new Array(points.length).fill(0);
   const order = points.map((_, index) => index).sort((a, b) => points[a].value - points[b].value);
   order.forEach((index, place) => {
-    const taken = new Set(order.slice(0, place).filter((other) => points[index].value - points[other].value < near).map((other) => lanes[other]));
+    const taken = new Set();
+    for (let before = place - 1; before >= 0 && taken.size < 3 && points[index].value - points[order[before]].value < near; before -= 1) taken.add(lanes[order[before]]);
     lanes[index] = [0, -1, 1].find((lane) => !taken.has(lane)) ?? 0;
   });
   return lanes;

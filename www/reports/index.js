@@ -53,14 +53,17 @@ export function nameOf({ kind, title }, place) {
   return `${place}/${kind}/${title}`;
 }
 
+/** A folded table of more rows is drawn when it is opened: a thousand take longer than a key may wait. */
+const LONG_TABLE = 300;
+
 /** A folded table: its title and summary. @param {TablePart} table @param {Stage} stage */
 export function foldTable(table, stage) {
-  return h(
-    'details',
-    { class: 'fold', data: { title: table.title, group: table.group } },
-    h('summary', {}, h('span', { class: 'fold-title' }, table.title), outcomeOf(table)),
-    drawTable(table, stage, { caption: false }),
-  );
+  const fold = h('details', { class: 'fold', data: { title: table.title, group: table.group } },
+    h('summary', {}, h('span', { class: 'fold-title' }, table.title), outcomeOf(table)));
+  const draw = () => fold.append(drawTable(table, stage, { caption: false }));
+  if (table.rows.length > LONG_TABLE) fold.addEventListener('toggle', draw, { once: true });
+  else draw();
+  return fold;
 }
 
 /** The summary of a folded table: its mean, or how many of its checks passed. @param {TablePart} table */
