@@ -41,7 +41,7 @@ fn every_analysis_runs_with_its_defaults() {
         let report = report(&session, &fixture.experiment, analysis.name, &Value::Null);
         assert_eq!(report.problems, [], "{}", analysis.name);
         assert!(!report.parts.is_empty(), "{}", analysis.name);
-        // A number that is none would become null, which most fields do not read.
+        // NaN would be written as null, which most fields refuse.
         let text = serde_json::to_string(&report).expect("JSON");
         assert!(serde_json::from_str::<Report>(&text).is_ok(), "{}", analysis.name);
     }

@@ -10,6 +10,8 @@ import { ANCHORS } from '../store/experiment.js';
 /** @import { Checked, Experiment, PairTokens, Role } from '../types/engine.js' */
 
 const PAUSE_MS = 150;
+/** More than a prompt has tokens: the engine reads 32 bits, and would refuse the whole experiment. */
+const LONGEST = 100_000;
 /** Prompts that are shown. */
 const SHOWN = 12;
 
@@ -75,7 +77,7 @@ export function openRolesDialog({ group: given, bos, check, onSave }) {
       changed();
     };
     const number = (/** @type {'nth' | 'offset'} */ key, /** @type {number} */ usual, /** @type {string} */ label) => {
-      const input = h('input', { type: 'number', class: 'roles-number', value: role[key] ?? usual, step: 1, 'aria-label': `${label} of role ${index + 1}`, on: { input: () => set({ [key]: Math.trunc(Number(input.value)) || 0 }) } });
+      const input = h('input', { type: 'number', class: 'roles-number', value: role[key] ?? usual, step: 1, 'aria-label': `${label} of role ${index + 1}`, on: { input: () => set({ [key]: wholeNumber(input.value) }) } });
       return input;
     };
     return h('div', { class: 'roles-rule' }, pick, name, at, text,
@@ -129,6 +131,11 @@ export function openRolesDialog({ group: given, bos, check, onSave }) {
   dialog.showModal();
   if (group.roles.length === 0) add();
   else drawRules();
+}
+
+/** What was typed as a whole number; no prompt has more tokens. @param {string} text */
+export function wholeNumber(text) {
+  return Math.max(-LONGEST, Math.min(LONGEST, Math.trunc(Number(text)))) || 0;
 }
 
 /** @param {FullGroup} group */

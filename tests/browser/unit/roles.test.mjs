@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { markedAs } from '../../../www/editor/roles-dialog.js';
+import { markedAs, wholeNumber } from '../../../www/editor/roles-dialog.js';
 import { columnLabel, describeCell, whyMissing } from '../../../www/reports/grid-view.js';
 import { DEFAULT_PICTURE } from '../../../www/store/view.js';
 import { byLength, readExperiment, withDefaults, withoutDefaults } from '../../../www/store/experiment.js';
@@ -29,6 +29,10 @@ const MARKS = [
   ['<|endoftext|>', 0, 0, { name: 'r', at: 'first', offset: -1 }],
 ];
 for (const [what, from, to, role] of MARKS) test(`a click marks ${what}`, () => assert.deepEqual(markedAs('r', PROMPT, from, to, 1), role));
+
+test('whatever is typed as an occurrence or offset can be read by the engine', () => {
+  assert.deepEqual(['2', '-1', '', 'x', '1.9', '1e99', '-99999999999'].map(wholeNumber), [2, -1, 0, 0, 1, 100_000, -100_000]);
+});
 
 test('old documents are read as they were, and written without what is empty', () => {
   const old = { groups: [{ name: 'g', symmetric: true, pairs: [{ clean: 'a', corrupted: 'b', answer: ' c', distractor: ' d' }] }], prepend_bos: true };
