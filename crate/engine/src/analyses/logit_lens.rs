@@ -100,7 +100,11 @@ impl Analyse for Settings {
                  step is what one attention or MLP adds.",
             )
         };
-        let mut figure = grid(job, title, note, rows, columns, &all).await?;
+        let place = match self.at.trim() {
+            "last" => String::new(),
+            role => format!(" Read at the last token of {role} in each prompt that has it."),
+        };
+        let mut figure = grid(job, title, &format!("{note}{place}"), rows, columns, &all).await?;
         figure.measures[0].label = "logit difference so far".to_owned();
         if self.probabilities {
             let measure = |(name, label, quantity): (&str, &str, Quantity)| Measure {
