@@ -72,8 +72,12 @@ fn check(model: &Model, group: &PreparedGroup, grid: &Grid, lists: &[Vec<Interve
         let ablated = block_on(interventions::run(&scene, list, &AllSites)).expect("a run");
         let ablated = logits(model, &ablated);
         for (prompt, case) in group.cases.iter().enumerate() {
-            let expected =
-                measured(&clean[prompt], &ablated[prompt], case.answer as usize, case.distractor as usize);
+            let expected = measured(
+                &clean[prompt],
+                &ablated[prompt],
+                case.compared[0][0] as usize,
+                case.compared[1][0] as usize,
+            );
             for (name, expected) in
                 ["change", "logit-diff", "kl", "loss", "probability"].into_iter().zip(expected)
             {
@@ -164,8 +168,8 @@ fn self_repair_is_what_full_passes_give() {
             let runs = block_on(Runs::record(session.model(), &group.cases, false, &AllSites)).expect("runs");
             let scene = Scene::of(session.model(), &runs, Direction::Noise);
             let ablated = block_on(interventions::run(&scene, &list, &AllSites)).expect("a run");
-            let direct =
-                DirectLogitAttribution::new(session.model(), &ablated, runs.readout.pairs()).expect("sites");
+            let direct = DirectLogitAttribution::new(session.model(), &ablated, runs.readout.compared())
+                .expect("sites");
             let heads = block_on(readback::read(direct.heads().expect("heads"))).expect("numbers");
             let prompts = group.cases.len();
             for (cell, numbers) in heads.chunks_exact(prompts).enumerate() {

@@ -96,7 +96,7 @@ fn biases_agree() {
                     let run =
                         Run::record(session.model(), &clean, &readout, &AttributionSites::default()).await?;
                     let biases =
-                        DirectLogitAttribution::new(session.model(), &run, readout.pairs())?.biases()?;
+                        DirectLogitAttribution::new(session.model(), &run, readout.compared())?.biases()?;
                     Reads::default().with(biases).fetch().await
                 });
                 // b_O and b_out alternate, layer by layer.
@@ -188,14 +188,15 @@ fn probabilities(fixture: &Fixture, what: &str, recorded: &str, grid: &Grid, gro
     let (_, answers) = fixture.values(&format!("{recorded}/answer"));
     let (_, norms) = fixture.values(&format!("{recorded}/log_sum_exp"));
     let expected: Vec<f64> = answers.iter().zip(&norms).map(|(answer, norm)| answer - norm).collect();
-    let names: Vec<&str> = grid.measures.iter().map(|measure| measure.name.as_str()).collect();
-    assert_eq!(names, ["normalized", "logit-diff", "probability", "log-probability", "rank"]);
-    let numbers = |measure: usize| grid.panels[group].values[measure].prompts.numbers();
-    assert_close(what, numbers(3), &expected, NORMALIZED);
+    let numbers = |name: &str| {
+        let measure = grid.measures.iter().position(|measure| measure.name == name).expect(name);
+        grid.panels[group].values[measure].prompts.numbers()
+    };
+    assert_close(what, numbers("log-probability"), &expected, NORMALIZED);
     let shares: Vec<f64> = expected.iter().map(|log| log.exp()).collect();
-    assert_close(what, numbers(2), &shares, NORMALIZED);
+    assert_close(what, numbers("probability"), &shares, NORMALIZED);
     // A likelier answer has a smaller rank, and the likeliest has rank 0.
-    for (&rank, share) in numbers(4).iter().zip(shares) {
+    for (&rank, share) in numbers("rank").iter().zip(shares) {
         assert!(
             rank >= 0.0 && rank.fract() == 0.0 && (share < 0.51 || rank == 0.0),
             "{what}: {rank} {share}"

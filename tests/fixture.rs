@@ -30,8 +30,8 @@ pub struct Fixture {
     pub expected: Value,
     /// `groups.json`.
     pub experiment: Experiment,
-    /// `expected.safetensors`, `causal.safetensors` and `roles.safetensors`.
-    values: [Vec<u8>; 3],
+    /// The files of numbers.
+    values: [Vec<u8>; FILES.len()],
 }
 
 /// The small models.
@@ -39,6 +39,10 @@ pub const TINY: [&str; 2] = ["tiny-a", "tiny-b"];
 
 /// The devices that every native test runs on.
 pub const DEVICES: [DevicePreference; 2] = [DevicePreference::Cpu, DevicePreference::Wgpu];
+
+/// Files of recorded numbers, whose names differ.
+const FILES: [&str; 4] =
+    ["expected.safetensors", "causal.safetensors", "roles.safetensors", "answers.safetensors"];
 
 impl Fixture {
     /// Reads a small model's folder.
@@ -50,8 +54,7 @@ impl Fixture {
             config: text("config.json"),
             expected: serde_json::from_str(&text("expected.json")).expect("JSON"),
             experiment: Experiment::from_json(&text("groups.json")).expect("an experiment"),
-            values: ["expected.safetensors", "causal.safetensors", "roles.safetensors"]
-                .map(|file| fs::read(folder.join(file)).expect(file)),
+            values: FILES.map(|file| fs::read(folder.join(file)).expect(file)),
         }
     }
 

@@ -119,7 +119,14 @@ fn experiments() -> impl Strategy<Value = Experiment> {
     };
     let roles = || prop::collection::vec(role(), 0..3);
     let pair = (text(), text(), text(), text(), roles()).prop_map(
-        |(clean, corrupted, answer, distractor, roles)| Pair { clean, corrupted, answer, distractor, roles },
+        |(clean, corrupted, answer, distractor, roles)| Pair {
+            clean,
+            corrupted,
+            answer,
+            distractor,
+            roles,
+            ..Pair::default()
+        },
     );
     let group = (text(), any::<bool>(), roles(), prop::collection::vec(pair, 0..4))
         .prop_map(|(name, symmetric, roles, pairs)| Group { name, symmetric, roles, pairs });
@@ -210,7 +217,7 @@ fn a_header_full_of_names_is_read() {
 #[test]
 fn many_groups_are_checked_in_time() {
     let (clean, corrupted) = (String::new(), "b".to_owned());
-    let pair = Pair { clean, corrupted, answer: "a b c".into(), distractor: "d".into(), roles: Vec::new() };
+    let pair = Pair { clean, corrupted, answer: "a b c".into(), distractor: "d".into(), ..Pair::default() };
     let group = Group { name: "g".into(), symmetric: true, roles: Vec::new(), pairs: vec![pair; 10] };
     let experiment = Experiment { groups: vec![group; 5000], prepend_bos: true };
     let tokenizer = Tokenizer::gpt2().expect("built in");
@@ -224,7 +231,7 @@ fn many_groups_are_checked_in_time() {
 fn a_page_pasted_as_an_answer_is_not_repeated() {
     let page = "An answer is one token. ".repeat(50_000);
     let (clean, corrupted, distractor) = ("a".to_owned(), "b".to_owned(), "d".to_owned());
-    let pair = Pair { clean, corrupted, answer: page, distractor, roles: Vec::new() };
+    let pair = Pair { clean, corrupted, answer: page, distractor, ..Pair::default() };
     let group = Group { name: "g".into(), symmetric: true, roles: Vec::new(), pairs: vec![pair] };
     let experiment = Experiment { groups: vec![group], prepend_bos: true };
     let tokenizer = Tokenizer::gpt2().expect("built in");

@@ -2,6 +2,7 @@
 
 mod ablation;
 mod analyses;
+mod answers;
 mod atlas;
 mod causal;
 mod checkpoints;

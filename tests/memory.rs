@@ -101,8 +101,7 @@ fn cases(prompts: usize, tokens: usize) -> Vec<PreparedCase> {
         clean: ids(index, 0),
         corrupted: ids(index, 1),
         roles: Vec::new(),
-        answer: 1,
-        distractor: 2,
+        compared: [vec![1], vec![2]],
         pair: index,
         index,
     };

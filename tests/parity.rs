@@ -142,10 +142,10 @@ fn answers_are_placed_in_the_whole_vocabulary() {
                 let stats = runs.expect("runs").clean.stats;
                 let vocabulary = stats.vocabulary.expect("asked for");
                 for (prompt, (case, row)) in group.cases.iter().zip(&logits).enumerate() {
-                    let answer = f64::from(row[case.answer as usize]);
+                    let answer = f64::from(row[case.compared[0][0] as usize]);
                     assert_eq!(
                         vocabulary.rank.row(0)[prompt],
-                        rank(row, case.answer as usize) as f64,
+                        rank(row, case.compared[0][0] as usize) as f64,
                         "{device:?} {}",
                         case.text
                     );

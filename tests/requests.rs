@@ -22,7 +22,7 @@ fn session() -> (Fixture, Session) {
 fn pair(clean: &str, corrupted: &str) -> Pair {
     let (answer, distractor) = ("'re".to_owned(), " are".to_owned());
     let (clean, corrupted) = (clean.to_owned(), corrupted.to_owned());
-    Pair { clean, corrupted, answer, distractor, roles: Vec::new() }
+    Pair { clean, corrupted, answer, distractor, ..Pair::default() }
 }
 
 fn experiment(groups: Vec<Vec<Pair>>) -> Experiment {
@@ -154,7 +154,7 @@ fn means_too_close_to_normalise_are_shown_as_they_are() {
     let grid = grids(&found.parts)[0];
     let measures: Vec<&str> =
         grid.panels[0].values.iter().map(|values| grid.measures[values.measure].name.as_str()).collect();
-    assert_eq!(measures, ["logit-diff", "probability", "log-probability", "rank"]);
+    assert_eq!(measures, ["logit-diff", "probability", "probability-diff", "log-probability", "kl", "rank"]);
     assert!(grid.panels[0].values[0].mean.iter().all(Option::is_some));
 }
 

@@ -13,7 +13,7 @@ mod draws;
 use std::fs;
 use std::ops::{AddAssign as _, Range};
 
-use draws::{case, list, longest_of, path};
+use draws::{case, list, longest_of, more_tokens, path};
 use fastrand::Rng;
 use patchlab::device::{self, Adapter, DevicePreference, native_adapter};
 use patchlab::host::{ProgressUnit, Quiet, Work};
@@ -83,7 +83,7 @@ impl Draw {
         let group = |rng: &mut Rng| -> Vec<PreparedCase> {
             (0..prompts).map(|index| case(rng, &config, shortest, longest, index)).collect()
         };
-        let (cases, other_group) = (group(rng), group(rng));
+        let (mut cases, other_group) = (group(rng), group(rng));
         let dominant =
             (rng.usize(0..4) == 0).then(|| (rng.usize(0..config.n_layers), rng.usize(0..config.d_mlp)));
         let count = rng.usize(1..9);
@@ -97,6 +97,9 @@ impl Draw {
         let rng = &mut Rng::with_seed(!seed);
         for _ in 0..rng.usize(0..4) {
             lists.push(path(rng, &config, (longest_of(&cases), same), dominant));
+        }
+        if rng.bool() {
+            cases.iter_mut().for_each(|case| more_tokens(rng, case));
         }
         Self { seed, config, dominant, cases, other_group, prompt, direction, lists, work }
     }
@@ -204,10 +207,15 @@ fn compare(draw: &Draw, model: &Model, ran: &mut Ran) -> Result<usize, String> {
             for (prompt, case) in draw.cases.iter().enumerate() {
                 let numbers = |stats: &LogitStats, run: usize| {
                     let vocabulary = stats.vocabulary.as_ref().expect("asked for");
-                    let [answer, distractor, norm, rank] =
-                        [&stats.answer, &stats.distractor, &vocabulary.log_sum_exp, &vocabulary.rank]
-                            .map(|numbers| numbers.row(run)[prompt]);
-                    ([answer, distractor, norm], rank)
+                    let logits = [
+                        &stats.answer,
+                        &stats.distractor,
+                        &vocabulary.log_sum_exp,
+                        &vocabulary.answers,
+                        &vocabulary.distractors,
+                        &vocabulary.expected,
+                    ];
+                    (logits.map(|numbers| numbers.row(run)[prompt]), vocabulary.rank.row(run)[prompt])
                 };
                 let ((slow_logits, _), (logits, rank)) = (numbers(&slow.stats, 0), numbers(&fast, index));
                 if slow_logits.iter().any(|logit| !logit.is_finite()) {
@@ -217,7 +225,11 @@ fn compare(draw: &Draw, model: &Model, ran: &mut Ran) -> Result<usize, String> {
                 let off = logits.iter().zip(&slow_logits).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
                 // Written so that NaN fails.
                 let close = off <= tolerance;
-                let ranks = ranks(model, slow, prompt, case.answer, 2.0 * tolerance);
+                let ranks = match case.compared[0][..] {
+                    [answer] => ranks(model, slow, prompt, answer, 2.0 * tolerance),
+                    _ if rank.is_nan() => f64::NAN..f64::NAN,
+                    _ => return Err(format!("prompt {prompt}: a set of answers has rank {rank}")),
+                };
                 if !close && moves(&scene, list, slow, prompt) > 0.1 * tolerance {
                     undetermined += 1;
                     continue;

@@ -20,7 +20,7 @@ const LAYERS: &[&[&str]] = &[
     &["place", "text"],
     &["error"],
     &["experiment", "lists", "names", "reference", "site", "tokens"],
-    &["roles"],
+    &["answers", "roles"],
     &["prompts", "presets"],
     &["model"],
     &["bootstrap", "device", "host", "metrics", "readback", "significance", "speed"],

@@ -27,10 +27,22 @@ pub(super) fn case(
         corrupted: corrupted.collect(),
         clean,
         roles: Vec::new(),
-        answer: rng.u32(0..tokens / 2),
-        distractor: rng.u32(tokens / 2..tokens),
+        compared: [vec![rng.u32(0..tokens / 2)], vec![rng.u32(tokens / 2..tokens)]],
         pair: index,
         index,
+    }
+}
+
+/// Makes sets of its answer and its distractor, of up to four tokens.
+pub(super) fn more_tokens(rng: &mut Rng, case: &mut PreparedCase) {
+    for set in &mut case.compared {
+        for _ in 0..rng.usize(0..4) {
+            // Both sets stay apart: a set's tokens are of its own half of the 90.
+            let id = rng.u32(0..45) + if set[0] < 45 { 0 } else { 45 };
+            if !set.contains(&id) {
+                set.push(id);
+            }
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 import { batch, effect, untracked } from '../vendor/dist/libraries.js';
 import { h, icon, iconButton } from '../dom.js';
 import { formatQuantity } from '../numbers.js';
-import { emptyGroup, freeName, MOST_PAIRS, pairsOf, withRoles } from '../store/experiment.js';
+import { emptyGroup, freeName, fullPair, MOST_PAIRS, pairsOf } from '../store/experiment.js';
 import { GroupView } from './group.js';
 import { openPasteDialog } from './paste-dialog.js';
 
@@ -105,8 +105,8 @@ export class Editor {
         this.#focusNext = { group: group ?? added.group, pair: added.pair, field: 'clean' };
         batch(() => {
           this.#store.edit((own) => {
-            if (group === null) own.groups.push({ ...emptyGroup(own), name: freeName(own, 'Pasted'), pairs: pairs.map(withRoles) });
-            else own.groups[group].pairs.push(...pairs.map(withRoles));
+            if (group === null) own.groups.push({ ...emptyGroup(own), name: freeName(own, 'Pasted'), pairs: pairs.map(fullPair) });
+            else own.groups[group].pairs.push(...pairs.map(fullPair));
           });
           // Whoever pastes a group wants to see its figures.
           if (group === null) this.#store.setView({ shown: [added.group] });

@@ -2,7 +2,7 @@
 // fold is first opened, so that fifty groups cost nothing.
 
 import { h, icon, iconButton } from '../dom.js';
-import { emptyPair, isEmptyPair, withRoles } from '../store/experiment.js';
+import { emptyPair, fullPair, isEmptyPair } from '../store/experiment.js';
 import { mended, mendsOf } from '../store/mends.js';
 import { linesOf } from '../store/pasted.js';
 import { plural } from '../numbers.js';
@@ -116,11 +116,12 @@ export class GroupView {
     /** @type {import('./pair.js').PairActions} */
     const actions = {
       onInput: (field, text) => this.#edit(`${p} ${field}`, (own) => { own.pairs[p][field] = text; }),
+      onMore: (field, tokens) => this.#edit(`${p} ${field}`, (own) => { own.pairs[p][field] = tokens; }),
       onPaste: (text, like) => {
         // A line without tabs is a prompt like any other, even with a | in it.
         if (!text.includes('\t')) return false;
         const lines = linesOf(text, like);
-        const pairs = lines.flatMap(({ pair }) => (pair ? withRoles(pair) : []));
+        const pairs = lines.flatMap(({ pair }) => (pair ? fullPair(pair) : []));
         const replace = isEmptyPair(this.#group.pairs[p]);
         if (pairs.length < lines.length) this.#actions.onPaste(text);
         else if (pairs.length > 0) this.#addPairs(replace ? p : p + 1, pairs, replace ? 1 : 0);

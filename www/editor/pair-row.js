@@ -6,7 +6,8 @@ import { plural } from '../numbers.js';
 import { visible } from '../reports/grid-view.js';
 import { PairView } from './pair.js';
 
-/** @import { Field, Pair, PairTokens, Problem } from '../types/engine.js' */
+/** @import { FullPair } from '../store/experiment.js' */
+/** @import { PairTokens, Problem, Field } from '../types/engine.js' */
 /** @import { PairActions } from './pair.js' */
 
 export class PairRow {
@@ -24,7 +25,7 @@ export class PairRow {
   #checked = { tokens: undefined, problems: [] };
 
   /**
-   * @param {() => Pair} pair the pair as it is now
+   * @param {() => FullPair} pair the pair as it is now
    * @param {{ group: number, index: number, symmetric: boolean }} place
    * @param {PairActions} actions
    */
@@ -36,6 +37,10 @@ export class PairRow {
         actions.onInput(field, text);
         this.#summarise();
       },
+      onMore: (field, tokens) => {
+        actions.onMore(field, tokens);
+        this.#summarise();
+      },
     });
     this.#details = h('details', { class: 'pair-row', data: { pair: place.index } },
       h('summary', {}, h('span', { class: 'pair-row-number' }, place.index), this.#prompt, this.#answers, this.#fault));
@@ -45,9 +50,10 @@ export class PairRow {
   }
 
   #summarise() {
-    const { clean, answer, distractor } = this.#pair();
+    const { clean, answer, distractor, more_answers, more_distractors } = this.#pair();
+    const set = (/** @type {string} */ first, /** @type {string[]} */ more) => `${visible(first)}${more.length > 0 ? ` +${more.length}` : ''}`;
     this.#prompt.textContent = clean || '(empty)';
-    this.#answers.textContent = `${visible(answer)} / ${visible(distractor)}`;
+    this.#answers.textContent = `${set(answer, more_answers)} / ${set(distractor, more_distractors)}`;
   }
 
   #build() {

@@ -1,16 +1,18 @@
 // One pair in the editor: four fields, their error messages and their tokens.
 
-import { FIELDS } from '../store/experiment.js';
+import { FIELDS, MORE } from '../store/experiment.js';
 import { inWords, mendsOf } from '../store/mends.js';
 import { h, iconButton } from '../dom.js';
 import { actOnEnter, growWithText } from '../field.js';
 import { drawAnswerTokens, drawPairTokens } from './pair-tokens.js';
 
+/** @import { FullPair } from '../store/experiment.js' */
 /** @import { Field, Pair, PairTokens, Problem } from '../types/engine.js' */
 
 /**
  * @typedef {object} PairActions
  * @property {(field: Field, text: string) => void} onInput
+ * @property {(field: typeof MORE[number], tokens: string[]) => void} onMore
  * @property {(text: string, like: Pair) => boolean} onPaste text was pasted into a field of `like`; true if it is a list of pairs, which is taken care of
  * @property {() => void} onDuplicate
  * @property {() => void} onRemove
@@ -34,7 +36,7 @@ export class PairView {
   #mend = h('p', { class: 'hint pair-mend', hidden: true });
   #symmetric;
 
-  /** @param {Pair} pair @param {{ group: number, index: number, symmetric: boolean }} place @param {PairActions} actions */
+  /** @param {FullPair} pair @param {{ group: number, index: number, symmetric: boolean }} place @param {PairActions} actions */
   constructor(pair, { group, index, symmetric }, actions) {
     this.#symmetric = symmetric;
     const errorId = (/** @type {Field} */ field) => `problem-${group}-${index}-${field}`;
@@ -64,12 +66,35 @@ export class PairView {
       h('div', { class: 'pair-head' }, h('span', { class: 'pair-name' }, `pair ${index}`),
         iconButton('copy', `Duplicate pair ${index}`, actions.onDuplicate), iconButton('cross', `Remove pair ${index}`, actions.onRemove)),
       row('clean', this.#errors.clean), row('corrupted', this.#errors.corrupted),
-      h('div', { class: 'answers' }, row('answer', this.#chips.answer), row('distractor', this.#chips.distractor)),
+      h('div', { class: 'answers' }, row('answer', this.#chips.answer), row('distractor', this.#chips.distractor),
+        ...MORE.map((field) => this.#more(field, pair[field], `field-${group}-${index}-${field}`, actions))),
       this.#errors.answer, this.#errors.distractor,
       this.#pairError,
       this.#mend,
       this.#tokens,
     );
+  }
+
+  /**
+   * Further answers, or distractors: a button until there are some.
+   *
+   * @param {typeof MORE[number]} field @param {string[]} tokens @param {string} id @param {PairActions} actions
+   */
+  #more(field, tokens, id, actions) {
+    const [one, word] = field === 'more_answers' ? ['answer', 'also right'] : ['distractor', 'also wrong'];
+    const input = h('input', { id, type: 'text', spellcheck: 'false', autocomplete: 'off', autocapitalize: 'off', placeholder: 'token| token|\u2026', data: { field } });
+    input.value = tokens.join('|');
+    // Spaces count: nothing is trimmed.
+    input.addEventListener('input', () => actions.onMore(field, input.value.split('|').filter((token) => token !== '')));
+    actOnEnter(input, actions.onEnter);
+    const whole = h('div', { class: `field field-${field}`, hidden: tokens.length === 0 },
+      h('label', { for: id, tip: `Further tokens, separated by |. With the ${one} they are a set: its logit is their mean, its probability their sum.` }, word), input);
+    const add = h('button', { type: 'button', class: 'link add-more', hidden: tokens.length > 0, on: { click: () => {
+      add.hidden = true;
+      whole.hidden = false;
+      input.focus();
+    } } }, `More ${one}s`);
+    return h('div', { class: 'more-tokens' }, add, whole);
   }
 
   /** @param {HTMLTextAreaElement | HTMLInputElement} input @param {Field} field @param {PairActions} actions */

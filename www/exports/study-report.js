@@ -79,7 +79,7 @@ function experimentSection({ groups }) {
       h('p', { class: 'soft' }, group.symmetric ? 'Each pair is used in both directions: its prompts corrupt each other.' : 'Each pair is used in one direction.'),
       h('div', { class: 'wide' }, h('table', { class: 'pairs' },
         h('thead', {}, h('tr', {}, ...['', 'clean', 'corrupted', 'answer', 'distractor'].map((name) => h('th', { scope: 'col' }, name)))),
-        h('tbody', {}, ...group.pairs.map((pair, p) => h('tr', {}, h('td', {}, p), promptCell(pair.clean), promptCell(pair.corrupted), answerCell(pair.answer), answerCell(pair.distractor)))))))));
+        h('tbody', {}, ...group.pairs.map((pair, p) => h('tr', {}, h('td', {}, p), promptCell(pair.clean), promptCell(pair.corrupted), answerCell(pair.answer, pair.more_answers), answerCell(pair.distractor, pair.more_distractors)))))))));
 }
 
 /** A prompt, with visible spaces where they would be overlooked. @param {string} text */
@@ -87,9 +87,9 @@ function promptCell(text) {
   return h('td', {}, ...text.split(/(^\s+|\s{2,}|[\t\r\n]+|\s+$)/).flatMap((piece, index) => (index % 2 === 1 ? visibleText(piece) : [piece])));
 }
 
-/** An answer, where every space matters. @param {string} text */
-function answerCell(text) {
-  return h('td', {}, text && h('span', { class: 'token' }, ...visibleText(text)));
+/** An answer, or a set of answers, where every space matters. @param {string} first @param {string[]} more */
+function answerCell(first, more) {
+  return h('td', {}, ...[first, ...more].flatMap((text) => (text ? [h('span', { class: 'token' }, ...visibleText(text)), ' '] : [])));
 }
 
 /** @param {Study} study */

@@ -4,7 +4,7 @@
 
 /**
  * An experiment with its defaults filled in.
- * @typedef {Pair & { roles: Role[] }} FullPair
+ * @typedef {Pair & { roles: Role[], more_answers: string[], more_distractors: string[] }} FullPair
  * @typedef {{ name: string, symmetric: boolean, roles: Role[], pairs: FullPair[] }} FullGroup
  * @typedef {{ groups: FullGroup[], prepend_bos: boolean }} FullExperiment
  */
@@ -14,6 +14,9 @@ export const MOST_PAIRS = 5000;
 
 /** What a role may be looked for at, besides a text. */
 export const ANCHORS = ['first', 'last', 'changed', 'answer', 'distractor'];
+
+/** Further tokens: with the answer, or the distractor, they are a set. @type {('more_answers' | 'more_distractors')[]} */
+export const MORE = ['more_answers', 'more_distractors'];
 
 /** @type {Field[]} */
 export const FIELDS = ['clean', 'corrupted', 'answer', 'distractor'];
@@ -25,12 +28,12 @@ export function pairsOf({ groups }) {
 
 /** @returns {FullPair} */
 export function emptyPair() {
-  return { clean: '', corrupted: '', answer: '', distractor: '', roles: [] };
+  return fullPair({ clean: '', corrupted: '', answer: '', distractor: '' });
 }
 
 /** @param {Pair} pair */
 export function isEmptyPair(pair) {
-  return FIELDS.every((field) => pair[field] === '');
+  return FIELDS.every((field) => pair[field] === '') && MORE.every((field) => !pair[field]?.length);
 }
 
 /** @param {FullExperiment} experiment @returns {FullGroup} */
@@ -53,23 +56,23 @@ export function withDefaults(experiment) {
       name: group.name,
       symmetric: group.symmetric ?? true,
       roles: group.roles ?? [],
-      pairs: group.pairs.map(withRoles),
+      pairs: group.pairs.map(fullPair),
     })),
     prepend_bos: experiment.prepend_bos ?? true,
   };
 }
 
 /** @param {Pair} pair @returns {FullPair} */
-export function withRoles({ clean, corrupted, answer, distractor, roles = [] }) {
-  return { clean, corrupted: corrupted ?? '', answer, distractor, roles };
+export function fullPair({ clean, corrupted, answer, distractor, roles = [], more_answers = [], more_distractors = [] }) {
+  return { clean, corrupted: corrupted ?? '', answer, distractor, roles, more_answers, more_distractors };
 }
 
 /** The document as it is written: what is empty is left out. @param {FullExperiment} experiment @returns {Experiment} */
 export function withoutDefaults({ groups, prepend_bos }) {
-  const lean = (/** @type {Role[]} */ roles) => (roles.length > 0 ? { roles } : {});
   return {
     groups: groups.map(({ name, symmetric, roles, pairs }) => ({
-      name, symmetric, ...lean(roles), pairs: pairs.map(({ roles: own, ...pair }) => ({ ...pair, ...lean(own) })),
+      name, symmetric, ...(roles.length > 0 && { roles }),
+      pairs: pairs.map((pair) => /** @type {Pair} */ (Object.fromEntries(Object.entries(pair).filter(([, value]) => !Array.isArray(value) || value.length > 0)))),
     })),
     prepend_bos,
   };
@@ -117,8 +120,12 @@ export function readExperiment(value) {
     checkRoles(group.roles, `group ${g}`);
     if (!Array.isArray(group.pairs)) throw new Error(`group ${g} has no list "pairs"`);
     group.pairs.forEach((item, p) => {
-      const pair = record(item, `pair ${p} of group ${g}`, [...FIELDS, 'roles']);
+      const pair = record(item, `pair ${p} of group ${g}`, [...FIELDS, ...MORE, 'roles']);
       checkRoles(pair.roles, `pair ${p} of group ${g}`);
+      for (const field of MORE) {
+        const tokens = pair[field] ?? [];
+        if (!Array.isArray(tokens) || tokens.some((token) => typeof token !== 'string')) throw new Error(`"${field}" of pair ${p} of group ${g} is no list of texts`);
+      }
       for (const field of FIELDS) {
         if (typeof pair[field] !== 'string' && !(field === 'corrupted' && pair[field] === undefined)) throw new Error(`pair ${p} of group ${g} has no text "${field}"`);
       }

@@ -1,5 +1,6 @@
 // Builds the engine's request from the experiment and the view.
 
+import { fullPair } from '../store/experiment.js';
 import { onlyGroups } from './groups.js';
 
 /** @import { AnalysisInfo, Experiment, Group, Report } from '../types/engine.js' */
@@ -62,8 +63,8 @@ const written = new WeakMap();
 function textOf(group) {
   let text = written.get(group);
   if (text === undefined) {
-    const { name, symmetric, pairs } = group;
-    text = JSON.stringify([name, symmetric ?? true, pairs.map(({ clean, corrupted, answer, distractor }) => [clean, corrupted, answer, distractor])]);
+    const { name, symmetric = true, roles = [], pairs } = group;
+    text = JSON.stringify([name, symmetric, roles, pairs.map(fullPair).map(({ clean, corrupted, answer, distractor, more_answers, more_distractors, roles: own }) => [clean, corrupted, answer, distractor, more_answers, more_distractors, own])]);
     written.set(group, text);
   }
   return text;

@@ -493,6 +493,14 @@ answer: string,
  */
 distractor: string, 
 /**
+ * Further next tokens that are right. With `answer` they are a set: logits are its mean, probabilities its sum.
+ */
+more_answers?: Array<string>, 
+/**
+ * Further next tokens that it is compared with, likewise.
+ */
+more_distractors?: Array<string>, 
+/**
  * Roles of this pair: those of the group's with the same name are replaced.
  */
 roles?: Array<Role>, };

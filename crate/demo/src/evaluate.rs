@@ -99,7 +99,7 @@ pub(crate) fn groups(
         visit_logits(model, &rows, |row, position, logits| {
             if position + 1 == rows[row].len() {
                 let case = &group.cases[row];
-                let [answer, distractor] = [case.answer, case.distractor].map(|id| id as usize);
+                let [answer, distractor] = [&case.compared[0], &case.compared[1]].map(|set| set[0] as usize);
                 differences.push(f64::from(logits[answer] - logits[distractor]));
                 top_1 += usize::from(rank(logits, answer) == 0);
             }

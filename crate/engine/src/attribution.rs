@@ -10,6 +10,7 @@
 
 use patchlab_kernels::{Tensor, product};
 
+use crate::answers::Compared;
 use crate::error::Result;
 use crate::model::Model;
 use crate::model::hooks::SiteFilter;
@@ -55,21 +56,26 @@ impl SiteFilter for AttributionSites {
 }
 
 impl<'a> DirectLogitAttribution<'a> {
-    /// For a run that recorded [`AttributionSites`]; `pairs` are the answer and the distractor of each
-    /// prompt.
+    /// For a run that recorded [`AttributionSites`]; `compared` are the answers and distractors of
+    /// each prompt.
     ///
     /// # Errors
     /// [`crate::Error::UnknownSite`] if the run did not record them.
-    pub fn new(model: &'a Model, run: &'a Run, pairs: &[[u32; 2]]) -> Result<Self> {
-        Self::at(model, run, pairs, run.batch.ends())
+    pub fn new(model: &'a Model, run: &'a Run, compared: &[Compared]) -> Result<Self> {
+        Self::at(model, run, compared, run.batch.ends())
     }
 
     /// The same at one position of each prompt, as if it were the last.
     ///
     /// # Errors
     /// [`crate::Error::UnknownSite`] if the run did not record them.
-    pub(crate) fn at(model: &'a Model, run: &'a Run, pairs: &[[u32; 2]], ends: Vec<usize>) -> Result<Self> {
-        let (unscaled, bias) = model.unembedding.directions(pairs); // [b, d], [b, 1]
+    pub(crate) fn at(
+        model: &'a Model,
+        run: &'a Run,
+        compared: &[Compared],
+        ends: Vec<usize>,
+    ) -> Result<Self> {
+        let (unscaled, bias) = model.unembedding.directions(compared); // [b, d], [b, 1]
         let scale: Tensor<3> = run.cache.tensor(Site::FinalScale)?; // [b, p, 1]
         let scale = at_ends(scale, &ends).reshape([ends.len(), 1]); // [b, 1]
         Ok(Self { model, run, direction: unscaled.clone() / scale, unscaled, bias, ends })

@@ -41,7 +41,7 @@ pub struct Group {
 }
 
 /// A prompt, its corrupted counterpart, and the two next tokens that are compared.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 #[serde(deny_unknown_fields)]
 pub struct Pair {
@@ -54,6 +54,14 @@ pub struct Pair {
     pub answer: String,
     /// The next token it is compared with, exactly as typed.
     pub distractor: String,
+    /// Further next tokens that are right. With `answer` they are a set: logits are its mean, probabilities its sum.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "typescript", ts(as = "Option<_>", optional))]
+    pub more_answers: Vec<String>,
+    /// Further next tokens that it is compared with, likewise.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "typescript", ts(as = "Option<_>", optional))]
+    pub more_distractors: Vec<String>,
     /// Roles of this pair: those of the group's with the same name are replaced.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[cfg_attr(feature = "typescript", ts(as = "Option<_>", optional))]

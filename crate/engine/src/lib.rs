@@ -2,10 +2,10 @@
 //!
 //! Data flows one way. A module may use only modules of earlier groups and of its own group:
 //!
-//! [`text`], `place` -> [`error`] -> [`experiment`], `lists`, `names`, [`reference`], [`site`], [`tokens`] -> `roles` ->
-//! [`prompts`], [`presets`] -> [`model`] -> `bootstrap`, `significance`, [`device`], [`host`], [`metrics`], [`readback`],
-//! [`speed`] -> [`runs`], [`templates`] -> [`attribution`], [`interventions`] -> [`figures`] -> [`recorded`] -> [`analyses`] ->
-//! [`session`], [`notebook`] -> [`protocol`].
+//! [`text`], `place` -> [`error`] -> [`experiment`], `lists`, `names`, [`reference`], [`site`], [`tokens`] ->
+//! [`answers`], `roles` -> [`prompts`], [`presets`] -> [`model`] -> `bootstrap`, `significance`, [`device`],
+//! [`host`], [`metrics`], [`readback`], [`speed`] -> [`runs`], [`templates`] -> [`attribution`], [`interventions`] ->
+//! [`figures`] -> [`recorded`] -> [`analyses`] -> [`session`], [`notebook`] -> [`protocol`].
 //!
 //! Nothing here knows about JavaScript or the command line; only [`device`] picks a device; only [`readback`]
 //! waits for one.
@@ -18,6 +18,7 @@ mod roles;
 mod significance;
 
 pub mod analyses;
+pub mod answers;
 pub mod attribution;
 pub mod device;
 pub mod error;

@@ -20,10 +20,15 @@ struct Line {
     symmetric: bool,
     #[serde(default)]
     roles: Vec<Role>,
+    #[serde(default)]
+    more_answers: Vec<String>,
+    #[serde(default)]
+    more_distractors: Vec<String>,
 }
 
 /// The columns of a table, as they are named in its header. The first three are needed.
-const COLUMNS: [&str; 6] = ["clean", "answer", "distractor", "corrupted", "group", "symmetric"];
+const COLUMNS: [&str; 8] =
+    ["clean", "answer", "distractor", "corrupted", "group", "symmetric", "more_answers", "more_distractors"];
 
 impl Experiment {
     /// Reads an experiment from the text of a file: the document (docs/experiment.md), JSON lines, or a table separated by commas,
@@ -60,7 +65,7 @@ fn of_lines(lines: impl Iterator<Item = Numbered>) -> Result<Experiment> {
             groups.push(Group { name, symmetric: line.symmetric, roles: Vec::new(), pairs: Vec::new() });
             groups.len() - 1
         });
-        let Line { clean, corrupted, answer, distractor, symmetric, roles, .. } = line;
+        let symmetric = line.symmetric;
         let group = &mut groups[place];
         if group.symmetric != symmetric {
             return Err(Error::Document(format!(
@@ -68,7 +73,15 @@ fn of_lines(lines: impl Iterator<Item = Numbered>) -> Result<Experiment> {
                 group.name
             )));
         }
-        group.pairs.push(Pair { clean, corrupted, answer, distractor, roles });
+        group.pairs.push(Pair {
+            clean: line.clean,
+            corrupted: line.corrupted,
+            answer: line.answer,
+            distractor: line.distractor,
+            more_answers: line.more_answers,
+            more_distractors: line.more_distractors,
+            roles: line.roles,
+        });
     }
     if groups.is_empty() {
         return Err(Error::Document("it has no pairs".to_owned()));
@@ -110,6 +123,10 @@ fn table(text: &str) -> Result<Vec<Numbered>> {
             let place = names.iter().position(|known| known == name);
             place.and_then(|place| fields.get(place)).cloned().unwrap_or_default()
         };
+        // Several tokens, of which most begin with a space that counts.
+        let several = |name: &str| -> Vec<String> {
+            field(name).split('|').filter(|one| !one.is_empty()).map(str::to_owned).collect()
+        };
         let symmetric = match field("symmetric").trim().to_ascii_lowercase().as_str() {
             _ if count != names.len() => {
                 Err(format!("the header has {} fields, and this line has {count}", names.len()))
@@ -126,6 +143,8 @@ fn table(text: &str) -> Result<Vec<Numbered>> {
             group: field("group").trim().to_owned(),
             symmetric,
             roles: Vec::new(),
+            more_answers: several("more_answers"),
+            more_distractors: several("more_distractors"),
         });
         (number, line)
     };

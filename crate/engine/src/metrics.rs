@@ -99,14 +99,12 @@ impl<'de> Deserialize<'de> for PerPrompt {
 /// Final logits of runs, from which every metric follows without running again: `[runs, prompts]` each.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LogitStats {
-    /// The answer's logit.
+    /// The answer's logit; of a set of answers the mean.
     pub answer: PerPrompt,
-    /// The distractor's logit.
+    /// The distractor's, likewise.
     pub distractor: PerPrompt,
-    /// Log-sum-exp and rank. None if the readout left the rest of the vocabulary out.
+    /// Probabilities and rank. None if the readout left the rest of the vocabulary out.
     pub vocabulary: Option<VocabStats>,
-    /// The mean logit under the distribution that runs are compared with; None if there is none.
-    pub expected: Option<PerPrompt>,
 }
 
 /// The answer relative to the whole vocabulary: `[runs, prompts]` each.
@@ -114,32 +112,56 @@ pub struct LogitStats {
 pub struct VocabStats {
     /// Log-sum-exp of all logits.
     pub log_sum_exp: PerPrompt,
-    /// Rank of the answer: how many tokens have a larger logit.
+    /// Rank of the answer: how many tokens have a larger logit. NaN for a set of answers.
     pub rank: PerPrompt,
+    /// Log-sum-exp of the answers' logits: of a single answer its logit.
+    pub answers: PerPrompt,
+    /// Log-sum-exp of the distractors' logits.
+    pub distractors: PerPrompt,
+    /// The mean logit under the distribution that runs are compared with; NaN if there is none.
+    pub expected: PerPrompt,
+}
+
+/// What is read from one run's final logits for one prompt: the fields of [`LogitStats`] and [`VocabStats`]; NaN where they were
+/// not read.
+#[derive(Debug, Clone, Copy)]
+pub struct PromptStats {
+    /// The answers' mean logit.
+    pub answer: f64,
+    /// The distractors'.
+    pub distractor: f64,
+    /// Log-sum-exp of all logits.
+    pub log_sum_exp: f64,
+    /// Rank of the answer.
+    pub rank: f64,
+    /// Log-sum-exp of the answers' logits.
+    pub answers: f64,
+    /// Log-sum-exp of the distractors' logits.
+    pub distractors: f64,
+    /// The mean logit under the distribution that runs are compared with.
+    pub expected: f64,
 }
 
 impl LogitStats {
     /// All NaN. `vocabulary` adds [`VocabStats`].
     pub fn new(runs: usize, prompts: usize, vocabulary: bool) -> Self {
         let room = || PerPrompt::new(runs, prompts);
-        let vocabulary = vocabulary.then(|| VocabStats { log_sum_exp: room(), rank: room() });
-        Self { answer: room(), distractor: room(), vocabulary, expected: None }
-    }
-
-    /// The same with room for [`Self::expected`].
-    pub(crate) fn with_expected(self) -> Self {
-        Self { expected: Some(PerPrompt::new(self.answer.rows(), self.answer.prompts())), ..self }
+        let vocabulary = vocabulary.then(|| VocabStats {
+            log_sum_exp: room(),
+            rank: room(),
+            answers: room(),
+            distractors: room(),
+            expected: room(),
+        });
+        Self { answer: room(), distractor: room(), vocabulary }
     }
 
     /// Kullback and Leibler's divergence of a run's next tokens from those of the run that it is compared with,
     /// `KL(base || run)` in nats: what the mean log-probability under the base run's distribution has lost. NaN if it was not
     /// read.
     pub fn divergence(&self, base: &LogitStats, run: usize, prompt: usize) -> f64 {
-        let mean = |stats: &LogitStats, run: usize| match (&stats.expected, &stats.vocabulary) {
-            (Some(expected), Some(vocabulary)) => {
-                expected.row(run)[prompt] - vocabulary.log_sum_exp.row(run)[prompt]
-            }
-            _ => f64::NAN,
+        let mean = |stats: &LogitStats, run: usize| {
+            stats.of_vocabulary(|all| all.expected.row(run)[prompt] - all.log_sum_exp.row(run)[prompt])
         };
         mean(base, 0) - mean(self, run)
     }
@@ -154,17 +176,42 @@ impl LogitStats {
         (0..self.answer.prompts()).map(|prompt| self.logit_difference(run, prompt)).collect()
     }
 
-    /// Stores the numbers that a readout gives for one run and prompt.
-    pub fn set(&mut self, run: usize, prompt: usize, numbers: &[f32]) {
-        let set = |array: &mut PerPrompt, number: f32| array.row_mut(run)[prompt] = f64::from(number);
-        set(&mut self.answer, numbers[0]);
-        set(&mut self.distractor, numbers[1]);
+    /// The log-probability of the answers, of a set that of any of them. NaN if it was not read.
+    pub fn log_probability(&self, run: usize, prompt: usize) -> f64 {
+        self.of_vocabulary(|vocabulary| {
+            vocabulary.answers.row(run)[prompt] - vocabulary.log_sum_exp.row(run)[prompt]
+        })
+    }
+
+    /// The probability of the answers less that of the distractors. NaN if it was not read.
+    pub fn probability_difference(&self, run: usize, prompt: usize) -> f64 {
+        self.of_vocabulary(|vocabulary| {
+            let norm = vocabulary.log_sum_exp.row(run)[prompt];
+            (vocabulary.answers.row(run)[prompt] - norm).exp()
+                - (vocabulary.distractors.row(run)[prompt] - norm).exp()
+        })
+    }
+
+    /// Rank of the answer. NaN if it was not read, or for a set of answers.
+    pub fn rank(&self, run: usize, prompt: usize) -> f64 {
+        self.of_vocabulary(|vocabulary| vocabulary.rank.row(run)[prompt])
+    }
+
+    fn of_vocabulary(&self, number: impl FnOnce(&VocabStats) -> f64) -> f64 {
+        self.vocabulary.as_ref().map_or(f64::NAN, number)
+    }
+
+    /// Stores what was read for one run and prompt.
+    pub fn set(&mut self, run: usize, prompt: usize, read: &PromptStats) {
+        let set = |array: &mut PerPrompt, number: f64| array.row_mut(run)[prompt] = number;
+        set(&mut self.answer, read.answer);
+        set(&mut self.distractor, read.distractor);
         if let Some(vocabulary) = &mut self.vocabulary {
-            set(&mut vocabulary.log_sum_exp, numbers[2]);
-            set(&mut vocabulary.rank, numbers[3]);
-        }
-        if let Some(expected) = &mut self.expected {
-            set(expected, numbers[4]);
+            set(&mut vocabulary.log_sum_exp, read.log_sum_exp);
+            set(&mut vocabulary.rank, read.rank);
+            set(&mut vocabulary.answers, read.answers);
+            set(&mut vocabulary.distractors, read.distractors);
+            set(&mut vocabulary.expected, read.expected);
         }
     }
 
@@ -183,9 +230,9 @@ impl LogitStats {
         if let (Some(to), Some(from)) = (&mut self.vocabulary, &other.vocabulary) {
             copy(&mut to.log_sum_exp, &from.log_sum_exp);
             copy(&mut to.rank, &from.rank);
-        }
-        if let (Some(to), Some(from)) = (&mut self.expected, &other.expected) {
-            copy(to, from);
+            copy(&mut to.answers, &from.answers);
+            copy(&mut to.distractors, &from.distractors);
+            copy(&mut to.expected, &from.expected);
         }
     }
 }

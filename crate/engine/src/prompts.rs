@@ -7,6 +7,7 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
+use crate::answers::{self, Compared, answer_fault};
 use crate::error::Result;
 use crate::experiment::{Case, Experiment, Group, Pair, Role};
 use crate::place::{Field, Place};
@@ -49,10 +50,8 @@ pub struct PreparedCase {
     pub corrupted: Vec<u32>,
     /// Where each of the group's roles stands in `clean`, as positions; None where it does not.
     pub roles: Vec<Option<Range<usize>>>,
-    /// The right next token for `clean`.
-    pub answer: u32,
-    /// The token it is compared with.
-    pub distractor: u32,
+    /// The right next tokens for `clean`, and those that they are compared with.
+    pub compared: Compared,
     /// Index of its pair in the group.
     pub pair: usize,
     /// Index among all cases of the group as typed, including those that cannot be run.
@@ -77,6 +76,8 @@ pub(crate) struct TokenizedPair {
     pub answer: Vec<u32>,
     /// The distractor; usable only if it is one token.
     pub distractor: Vec<u32>,
+    /// Further answers and distractors, likewise.
+    pub more: [Vec<Vec<u32>>; 2],
     /// Why it cannot be run; empty if it can.
     pub faults: Vec<Fault>,
     /// Why its clean and its corrupted prompt cannot be compared position by position. None: they can.
@@ -130,14 +131,14 @@ pub fn prepare(
                 continue;
             }
             let (mut clean, mut corrupted) = (p.clean.clone(), p.corrupted.clone());
-            let (mut answer, mut distractor) = (p.answer[0], p.distractor[0]);
+            let mut compared = p.compared();
             if case.swapped {
                 std::mem::swap(&mut clean, &mut corrupted);
-                std::mem::swap(&mut answer, &mut distractor);
+                compared.reverse();
             }
             let roles = find_roles(g, &names, &case, &p.differing(), tokenizer, bos)?;
             let (text, pair) = (case.clean.to_owned(), case.pair);
-            cases.push(PreparedCase { text, clean, corrupted, roles, answer, distractor, pair, index });
+            cases.push(PreparedCase { text, clean, corrupted, roles, compared, pair, index });
         }
         if !cases.is_empty() {
             let roles = names.into_iter().map(str::to_owned).collect();
@@ -236,11 +237,15 @@ impl TokenizedPair {
             "" => Vec::new(),
             text => tokenizer.encode(text, prepend_bos)?,
         };
+        let further = |texts: &[String]| -> Result<Vec<Vec<u32>>> {
+            texts.iter().map(|text| tokenizer.encode(text, false)).collect()
+        };
         let mut ids = Self {
             clean: tokenizer.encode(&pair.clean, prepend_bos)?,
             corrupted,
             answer: tokenizer.encode(&pair.answer, false)?,
             distractor: tokenizer.encode(&pair.distractor, false)?,
+            more: [further(&pair.more_answers)?, further(&pair.more_distractors)?],
             faults: Vec::new(),
             unaligned: None,
         };
@@ -249,6 +254,11 @@ impl TokenizedPair {
             ids.unaligned = unaligned(ids.clean.len(), ids.corrupted.len());
         }
         Ok(ids)
+    }
+
+    /// The tokens that are compared. Of a pair with faults there may be none.
+    fn compared(&self) -> Compared {
+        answers::compared([&self.answer, &self.distractor], &self.more)
     }
 
     /// The positions where clean and corrupted differ, including those that only the longer one has. Without a corrupted
@@ -277,17 +287,21 @@ impl TokenizedPair {
                 faults.push(Fault { field: Some(field), code, message });
             }
         }
-        for (field, ids) in [(Field::Answer, &self.answer), (Field::Distractor, &self.distractor)] {
-            if let Some((code, message)) = answer_fault(pair.field(field), ids, tokenizer) {
-                faults.push(Fault { field: Some(field), code, message });
-            }
+        let further = |which: usize| if which == 0 { &pair.more_answers } else { &pair.more_distractors };
+        for (which, (field, ids)) in
+            [(Field::Answer, &self.answer), (Field::Distractor, &self.distractor)].into_iter().enumerate()
+        {
+            let texts = [pair.field(field)].into_iter().chain(further(which).iter().map(String::as_str));
+            let all = texts.zip([ids].into_iter().chain(&self.more[which]));
+            let found = all.filter_map(|(text, ids)| answer_fault(text, ids, tokenizer));
+            faults.extend(found.map(|(code, message)| Fault { field: Some(field), code, message }));
         }
-        if self.answer == self.distractor && self.answer.len() == 1 {
+        let of_answers = |fault: &Fault| matches!(fault.field, Some(Field::Answer | Field::Distractor));
+        if !faults.iter().any(of_answers) && answers::share_a_token(&self.compared()) {
             faults.push(Fault {
                 field: Some(Field::Distractor),
                 code: "same-answers",
-                message: "Answer and distractor are the same token, so their logit difference is always 0."
-                    .to_owned(),
+                message: answers::SAME.to_owned(),
             });
         }
         faults
@@ -352,49 +366,6 @@ pub(crate) fn prompt_fault(
     None
 }
 
-/// How many of an answer's tokens a message lists; somebody may paste a whole page.
-const LONGEST_LIST: usize = 12;
-
-/// How many characters of a token a message shows; a hostile vocabulary may have tokens of any length.
-const LONGEST_PIECE: usize = 40;
-
-/// What is wrong with an answer: code and message. None if nothing is.
-pub(crate) fn answer_fault(text: &str, ids: &[u32], tokenizer: &Tokenizer) -> Option<(&'static str, String)> {
-    if ids.is_empty() {
-        return Some((
-            "empty-answer",
-            "Type the one token that is compared, with its space if it has one.".to_owned(),
-        ));
-    }
-    if ids.len() == 1 {
-        return None;
-    }
-    let listed = ids.iter().take(LONGEST_LIST);
-    let piece = |&id| tokenizer.token(id).text.chars().take(LONGEST_PIECE).collect::<String>();
-    let pieces: Vec<String> = listed.map(|id| format!("{:?}", piece(id))).collect();
-    let more = if ids.len() > LONGEST_LIST { " ..." } else { "" };
-    let spaced = format!(" {text}");
-    let hint = match tokenizer.encode(&spaced, false) {
-        Ok(ids) if ids.len() == 1 && !text.starts_with(' ') && text.len() <= LONGEST_PIECE => {
-            format!(" With a space in front, {spaced:?} is one token.")
-        }
-        _ => curly_hint(text, tokenizer).unwrap_or_default(),
-    };
-    Some((
-        "many-tokens",
-        format!("An answer must be one token; this is {}: {}{more}.{hint}", ids.len(), pieces.join(" ")),
-    ))
-}
-
-/// Phones and word processors write another apostrophe than the one that GPT-2 has tokens with.
-fn curly_hint(text: &str, tokenizer: &Tokenizer) -> Option<String> {
-    let straight = text.replace(['\u{2018}', '\u{2019}', '\u{2bc}'], "'");
-    let is_one = straight != text && tokenizer.encode(&straight, false).is_ok_and(|ids| ids.len() == 1);
-    is_one.then(|| {
-        format!(" It has a curly apostrophe (\u{2019}); with the straight one, {straight:?} is one token.")
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -405,7 +376,7 @@ mod tests {
             corrupted: corrupted.to_owned(),
             answer: answer.to_owned(),
             distractor: distractor.to_owned(),
-            roles: Vec::new(),
+            ..Pair::default()
         }
     }
 
@@ -489,28 +460,6 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_space_is_suggested_never_added() {
-        let tokenizer = Tokenizer::gpt2().expect("built in");
-        let text = "indirectly";
-        let ids = tokenizer.encode(text, false).expect("plain text");
-        assert!(ids.len() > 1);
-        let (_, message) = answer_fault(text, &ids, &tokenizer).expect("several tokens");
-        assert!(message.contains("\" indirectly\" is one token"), "{message}");
-    }
-
-    #[test]
-    fn a_curly_apostrophe_is_named_where_a_straight_one_would_do() {
-        let tokenizer = Tokenizer::gpt2().expect("built in");
-        let said = |answer: &str| {
-            let ids = tokenizer.encode(answer, false).expect("plain text");
-            answer_fault(answer, &ids, &tokenizer).map_or_else(String::new, |(_, message)| message)
-        };
-        assert!(said("\u{2019}re").contains("curly apostrophe"), "{}", said("\u{2019}re"));
-        assert!(!said("\u{2019}tis of thee").contains("curly"));
-        assert!(!said("two words").contains("curly"));
-    }
-
-    #[test]
     fn faulty_pairs_are_left_out_and_the_rest_runs() {
         let tokenizer = Tokenizer::gpt2().expect("built in");
         let good = pair("They're here and they", "They are here and they", "'re", " are");
@@ -520,6 +469,6 @@ mod tests {
         assert_eq!(groups[0].cases.len(), 2);
         assert_eq!(groups[0].cases[0].pair, 1);
         assert_eq!(groups[0].cases[0].clean, groups[0].cases[1].corrupted);
-        assert_eq!(groups[0].cases[0].answer, groups[0].cases[1].distractor);
+        assert_eq!(groups[0].cases[0].compared[0], groups[0].cases[1].compared[1]);
     }
 }

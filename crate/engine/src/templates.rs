@@ -48,6 +48,8 @@ pub struct Template {
     #[serde(default)]
     alone: Vec<String>,
     roles: Vec<SlotRole>,
+    /// A slot whose word is a number of two digits: all larger ones are answers, too, all others distractors.
+    above: Option<String>,
 }
 
 /// A word, or its forms.
@@ -212,8 +214,20 @@ impl Template {
             Some(role.rule(Anchor::Text(word.to_owned())))
         };
         let roles = self.roles.iter().filter_map(role).collect();
-        fits.then_some(Pair { clean, corrupted, answer, distractor, roles })
+        let (more_answers, more_distractors) = match &self.above {
+            Some(slot) => beside(value(slot, &drawn)?.parse().ok()?, [&answer, &distractor]),
+            None => (Vec::new(), Vec::new()),
+        };
+        fits.then_some(Pair { clean, corrupted, answer, distractor, more_answers, more_distractors, roles })
     }
+}
+
+/// The numbers of two digits above `start` and the others, without the two that are named.
+fn beside(start: u32, named: [&str; 2]) -> (Vec<String>, Vec<String>) {
+    let others = (0..100).filter(|number| !named.contains(&format!("{number:02}").as_str()));
+    let (above, rest): (Vec<u32>, Vec<u32>) = others.partition(|&number| number > start);
+    let written = |numbers: Vec<u32>| numbers.iter().map(|number| format!("{number:02}")).collect();
+    (written(above), written(rest))
 }
 
 impl Template {

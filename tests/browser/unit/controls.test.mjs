@@ -11,6 +11,7 @@ const { Hover } = await import('../../../www/reports/hover.js');
 const { drawPart } = await import('../../../www/reports/index.js');
 const { Stage } = await import('../../../www/reports/stage.js');
 const { Editor } = await import('../../../www/editor/editor.js');
+const { emptyPair, fullPair } = await import('../../../www/store/experiment.js');
 const { Store } = await import('../../../www/store/store.js');
 
 beforeEach(() => document.body.replaceChildren());
@@ -131,7 +132,7 @@ test('a pair in which nothing was typed has no faults; one that was begun has', 
   const root = document.createElement('div');
   document.body.append(root);
   const editor = new Editor(store, { root, tools: document.createElement('div'), presets: document.createElement('div'), onEnter() {}, check: async () => null });
-  store.apply({ experiment: { prepend_bos: true, groups: [{ name: 'new', symmetric: true, roles: [], pairs: [{ clean: '', corrupted: '', answer: '', distractor: '', roles: [] }] }] } });
+  store.apply({ experiment: { prepend_bos: true, groups: [{ name: 'new', symmetric: true, roles: [], pairs: [emptyPair()] }] } });
   const checked = { groups: [[]], problems: [{ code: 'empty-prompt', message: 'The prompt is empty.', place: { group: 0, pair: 0, field: /** @type {const} */ ('corrupted') } }] };
   editor.showCheck(checked);
   assert.equal(root.querySelectorAll('.field-error:not([hidden])').length, 0);
@@ -179,5 +180,5 @@ test('B21: folds stay open with their groups; B22: a paste into a field is read 
   assert.ok(field);
   const paste = Object.assign(new Event('paste', { bubbles: true, cancelable: true }), { clipboardData: { getData: () => 'clean\tcorrupted\tanswer\tdistractor\n"say ""hi"""\tother\t x\t y\n' } });
   field.dispatchEvent(paste);
-  assert.deepEqual(store.experiment.groups[2].pairs.slice(1), [{ clean: 'say "hi"', corrupted: 'other', answer: ' x', distractor: ' y', roles: [] }]);
+  assert.deepEqual(store.experiment.groups[2].pairs.slice(1), [fullPair({ clean: 'say "hi"', corrupted: 'other', answer: ' x', distractor: ' y' })]);
 });

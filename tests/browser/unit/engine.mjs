@@ -4,6 +4,7 @@ import { EngineError } from '../../../www/engine/client.js';
 import { Stage } from '../../../www/reports/stage.js';
 import { Store } from '../../../www/store/store.js';
 import { Study } from '../../../www/study/study.js';
+import { fullPair } from '../../../www/store/experiment.js';
 
 /** @import { AnalysisInfo, Part, Report } from '../../../www/types/engine.js' */
 /** @import { FullExperiment } from '../../../www/store/experiment.js' */
@@ -64,7 +65,7 @@ export function model(serial, name = `model ${serial}`, parameters = 1000) {
 
 /** @param {string} name @param {string} [clean] @returns {import('../../../www/store/experiment.js').FullGroup} */
 export function group(name, clean = `${name} clean`) {
-  return { name, symmetric: true, roles: [], pairs: [{ clean, corrupted: 'other', answer: ' a', distractor: ' b', roles: [] }] };
+  return { name, symmetric: true, roles: [], pairs: [fullPair({ clean, corrupted: 'other', answer: ' a', distractor: ' b' })] };
 }
 
 /** @param {...string} names @returns {FullExperiment} */

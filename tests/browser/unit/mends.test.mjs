@@ -10,7 +10,7 @@ makeDocument();
 const { inWords, mended, mendsOf } = await import('../../../www/store/mends.js');
 const { Editor } = await import('../../../www/editor/editor.js');
 const { openPasteDialog } = await import('../../../www/editor/paste-dialog.js');
-const { withRoles } = await import('../../../www/store/experiment.js');
+const { fullPair } = await import('../../../www/store/experiment.js');
 const { Store } = await import('../../../www/store/store.js');
 
 /** @type {Pair} */
@@ -52,7 +52,7 @@ async function editor(pairs) {
   const root = document.createElement('div');
   document.body.replaceChildren(root);
   const made = new Editor(store, { root, tools: document.createElement('div'), presets: document.createElement('div'), onEnter() {}, check: async () => null });
-  store.apply({ experiment: { groups: [{ name: 'a', symmetric: true, roles: [], pairs: pairs.map(withRoles) }], prepend_bos: true } });
+  store.apply({ experiment: { groups: [{ name: 'a', symmetric: true, roles: [], pairs: pairs.map(fullPair) }], prepend_bos: true } });
   await settle();
   made.showCheck({ groups: [[]], problems: [] });
   return { store, root };
@@ -65,13 +65,13 @@ test('in the editor one pair is mended, or all of a group, and that can be taken
   assert.deepEqual(shown.map((hint) => hint.querySelector('button')?.getAttribute('aria-label')), ['Mend pair 0', 'Mend pair 2']);
   assert.match(shown[0].textContent ?? '', /The answer has a curly apostrophe/);
   shown[0].querySelector('button')?.click();
-  assert.deepEqual(store.experiment.groups[0].pairs[0], withRoles(good));
+  assert.deepEqual(store.experiment.groups[0].pairs[0], fullPair(good));
   assert.equal(store.experiment.groups[0].pairs[2].distractor, 'are', 'the others are left alone');
   store.undo();
-  assert.deepEqual(store.experiment.groups[0].pairs[0], withRoles(odd));
+  assert.deepEqual(store.experiment.groups[0].pairs[0], fullPair(odd));
   await settle();
   [...root.querySelectorAll('button')].find((button) => button.textContent === 'Mend them all')?.click();
-  assert.deepEqual(store.experiment.groups[0].pairs, [good, good, good].map(withRoles));
+  assert.deepEqual(store.experiment.groups[0].pairs, [good, good, good].map(fullPair));
 });
 
 test('in the paste dialog every line says what is odd, and all are mended at once', async () => {

@@ -90,8 +90,9 @@ fn checked(experiment: &Experiment, tokenizer: &Tokenizer) {
             for span in case.roles.iter().flatten() {
                 assert!(span.start < span.end && span.end <= case.clean.len(), "{case:?}");
             }
-            assert_ne!(case.answer, case.distractor);
-            let ids = case.clean.iter().chain(&case.corrupted).chain([&case.answer, &case.distractor]);
+            assert!(case.compared.iter().all(|set| !set.is_empty()), "{case:?}");
+            assert!(case.compared[0].iter().all(|id| !case.compared[1].contains(id)), "{case:?}");
+            let ids = case.clean.iter().chain(&case.corrupted).chain(case.compared.iter().flatten());
             assert!(ids.into_iter().all(|&id| (id as usize) < count), "{case:?}");
         }
     }
@@ -149,7 +150,16 @@ fn used(tokenizer: &Tokenizer, own: &str) {
     let pair = |clean: &str, corrupted: &str, answer: &str, distractor: &str| {
         let [clean, corrupted, answer, distractor] =
             [clean, corrupted, answer, distractor].map(str::to_owned);
-        Pair { clean, corrupted, answer, distractor, roles: roles.clone() }
+        let more_answers = vec![own.clone(), "c".to_owned()];
+        Pair {
+            clean,
+            corrupted,
+            answer,
+            distractor,
+            more_answers,
+            more_distractors: Vec::new(),
+            roles: roles.clone(),
+        }
     };
     let pairs = vec![
         pair(&clean, &corrupted, &answer, &distractor),

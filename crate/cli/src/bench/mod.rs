@@ -173,8 +173,7 @@ async fn grown(model: &Model, prompts: usize, tokens: usize, patches: usize, rep
         clean,
         corrupted,
         roles: Vec::new(),
-        answer: 1,
-        distractor: 2,
+        compared: [vec![1], vec![2]],
         pair: index,
         index,
     };

@@ -36,7 +36,7 @@ def lost(batch):
         before, after = clean[:, -1].log_softmax(-1), logits[:, -1].log_softmax(-1)
         change = batch.logit_diff(logits) - batch.logit_diff(clean)
         kl = (before.exp() * (before - after)).sum(-1)
-        loss = (before - after).gather(-1, batch.answers[:, :1])[:, 0]
+        loss = (batch.over_sets(before, torch.logsumexp) - batch.over_sets(after, torch.logsumexp))[:, 0]
         return torch.stack([change, kl, loss])
 
     return torch.stack([without(hook, index) for hook, index in places], dim=1)

@@ -1,7 +1,7 @@
 # What each part of the final residual stream adds to the logit difference, through the run's final LayerNorm scale
 def along(batch, cache, parts, **scale):
     """`parts` of a run, `[parts, prompts, d_model]`, along each prompt's logit difference."""
-    directions = model.tokens_to_residual_directions(batch.answers)
+    directions = batch.directions()
     direction = directions[:, 0] - directions[:, 1]
     return (cache.apply_ln_to_stack(parts, layer=-1, pos_slice=-1, **scale) * direction).sum(-1)
 

@@ -6,14 +6,23 @@ class Batch:
         bos = EXPERIMENT["prepend_bos"]
         self.clean = model.to_tokens(list(clean), prepend_bos=bos)
         self.corrupted = model.to_tokens(list(corrupted), prepend_bos=bos)
-        self.answers = torch.tensor(
-            [[model.to_single_token(a), model.to_single_token(d)] for a, d in zip(answers, distractors)], device=device
-        )
+        # Answers and distractors of each prompt, one token or a set: of a set a logit is the mean, a probability the sum.
+        ids = lambda texts: torch.tensor([model.to_single_token(text) for text in texts], device=device)
+        self.sets = [(ids(a), ids(d)) for a, d in zip(answers, distractors)]
+
+    def over_sets(self, values, mean=torch.mean):
+        """The mean over each prompt's answers and over its distractors of `values [prompts, vocabulary]`: `[prompts, 2]`."""
+        return torch.stack([torch.stack([mean(row[ids], 0) for ids in sets]) for row, sets in zip(values, self.sets)])
 
     def logit_diff(self, logits):
         """logit(answer) - logit(distractor) at the last position, per prompt."""
-        answer, distractor = logits[:, -1].gather(-1, self.answers).unbind(-1)
+        answer, distractor = self.over_sets(logits[:, -1]).unbind(-1)
         return answer - distractor
+
+    def directions(self):
+        """What raises the answers' and the distractors' logits, `[prompts, 2, d_model]`."""
+        mean = lambda ids: model.tokens_to_residual_directions(ids).reshape(len(ids), -1).mean(0)
+        return torch.stack([torch.stack([mean(ids) for ids in sets]) for sets in self.sets])
 
     def run(self, side):
         return model.run_with_cache(getattr(self, side))
@@ -29,9 +38,11 @@ class Group:
             if not p["corrupted"] or tokens(p["clean"]) != tokens(p["corrupted"]):
                 print(f"{group['name']}: left out here, clean and corrupted differ in length: {p['clean']}")
                 continue
-            cases.append((p["clean"], p["corrupted"], p["answer"], p["distractor"]))
+            answers = [p["answer"], *p.get("more_answers", [])]
+            distractors = [p["distractor"], *p.get("more_distractors", [])]
+            cases.append((p["clean"], p["corrupted"], answers, distractors))
             if group["symmetric"]:
-                cases.append((p["corrupted"], p["clean"], p["distractor"], p["answer"]))
+                cases.append((p["corrupted"], p["clean"], distractors, answers))
         self.name = group["name"]
         self.cases = cases
         self.batches = []

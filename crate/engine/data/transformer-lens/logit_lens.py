@@ -8,7 +8,7 @@ points = [f"{layer}_{half}" for layer in range(L) for half in ("pre", "mid")] + 
 def read_off(batch):
     _, cache = batch.run("clean")
     stream = cache.accumulated_resid(layer=-1, incl_mid=True, pos_slice=-1)
-    bias = model.b_U[batch.answers[:, 0]] - model.b_U[batch.answers[:, 1]]
+    bias = batch.logit_diff(model.b_U.expand(len(batch.sets), 1, -1))
     return along(batch, cache, stream, recompute_ln=own) + (bias if own else 0)
 
 

@@ -9,7 +9,7 @@ def sources(batch):
     `[2, heads, prompts]`."""
     _, cache = batch.run("clean")
     pattern, v, z = (cache.stack_activation(name) for name in ("pattern", "v", "z"))
-    tokens = model.tokens_to_residual_directions(batch.answers)  # [prompts, 2, d_model]
+    tokens = batch.directions()  # [prompts, 2, d_model]
     direction = (tokens[:, 0] - tokens[:, 1]) / cache["ln_final.hook_scale"][:, -1]
     attention = pattern[..., -1, :].permute(0, 2, 3, 1)
     attribution = attention * torch.einsum("lhem,pm,lpshe->lhsp", model.W_O, direction, v)
@@ -40,8 +40,8 @@ for group, (attribution, attention, written) in zip(even, found):
         values = values[[layer * H + head for layer, head in heads]].mean(-1).cpu()
         RESULTS["source-attribution"][figure][group.name] = values.flatten().tolist()
         show(values, f"Sources: {figure}, {group.name}", rows=rows, columns=columns)
-    for token, ids, along_token in zip(("answer", "distractor"), batch.answers.T, written):
-        stands = batch.clean == ids[:, None]  # [prompts, positions]
+    for token, ids, along_token in zip(("answer", "distractor"), zip(*batch.sets), written):
+        stands = torch.stack([torch.isin(row, of) for row, of in zip(batch.clean, ids)])  # [prompts, positions]
         present = stands.any(-1)
         if present.any():  # means over the prompts in which it stands
             x = (attention * stands.T).sum(1)[:, present].mean(-1).tolist()

@@ -14,7 +14,7 @@ use crate::host::ProgressUnit;
 use crate::host::{Quiet, Work};
 use crate::interventions::sweep::{Ran, Sweep};
 use crate::interventions::{self, Effect, Intervention, Scene, Shortcut, Value};
-use crate::metrics::{LogitStats, VocabStats, mean};
+use crate::metrics::{LogitStats, mean};
 use crate::model::hooks::SiteFilter;
 use crate::prompts::Problem;
 use crate::prompts::{PreparedCase, PreparedGroup};
@@ -77,8 +77,7 @@ async fn against_reference(job: &Job<'_>, reference: &Reference) -> Result<Table
             clean: prompt.clone(),
             corrupted: prompt,
             roles: Vec::new(),
-            answer: single(&known.answer)?,
-            distractor: single(&known.distractor)?,
+            compared: [vec![single(&known.answer)?], vec![single(&known.distractor)?]],
             pair: 0,
             index: cases.len(),
         });
@@ -90,10 +89,8 @@ async fn against_reference(job: &Job<'_>, reference: &Reference) -> Result<Table
         let prompts: Vec<Vec<u32>> = cases.iter().map(|case| case.clean.clone()).collect();
         let stats = Run::record(job.model, &prompts, &readout, &Vec::new()).await?.stats;
         for (prompt, known) in (0..cases.len()).zip(&mut known) {
-            let norm = |vocabulary: &VocabStats| vocabulary.log_sum_exp.row(0)[prompt];
-            let norm = stats.vocabulary.as_ref().map_or(f64::NAN, norm);
             differences.push(stats.logit_difference(0, prompt) - known.logit_difference);
-            probabilities.push(stats.answer.row(0)[prompt] - norm - known.log_probability);
+            probabilities.push(stats.log_probability(0, prompt) - known.log_probability);
         }
     }
     let (differences, probabilities) = (largest(differences), largest(probabilities));
@@ -296,7 +293,7 @@ async fn fast(
 
 /// By how much layers, and heads and neurons, miss the logit difference, relative to it if it is above 1.
 async fn sums(job: &Job<'_>, runs: &Runs<'_>) -> Result<[f64; 2]> {
-    let direct = DirectLogitAttribution::new(job.model, &runs.clean, runs.readout.pairs())?;
+    let direct = DirectLogitAttribution::new(job.model, &runs.clean, runs.readout.compared())?;
     let prompts = runs.cases.len();
     let total = |parts: Vec<Tensor<2>>| Tensor::cat(parts, 0).sum_dim(0); // [1, b]
     let layers = direct.layers()?; // [components, b]

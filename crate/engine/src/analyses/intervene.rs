@@ -77,7 +77,7 @@ async fn components(job: &Job<'_>, runs: &Runs<'_>, shown: [(&'static str, &Run)
     rows.extend(names.into_iter().map(|name| vec![Cell::Text(name)]));
     for (name, run) in shown {
         columns.push(Column::new(name, Quantity::LogitDifference));
-        let direct = DirectLogitAttribution::new(job.model, run, runs.readout.pairs())?;
+        let direct = DirectLogitAttribution::new(job.model, run, runs.readout.compared())?;
         let parts = readback::read(direct.layers()?).await?; // [components, 1]
         let whole = run.stats.logit_difference(0, 0);
         for (row, number) in rows.iter_mut().zip([whole].into_iter().chain(parts.into_iter().map(f64::from)))

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 
 use super::{Analyse, Findings, Job, PythonCell, settings};
+use crate::answers::Compared;
 use crate::bootstrap::Bootstrap;
 use crate::error::Result;
 use crate::figures::{Cell, Column, Dot, DotSeries, Dots, Mark, Part, Quantity, Row, Table};
@@ -50,14 +51,15 @@ struct Logits {
     found: HashMap<Query, [f64; 2]>,
 }
 
-/// A prompt with the two tokens whose logits are read, the smaller id first.
-type Query = (Vec<u32>, [u32; 2]);
+/// A prompt with the tokens whose logits are read, the smaller ids first.
+type Query = (Vec<u32>, Compared);
 
-/// The query that serves a case's prompt, and whether the answer is its first token.
+/// The query that serves a case's prompt, and whether the answers come first.
 fn query_of(prompt: &[u32], case: &PreparedCase) -> (Query, bool) {
-    let first = case.answer < case.distractor;
-    let pair = [case.answer.min(case.distractor), case.answer.max(case.distractor)];
-    ((prompt.to_vec(), pair), first)
+    let first = case.compared[0] < case.compared[1];
+    let mut compared = case.compared.clone();
+    compared.sort_unstable();
+    ((prompt.to_vec(), compared), first)
 }
 
 /// The prompts of a case that there are.
@@ -81,11 +83,11 @@ impl Logits {
         for chunk in queries.chunks(at_once) {
             host::step(job.viewer, "Running the prompts", found.len(), queries.len()).await?;
             let prompts: Vec<Vec<u32>> = chunk.iter().map(|(prompt, _)| prompt.clone()).collect();
-            let tokens: Vec<[u32; 2]> = chunk.iter().map(|(_, pair)| *pair).collect();
+            let compared: Vec<Compared> = chunk.iter().map(|(_, compared)| compared.clone()).collect();
             let batch = Batch::new(&prompts)?;
             let normalized = job.model.forward(&batch, &mut Hooks::none())?; // [b, p, d]
             let last = job.model.last(normalized, &batch); // [b, d]
-            let logits = job.model.unembedding.choose(&tokens).of(last); // [b, 3]
+            let logits = job.model.unembedding.choose(&compared).of(last); // [b, 3]
             for (query, pair) in chunk.iter().zip(readback::read(logits).await?.chunks_exact(3)) {
                 found.insert(query.clone(), [f64::from(pair[0]), f64::from(pair[1])]);
             }
@@ -134,8 +136,8 @@ fn table(job: &Job<'_>, group: &PreparedGroup, logits: &Logits) -> Table {
         rows.push(Row {
             cells: vec![
                 Cell::Text(case.text.clone()),
-                Cell::Token(job.tokenizer.token(case.answer)),
-                Cell::Token(job.tokenizer.token(case.distractor)),
+                Cell::Token(job.tokenizer.token(case.compared[0][0])),
+                Cell::Token(job.tokenizer.token(case.compared[1][0])),
                 Cell::Number(answer),
                 Cell::Number(distractor),
                 Cell::Number(answer - distractor),
@@ -149,9 +151,12 @@ fn table(job: &Job<'_>, group: &PreparedGroup, logits: &Logits) -> Table {
     let other = (!corrupted.is_empty()).then(|| Cell::Number(mean(&corrupted)));
     cells.extend([Cell::Number(mean(&clean)), other.unwrap_or(Cell::Empty)]);
     rows.push(Row { cells, mark: Some(Mark::Mean) });
+    let sets = group.cases.iter().flat_map(|case| &case.compared).any(|set| set.len() > 1);
     Table {
         title: group.name.clone(),
-        note: None,
+        note: sets.then(|| {
+            "Of a set of tokens the first is shown; its logit is the mean over all of them.".to_owned()
+        }),
         group: Some(group.group),
         columns: vec![
             Column::new("Prompt", Quantity::Text),

@@ -7,7 +7,6 @@ use patchlab_kernels::Tensor;
 use super::settings::{choice, flag, text};
 use super::shared::attributed::{self, Attributed, grid, of_group_at};
 use super::shared::groups::{at_group, usable};
-use super::shared::likely;
 use super::{Analyse, Findings, Job, PythonCell, settings};
 use crate::attribution::DirectLogitAttribution;
 use crate::error::Result;
@@ -17,7 +16,7 @@ use crate::host::{ProgressUnit, Work};
 use crate::metrics::{PerPrompt, log_sum_exp, rank};
 use crate::model::span::at_ends;
 use crate::prompts::{PreparedCase, PreparedGroup, Problem};
-use crate::runs::{Readout, Run, parts};
+use crate::runs::{Readout, Run, next_tokens, parts};
 use crate::site::Site;
 
 settings! {
@@ -199,7 +198,7 @@ async fn read(
         let mut outputs = Vec::new();
         for (point, site) in points.iter().enumerate().rev() {
             let seen = last(site)?;
-            likely::each(job, seen, |prompt, logits| {
+            next_tokens::each(job.model, seen, |prompt, logits| {
                 if outputs.len() <= prompt {
                     outputs.push(distribution(&logits));
                 }
@@ -228,10 +227,10 @@ fn measured(logits: &[f32], output: &[f64], case: &PreparedCase) -> [f64; MEASUR
     let divergence = |of: &[f64], from: &[f64]| -> f64 {
         of.iter().zip(from).map(|(of, from)| of.exp() * (of - from)).sum()
     };
-    let answer = case.answer as usize;
+    let answers = || case.compared[0].iter().map(|&id| id as usize);
     [
-        here[answer],
-        rank(logits, answer) as f64,
+        log_sum_exp(&answers().map(|id| logits[id]).collect::<Vec<_>>()) - log_sum_exp(logits),
+        answers().map(|id| rank(logits, id)).min().unwrap_or_default() as f64,
         -here.iter().map(|log| log.exp() * log).sum::<f64>(),
         divergence(output, &here),
         divergence(&here, output),

@@ -138,7 +138,7 @@ impl Settings {
                 prompts: &[],
             };
             let ablated = interventions::run(&scene, &list, &sites).await?;
-            let heads = DirectLogitAttribution::new(job.model, &ablated, readout.pairs())?.heads()?;
+            let heads = DirectLogitAttribution::new(job.model, &ablated, readout.compared())?.heads()?;
             let reads = Reads::default().with(heads).with(scales(&clean)?).with(scales(&ablated)?);
             let read = reads.fetch().await?;
             after.numbers.set_columns(after.logit_differences.len(), &read[0]);

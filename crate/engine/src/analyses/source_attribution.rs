@@ -174,12 +174,13 @@ impl Sources {
             let clean: Vec<Vec<u32>> = cases.iter().map(|case| case.clean.clone()).collect();
             let run = Run::record(job.model, &clean, &readout, &sites).await?;
             let positions = run.batch.positions();
-            let direct = DirectLogitAttribution::new(job.model, &run, readout.pairs())?;
+            let direct = DirectLogitAttribution::new(job.model, &run, readout.compared())?;
             let mut reads =
                 Reads::default().with(direct.sources()?).with(direct.attention()?).with(direct.heads()?);
             for token in 0..tokens.len() {
-                let ids: Vec<u32> = readout.pairs().iter().map(|pair| pair[token]).collect();
-                reads = reads.with(direct.heads_along(&job.model.unembedding.columns(&ids))?);
+                let sets: Vec<&[u32]> =
+                    readout.compared().iter().map(|sets| sets[token].as_slice()).collect();
+                reads = reads.with(direct.heads_along(&job.model.unembedding.columns(&sets))?);
             }
             let read = reads.fetch().await?;
             columns.put(&mut attribution, (first, &read[0]), positions, total);
@@ -255,9 +256,9 @@ impl Along {
         positions: usize,
     ) {
         for (prompt, case) in cases.iter().enumerate() {
-            let wanted = [case.answer, case.distractor][token];
+            let wanted = &case.compared[token];
             let places: Vec<usize> =
-                (0..case.clean.len()).filter(|&place| case.clean[place] == wanted).collect();
+                (0..case.clean.len()).filter(|&place| wanted.contains(&case.clean[place])).collect();
             if places.is_empty() {
                 continue;
             }

@@ -4,12 +4,12 @@
 use super::settings::{count, text};
 use super::shared::{choices, likely};
 use super::{Analyse, Findings, Job, settings};
+use crate::answers::answer_fault;
 use crate::error::Result;
 use crate::figures::{Mark, Part, TokenRow, TokenRows};
 use crate::host;
 use crate::metrics::rank;
 use crate::model::{Batch, Hooks};
-use crate::prompts::answer_fault;
 
 settings! {
     /// The text to continue; empty for the experiment's first prompt and its answer.

@@ -6,7 +6,6 @@ use patchlab_kernels::Tensor;
 use super::logit_lens::{Scale, seen_at};
 use super::settings::{choice, count};
 use super::shared::choices::{self, PROMPT};
-use super::shared::likely;
 use super::{Analyse, Findings, Job, settings};
 use crate::attribution::DirectLogitAttribution;
 use crate::error::Result;
@@ -15,6 +14,7 @@ use crate::host::ProgressUnit;
 use crate::host::Work;
 use crate::metrics::{log_sum_exp, top_k};
 use crate::model::{Batch, Hooks};
+use crate::runs::next_tokens;
 use crate::site::Site;
 
 settings! {
@@ -72,7 +72,7 @@ impl Analyse for Settings {
 async fn guesses(job: &Job<'_>, k: usize, normalized: Tensor<3>) -> Result<Vec<Vec<Guess>>> {
     let [_, p, d] = normalized.dims();
     let mut found = Vec::new();
-    likely::each(job, normalized.reshape([p, d]), |_, logits| {
+    next_tokens::each(job.model, normalized.reshape([p, d]), |_, logits| {
         let norm = log_sum_exp(&logits);
         let guess = |id: usize| {
             let logit = f64::from(logits[id]);

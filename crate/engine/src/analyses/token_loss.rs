@@ -5,13 +5,13 @@ use patchlab_kernels::Tensor;
 
 use super::settings::count;
 use super::shared::choices::{self, PROMPT};
-use super::shared::likely;
 use super::{Analyse, Findings, Job, settings};
 use crate::error::Result;
 use crate::figures::{Part, Quantity, TokenValues, ValuedRow};
 use crate::host::{ProgressUnit, Work};
 use crate::metrics::{log_sum_exp, mean};
 use crate::model::{Batch, Hooks};
+use crate::runs::next_tokens;
 
 settings! {
     prompt: String = PROMPT,
@@ -76,7 +76,7 @@ impl Analyse for Settings {
 /// Minus the log-probability of each target: `normalized [n, d]`, at the positions before the targets.
 pub(super) async fn loss(job: &Job<'_>, normalized: Tensor<2>, targets: &[u32]) -> Result<Vec<f64>> {
     let mut losses = Vec::new();
-    likely::each(job, normalized, |row, logits| {
+    next_tokens::each(job.model, normalized, |row, logits| {
         losses.push(log_sum_exp(&logits) - f64::from(logits[targets[row] as usize]));
     })
     .await?;

@@ -52,6 +52,6 @@ pub async fn run(scene: &Scene<'_>, list: &[Intervention], sites: &dyn SiteFilte
     let normalized = model.forward(batch, &mut hooks)?; // [b, p, d]
     let cache = hooks.finish()?;
     let last = model.last(normalized, batch); // [b, d]
-    let stats = readout.stats(&readback::read(readout.of(model, last)).await?);
-    Ok(Run { batch: batch.clone(), cache, stats })
+    let stats = readout.stats(&readback::read(readout.of(model, last.clone())).await?);
+    Ok(Run { batch: batch.clone(), cache, last, stats })
 }

@@ -209,9 +209,10 @@ impl Sweep<'_> {
                 continue;
             }
             delivery.stats.set_run(list, delivery.first_prompt, &self.scene.base.stats);
-            for (&prompt, numbers) in batch.prompts.iter().zip(rows.chunks_exact(width)) {
-                let numbers = &numbers[..batch.readout.width()];
-                delivery.stats.set(list, delivery.first_prompt + prompt, numbers);
+            for (place, (&prompt, numbers)) in batch.prompts.iter().zip(rows.chunks_exact(width)).enumerate()
+            {
+                let read = batch.readout.unpack(place, &numbers[..batch.readout.width()]);
+                delivery.stats.set(list, delivery.first_prompt + prompt, &read);
             }
             match ran {
                 Some(shortcut) => delivery.ran.shortcuts.entry(*shortcut).or_default().add_assign(1),

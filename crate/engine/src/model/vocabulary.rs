@@ -11,6 +11,7 @@
 use burn::tensor::TensorData;
 use patchlab_kernels::{Indices, Tensor};
 
+use crate::answers::Compared;
 use crate::model::flops;
 
 /// Maximum size of a block: well below the smallest binding limit that a WebGPU device may have.
@@ -94,11 +95,41 @@ impl Unembedding {
         self.products(h, mean_logit)
     }
 
-    /// The map to the logits of some tokens, `k` for each prompt.
-    pub(crate) fn choose<const K: usize>(&self, ids: &[[u32; K]]) -> ChosenTokens {
-        let (prompts, d_model) = (ids.len(), self.vocab.d_model());
-        let rows = self.vocab.select(ids.as_flattened()).reshape([prompts, K, d_model]); // [prompts, k, d_model]
-        self.choose_rows(rows)
+    /// The map to the mean logits of the tokens that are compared, answers and distractors.
+    pub(crate) fn choose(&self, compared: &[Compared]) -> ChosenTokens {
+        let sets: Vec<&[u32]> = compared.iter().flatten().map(Vec::as_slice).collect();
+        self.choose_rows(self.mean_rows(&sets).reshape([compared.len(), 2, self.vocab.d_model()]))
+    }
+
+    /// The map to the logits of each of some tokens, of which all prompts have as many.
+    pub(crate) fn choose_each(&self, ids: &[Vec<u32>]) -> ChosenTokens {
+        let (prompts, all) = (ids.len(), ids.concat());
+        self.choose_rows(self.vocab.select(&all).reshape([
+            prompts,
+            all.len() / prompts,
+            self.vocab.d_model(),
+        ]))
+    }
+
+    /// The mean row of each set of tokens: `[sets, d_model]`.
+    fn mean_rows(&self, sets: &[&[u32]]) -> Tensor<2> {
+        let longest = sets.iter().map(|set| set.len()).max().unwrap_or(1);
+        // Shorter sets are filled with their first token, which does not count.
+        let filled = |set: &&[u32]| (0..longest).map(|i| *set.get(i).unwrap_or(&set[0])).collect::<Vec<_>>();
+        let ids: Vec<u32> = sets.iter().flat_map(filled).collect();
+        let rows = self.vocab.select(&ids); // [sets longest, d_model]
+        if longest == 1 {
+            return rows;
+        }
+        let weight = |set: &&[u32]| {
+            let share = 1.0 / set.len() as f32;
+            (0..longest).map(|i| if i < set.len() { share } else { 0.0 }).collect::<Vec<_>>()
+        };
+        let weights: Vec<f32> = sets.iter().flat_map(weight).collect();
+        let weights = TensorData::new(weights, [sets.len(), longest, 1]);
+        let weights: Tensor<3> = Tensor::from_data(weights, &self.mean.device());
+        let d_model = self.vocab.d_model();
+        (rows.reshape([sets.len(), longest, d_model]) * weights).sum_dim(1).reshape([sets.len(), d_model])
     }
 
     /// The map to each prompt's mean logit under a distribution over the vocabulary, and to the mean logit: in the place of a
@@ -143,21 +174,22 @@ impl Unembedding {
         normalized * self.gain.clone() + self.bias.clone()
     }
 
-    /// For each pair of tokens, the direction that raises the first one's logit over the second's in the
-    /// space after the final LayerNorm's division, `[pairs, d_model]`, and what the LayerNorm's bias adds to
-    /// their logit difference, `[pairs, 1]` (`tokens_to_residual_directions` of a folded model).
-    pub fn directions(&self, pairs: &[[u32; 2]]) -> (Tensor<2>, Tensor<2>) {
-        let rows =
-            |which: usize| self.vocab.select(&pairs.iter().map(|pair| pair[which]).collect::<Vec<_>>());
-        let difference = rows(0) - rows(1); // [pairs, d_model]; the vocabulary's mean cancels
-        let bias = (difference.clone() * self.bias.clone()).sum_dim(1); // [pairs, 1]
+    /// For each prompt, the direction that raises the answers' mean logit over the distractors' in the
+    /// space after the final LayerNorm's division, `[prompts, d_model]`, and what the LayerNorm's bias adds to
+    /// their logit difference, `[prompts, 1]` (`tokens_to_residual_directions` of a folded model).
+    pub fn directions(&self, compared: &[Compared]) -> (Tensor<2>, Tensor<2>) {
+        let rows = |which: usize| {
+            self.mean_rows(&compared.iter().map(|sets| sets[which].as_slice()).collect::<Vec<_>>())
+        };
+        let difference = rows(0) - rows(1); // [prompts, d_model]; the vocabulary's mean cancels
+        let bias = (difference.clone() * self.bias.clone()).sum_dim(1); // [prompts, 1]
         (difference * self.gain.clone(), bias)
     }
 
-    /// The direction that raises each token's logit over the mean of all, in the space after the final LayerNorm's division:
-    /// `[ids, d_model]` (a column of `W_U` of a folded, centred model).
-    pub(crate) fn columns(&self, ids: &[u32]) -> Tensor<2> {
-        (self.vocab.select(ids) - self.mean.clone()) * self.gain.clone()
+    /// The direction that raises the mean logit of each set of tokens over the mean of all, in the space after the final LayerNorm's
+    /// division: `[sets, d_model]` (of a single token a column of `W_U` of a folded, centred model).
+    pub(crate) fn columns(&self, sets: &[&[u32]]) -> Tensor<2> {
+        (self.mean_rows(sets) - self.mean.clone()) * self.gain.clone()
     }
 
     /// The logits that vectors written into the residual stream add, without the LayerNorm's bias and scale:

@@ -4,7 +4,10 @@
 //! Recorded activations stay on the device (TransformerLens's `run_with_cache`); only the few numbers of
 //! [`LogitStats`] per prompt are read back.
 
+pub(crate) mod next_tokens;
 mod readout;
+
+use patchlab_kernels::Tensor;
 
 use crate::error::Result;
 use crate::metrics::LogitStats;
@@ -22,6 +25,8 @@ pub struct Run {
     pub batch: Batch,
     /// The recorded activations.
     pub cache: ActivationCache,
+    /// The final LayerNorm's output after each prompt, `[b, d]`.
+    pub(crate) last: Tensor<2>,
     /// The final logits after each prompt, as a single run.
     pub stats: LogitStats,
 }
@@ -41,8 +46,8 @@ impl Run {
         let mut hooks = Hooks::new(Some(sites), &[]);
         let normalized = model.forward(&batch, &mut hooks)?; // [b, p, d]
         let last = model.last(normalized, &batch); // [b, d]
-        let stats = readout.stats(&readback::read(readout.of(model, last)).await?);
-        Ok(Self { batch, cache: hooks.finish()?, stats })
+        let stats = readout.stats(&readback::read(readout.of(model, last.clone())).await?);
+        Ok(Self { batch, cache: hooks.finish()?, last, stats })
     }
 }
 
@@ -60,7 +65,8 @@ pub struct Runs<'a> {
 }
 
 impl<'a> Runs<'a> {
-    /// Runs both. With `vocabulary`, the readout includes log-sum-exp and rank.
+    /// Runs both. With `vocabulary`, the readout includes probabilities, rank, and what the divergence from the clean run follows
+    /// from.
     ///
     /// # Errors
     /// [`crate::Error::Compute`].
@@ -70,10 +76,13 @@ impl<'a> Runs<'a> {
         vocabulary: bool,
         sites: &dyn SiteFilter,
     ) -> Result<Self> {
-        let readout = Readout::new(model, cases, vocabulary);
+        let mut readout = Readout::new(model, cases, vocabulary);
         let clean: Vec<Vec<u32>> = cases.iter().map(|case| case.clean.clone()).collect();
         let corrupted: Vec<Vec<u32>> = cases.iter().map(|case| case.corrupted.clone()).collect();
-        let clean = Run::record(model, &clean, &readout, sites).await?;
+        let mut clean = Run::record(model, &clean, &readout, sites).await?;
+        if vocabulary {
+            readout = clean.compared_with_itself(model, &readout).await?;
+        }
         let corrupted = Run::record(model, &corrupted, &readout, sites).await?;
         Ok(Self { cases, readout, clean, corrupted })
     }

@@ -4,33 +4,22 @@ use super::{Kind, Settings, What};
 use crate::analyses::Job;
 use crate::analyses::shared::ablated::{Becomes, Means, Where};
 use crate::analyses::shared::attributed::{heads_axis, index_axis, layer_axis, panel};
+use crate::analyses::shared::choices;
 use crate::analyses::shared::columns::Align;
 use crate::analyses::shared::placed::{Class, Placed};
-use crate::analyses::shared::{choices, likely};
 use crate::error::Result;
 use crate::figures::summary::Numbers;
 use crate::figures::{Axis, AxisKind, Grid, Panel, Part, Values};
 use crate::host::Work;
 use crate::interventions::sweep::{Sweep, SweepSites};
 use crate::interventions::{Effect, Intervention, Scene, Shortcut, Value};
-use crate::metrics::{LogitStats, PerPrompt, log_sum_exp};
-use crate::model::hooks::SiteFilter;
+use crate::metrics::{LogitStats, PerPrompt};
 use crate::names::{Head, Neuron};
 use crate::runs::{Readout, Run, parts};
 use crate::site::{BlockSite, Site};
 
 /// Runs that are recorded together: clean and corrupted.
 const BOTH: u64 = 2;
-
-/// What a sweep needs, and the last LayerNorm's output, from which the clean distribution follows.
-#[derive(Debug)]
-pub(super) struct Sites(SweepSites);
-
-impl SiteFilter for Sites {
-    fn includes(&self, site: Site) -> bool {
-        site == Site::FinalNormalized || self.0.includes(site)
-    }
-}
 
 /// The map of ablations: what is ablated in each cell.
 pub(super) struct Map {
@@ -45,7 +34,7 @@ pub(super) struct Map {
     /// All heads, as an axis.
     pub(super) heads: Axis,
     pub(super) lists: Vec<Vec<Intervention>>,
-    pub(super) sites: Sites,
+    pub(super) sites: SweepSites,
     pub(super) vocabulary: bool,
 }
 
@@ -91,7 +80,7 @@ impl Map {
             n_layers: config.n_layers,
             heads: heads_axis(config),
             lists,
-            sites: Sites(sites),
+            sites,
             vocabulary: settings.probabilities,
         })
     }
@@ -149,7 +138,7 @@ impl Map {
             site: site.map(str::to_owned),
             rows,
             columns,
-            measures: Kind::some(self.vocabulary).iter().map(|kind| kind.measure()).collect(),
+            measures: Kind::some(self.vocabulary).map(Kind::measure).collect(),
             panels: Vec::new(),
         }
     }
@@ -181,10 +170,7 @@ impl Map {
         work: &mut Work<'_>,
     ) -> Result<Panel> {
         let (model, group) = (job.model, placed.group);
-        let room = |runs: usize, prompts: usize| {
-            let stats = LogitStats::new(runs, prompts, self.vocabulary);
-            if self.vocabulary { stats.with_expected() } else { stats }
-        };
+        let room = |runs: usize, prompts: usize| LogitStats::new(runs, prompts, self.vocabulary);
         let prompts = group.cases.len();
         let (mut clean, mut stats) = (room(1, prompts), room(placed.cells, prompts));
         let mut first = 0;
@@ -201,8 +187,7 @@ impl Map {
                     Becomes::Zero | Becomes::Mean => None,
                 };
                 if self.vocabulary {
-                    readout = readout.compared_with(model, &distributions(job, &base).await?);
-                    base.stats = again(job, &base, &readout).await?;
+                    readout = base.compared_with_itself(model, &readout).await?;
                 }
                 clean.set_run(0, first, &base.stats);
                 let done = first + cases.len();
@@ -260,7 +245,7 @@ impl Map {
         prompts: usize,
     ) -> Vec<(usize, Numbers)> {
         let present = self.by_position.then(|| placed.columns.present_in(&placed.first(prompts)));
-        let of = |(measure, kind): (usize, &Kind)| {
+        let of = |(measure, kind): (usize, Kind)| {
             let each = |stats: &LogitStats, run: usize| -> Vec<f64> {
                 (0..prompts).map(|prompt| kind.of(stats, clean, run, prompt)).collect()
             };
@@ -270,24 +255,7 @@ impl Map {
             let tested = matches!(kind, Kind::Change | Kind::Loss);
             (measure, Numbers { values, clean, corrupted: None, present: present.clone(), tested })
         };
-        Kind::some(self.vocabulary).iter().enumerate().map(of).collect()
+        let kinds = Kind::some(self.vocabulary).enumerate();
+        kinds.filter(|(_, kind)| kind.is_defined(clean, prompts)).map(of).collect()
     }
-}
-
-/// The probability of each next token after each prompt of a run.
-async fn distributions(job: &Job<'_>, run: &Run) -> Result<Vec<Vec<f64>>> {
-    let last = job.model.last(run.cache.tensor(Site::FinalNormalized)?, &run.batch); // [b, d]
-    let mut found = Vec::new();
-    likely::each(job, last, |_, logits| {
-        let norm = log_sum_exp(&logits);
-        found.push(logits.into_iter().map(|logit| (f64::from(logit) - norm).exp()).collect());
-    })
-    .await?;
-    Ok(found)
-}
-
-/// What another readout reads of a run.
-async fn again(job: &Job<'_>, run: &Run, readout: &Readout) -> Result<LogitStats> {
-    let last = job.model.last(run.cache.tensor(Site::FinalNormalized)?, &run.batch); // [b, d]
-    Ok(readout.stats(&crate::readback::read(readout.of(job.model, last)).await?))
 }

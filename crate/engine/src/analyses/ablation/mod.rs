@@ -13,6 +13,7 @@ use super::shared::placed::{Lists, Placed};
 use super::shared::sweeps::{self, probabilities};
 use super::shared::top;
 use super::{Analyse, Findings, Job, PythonCell, settings};
+use crate::analyses::shared::metric::Metric;
 use crate::error::Result;
 use crate::figures::{Measure, Part, Quantity};
 use crate::host::{ProgressUnit, Work};
@@ -42,71 +43,50 @@ settings! {
     probabilities: bool = probabilities(true),
 }
 
-/// The measures, the default one first; those from the third on need the whole vocabulary.
+/// A measure of a map of ablations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
+    /// Of the logit difference, from the clean run's.
     Change,
-    LogitDifference,
-    Divergence,
+    /// Rise of the answer's cross-entropy.
     Loss,
-    Probability,
-    Rank,
+    Plain(Metric),
 }
 
 impl Kind {
-    const ALL: [Kind; 6] =
-        [Kind::Change, Kind::LogitDifference, Kind::Divergence, Kind::Loss, Kind::Probability, Kind::Rank];
-
-    fn some(vocabulary: bool) -> &'static [Kind] {
-        if vocabulary { &Self::ALL } else { &Self::ALL[..2] }
+    /// The default one first.
+    fn some(vocabulary: bool) -> impl Iterator<Item = Kind> {
+        let more = [Kind::Loss].into_iter().chain(Metric::OF_VOCABULARY.map(Kind::Plain));
+        let two = [Kind::Change, Kind::Plain(Metric::LogitDifference)];
+        two.into_iter().chain(more.filter(move |_| vocabulary))
     }
 
     fn measure(self) -> Measure {
-        let (name, label, quantity, range, middle) = match self {
-            Kind::Change => {
-                ("change", "change of the logit difference", Quantity::LogitDifference, None, Some(0.0))
-            }
-            Kind::LogitDifference => {
-                ("logit-diff", "logit difference", Quantity::LogitDifference, None, Some(0.0))
-            }
-            Kind::Divergence => {
-                ("kl", "KL divergence from the clean next tokens (nats)", Quantity::Loss, None, None)
-            }
-            Kind::Loss => {
-                ("loss", "rise of the answer\u{2019}s cross-entropy (nats)", Quantity::Loss, None, Some(0.0))
-            }
-            Kind::Probability => {
-                ("probability", "probability of the answer", Quantity::Probability, Some([0.0, 1.0]), None)
-            }
-            Kind::Rank => ("rank", "rank of the answer", Quantity::Count, None, None),
+        let (name, label, quantity) = match self {
+            Kind::Change => ("change", "change of the logit difference", Quantity::LogitDifference),
+            Kind::Loss => ("loss", "rise of the answer\u{2019}s cross-entropy (nats)", Quantity::Loss),
+            Kind::Plain(metric) => return metric.measure(),
         };
-        Measure { name: name.to_owned(), label: label.to_owned(), quantity, range, middle }
+        Measure { name: name.to_owned(), label: label.to_owned(), quantity, range: None, middle: Some(0.0) }
     }
 
     /// The number for one run and prompt, beside the clean run.
     fn of(self, stats: &LogitStats, clean: &LogitStats, run: usize, prompt: usize) -> f64 {
-        let log_probability = |stats: &LogitStats, run: usize| {
-            let norm = stats
-                .vocabulary
-                .as_ref()
-                .map_or(f64::NAN, |vocabulary| vocabulary.log_sum_exp.row(run)[prompt]);
-            stats.answer.row(run)[prompt] - norm
-        };
         match self {
             Kind::Change => stats.logit_difference(run, prompt) - clean.logit_difference(0, prompt),
-            Kind::LogitDifference => stats.logit_difference(run, prompt),
-            Kind::Divergence => stats.divergence(clean, run, prompt),
-            Kind::Loss => log_probability(clean, 0) - log_probability(stats, run),
-            Kind::Probability => log_probability(stats, run).exp(),
-            Kind::Rank => {
-                stats.vocabulary.as_ref().map_or(f64::NAN, |vocabulary| vocabulary.rank.row(run)[prompt])
-            }
+            Kind::Loss => clean.log_probability(0, prompt) - stats.log_probability(run, prompt),
+            Kind::Plain(metric) => metric.of(stats, clean, run, prompt),
         }
     }
 
     /// Whether the unablated run has this number, too.
     fn has_clean(self) -> bool {
-        matches!(self, Kind::LogitDifference | Kind::Probability | Kind::Rank)
+        matches!(self, Kind::Plain(metric) if metric != Metric::Divergence)
+    }
+
+    /// Whether it means something for the first prompts of a group.
+    fn is_defined(self, clean: &LogitStats, prompts: usize) -> bool {
+        !matches!(self, Kind::Plain(metric) if !metric.is_defined(clean, prompts))
     }
 }
 

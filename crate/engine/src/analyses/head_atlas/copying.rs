@@ -117,8 +117,8 @@ pub(super) async fn copied(job: &Job<'_>, words: &[u32], work: &mut Work<'_>) ->
     // Each word alone, after the first MLP; without attention and positions.
     let seen =
         model.step(Stage::Mlp(0), embed, &model.everywhere(1), &mut Hooks::none())?.reshape([count, d]);
-    let pairs: Vec<[u32; 2]> = words.iter().map(|&word| [word, word]).collect();
-    let readout = Readout::of_tokens(model, &pairs, true);
+    let words = words.iter().map(|&word| [vec![word], vec![word]]).collect();
+    let readout = Readout::of_tokens(model, words, true);
     let mut scores = vec![
         (Score::Names, PerPrompt::new(layers * heads, 1)),
         (Score::NamesNegative, PerPrompt::new(layers * heads, 1)),

@@ -137,7 +137,7 @@ async fn directions(job: &Job<'_>, head: Head, ov: &Singular, k: usize) -> Resul
     let widths: Vec<usize> = blocks.iter().map(|block| block.dims()[1]).collect();
     let blocks = blocks.into_iter().fold(Reads::default(), Reads::with).fetch().await?;
     let row = |index: usize| {
-        let logits = crate::analyses::shared::likely::row_of(&blocks, &widths, index);
+        let logits = crate::runs::next_tokens::row_of(&blocks, &widths, index);
         let number = |text: String| Cell::Text(text);
         let mut cells = vec![Cell::Number(index as f64), Cell::Number(ov.values[index])];
         if let Some(why) = shared(&ov.values, index, d) {

@@ -80,7 +80,7 @@ pub(in crate::analyses) async fn of_group_at(
         let clean: Vec<Vec<u32>> = cases.iter().map(|case| case.clean.clone()).collect();
         let run = Run::record(job.model, &clean, &readout, &sites).await?;
         let positions = cases.iter().map(at).collect();
-        let direct = DirectLogitAttribution::at(job.model, &run, readout.pairs(), positions)?;
+        let direct = DirectLogitAttribution::at(job.model, &run, readout.compared(), positions)?;
         let block = readback::read(projection(&direct)?).await?; // [cells, prompts]
         if logit_differences.is_empty() {
             numbers = PerPrompt::new(block.len() / cases.len(), group.cases.len());

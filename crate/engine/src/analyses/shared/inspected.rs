@@ -8,8 +8,10 @@ use super::likely;
 use crate::analyses::Job;
 use crate::analyses::attention::{ChosenHead, of_cache};
 use crate::analyses::settings::{Spec, count, text};
+use crate::answers::Compared;
 use crate::error::Result;
 use crate::figures::{Attention, AttentionPrompt, Mark, Part, Quantity, Table};
+use crate::metrics::top_k;
 use crate::names::Head;
 use crate::prompts::{PreparedCase, PreparedGroup, Problem};
 use crate::readback::Reads;
@@ -107,7 +109,7 @@ impl Inspected {
         };
         let (mut parts, mut attention) = (Vec::new(), Vec::new());
         for (label, run, ids) in shown {
-            parts.push(Part::Table(top(job, self.top_k, label, run, [case.answer, case.distractor]).await?));
+            parts.push(Part::Table(top(job, self.top_k, label, run, &case.compared).await?));
             attention.push(AttentionPrompt {
                 group: self.groups[0].group,
                 prompt: case.index,
@@ -150,16 +152,17 @@ async fn most_changed(job: &Job<'_>, base: &Run, changed: &Run) -> Result<Vec<Ch
 }
 
 /// The likeliest tokens after one run, plus the answer and the distractor wherever they rank.
-async fn top(
-    job: &Job<'_>,
-    k: usize,
-    label: &str,
-    run: &Run,
-    [answer, distractor]: [u32; 2],
-) -> Result<Table> {
+async fn top(job: &Job<'_>, k: usize, label: &str, run: &Run, compared: &Compared) -> Result<Table> {
     let normalized: Tensor<3> = run.cache.tensor(Site::FinalNormalized)?; // [1, p, d]
     let logits = likely::last_logits(job, normalized, &run.batch).await?;
     let note = format!("Logit difference {:.4}.", run.stats.logit_difference(0, 0));
-    let marked = [(answer, Mark::Answer), (distractor, Mark::Distractor)];
+    // The first of each set wherever it ranks, the others where they are among the likeliest.
+    let likely = top_k(&logits, k);
+    let of_set = |set: &[u32], mark: Mark| -> Vec<(u32, Mark)> {
+        let shown = set.iter().enumerate().filter(|(i, id)| *i == 0 || likely.contains(&(**id as usize)));
+        shown.map(|(_, &id)| (id, mark)).collect()
+    };
+    let [answers, distractors] = compared;
+    let marked = [of_set(answers, Mark::Answer), of_set(distractors, Mark::Distractor)].concat();
     Ok(likely::table(job, k, format!("Most likely next tokens, {label}"), Some(note), &logits, &marked))
 }

@@ -20,31 +20,6 @@ pub(in crate::analyses) async fn last_logits(
     Ok(blocks.into_iter().fold(Reads::default(), Reads::with).fetch().await?.concat())
 }
 
-/// Reads the logits of all tokens at each row of `normalized [n, d]`, as many rows at once as the memory budget allows, and hands
-/// them to `seen` with the row's index.
-pub(in crate::analyses) async fn each(
-    job: &Job<'_>,
-    normalized: Tensor<2>,
-    mut seen: impl FnMut(usize, Vec<f32>),
-) -> Result<()> {
-    let [n, d] = normalized.dims();
-    let at_once = job.model.budget.logit_rows(&job.model.config);
-    for first in (0..n).step_by(at_once) {
-        let end = n.min(first + at_once);
-        let blocks = job.model.unembedding.logits(normalized.clone().slice([first..end, 0..d])); // [rows, block] each
-        let widths: Vec<usize> = blocks.iter().map(|block| block.dims()[1]).collect();
-        let blocks = blocks.into_iter().fold(Reads::default(), Reads::with).fetch().await?;
-        (first..end).for_each(|row| seen(row, row_of(&blocks, &widths, row - first)));
-    }
-    Ok(())
-}
-
-/// A row of logits over the whole vocabulary, from its blocks `[n, width]` each.
-pub(in crate::analyses) fn row_of(blocks: &[Vec<f32>], widths: &[usize], row: usize) -> Vec<f32> {
-    let of_block = |(block, &width): (&Vec<f32>, &usize)| block[row * width..(row + 1) * width].to_vec();
-    blocks.iter().zip(widths).flat_map(of_block).collect()
-}
-
 /// The `k` likeliest tokens, plus the marked ones wherever they rank.
 pub(in crate::analyses) fn table(
     job: &Job<'_>,

@@ -3,6 +3,7 @@
 
 use std::ops::Range;
 
+use super::metric::Metric;
 use crate::figures::summary::Numbers;
 use crate::figures::{Measure, Quantity};
 use crate::metrics::{LogitStats, PerPrompt, mean};
@@ -19,66 +20,38 @@ const CLOSE: f64 = 0.5;
 /// A measure of a patching map.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum MeasureKind {
+    /// The change of the logit difference as a share of the distance between clean and corrupted.
     Normalized,
-    LogitDifference,
-    Probability,
-    LogProbability,
-    Rank,
+    Plain(Metric),
 }
 
 impl MeasureKind {
     /// Those that need only the logits of answer and distractor, then those that need the whole vocabulary.
-    fn all(vocabulary: bool) -> &'static [MeasureKind] {
-        use MeasureKind::*;
-        let all = &[Normalized, LogitDifference, Probability, LogProbability, Rank];
-        if vocabulary { all } else { &all[..2] }
-    }
-
-    /// The number for one run and prompt. If it needs the whole vocabulary, the readout included it.
-    fn of(self, stats: &LogitStats, run: usize, prompt: usize) -> f64 {
-        let answer = stats.answer.row(run)[prompt];
-        let vocabulary = |number: fn(f64, f64, f64) -> f64| {
-            stats.vocabulary.as_ref().map_or(f64::NAN, |vocabulary| {
-                number(answer, vocabulary.log_sum_exp.row(run)[prompt], vocabulary.rank.row(run)[prompt])
-            })
-        };
-        match self {
-            MeasureKind::Normalized | MeasureKind::LogitDifference => stats.logit_difference(run, prompt),
-            MeasureKind::Probability => vocabulary(|answer, norm, _| (answer - norm).exp()),
-            MeasureKind::LogProbability => vocabulary(|answer, norm, _| answer - norm),
-            MeasureKind::Rank => vocabulary(|_, _, rank| rank),
-        }
+    fn all(vocabulary: bool) -> impl Iterator<Item = MeasureKind> {
+        let more = Metric::OF_VOCABULARY.into_iter().filter(move |_| vocabulary);
+        [MeasureKind::Normalized]
+            .into_iter()
+            .chain([Metric::LogitDifference].into_iter().chain(more).map(MeasureKind::Plain))
     }
 }
 
 /// The measures of a patching map, the default one first.
 pub(in crate::analyses) fn measures(direction: Direction, vocabulary: bool) -> Vec<Measure> {
-    let measure = |kind: &MeasureKind| {
-        let (name, label, quantity, range, middle) = match kind {
-            MeasureKind::Normalized => (
-                "normalized",
-                match direction {
-                    Direction::Denoise => "share of the logit difference restored",
-                    Direction::Noise => "change as a share of the logit difference",
-                },
-                Quantity::Share,
-                Some([-1.0, 1.0]),
-                Some(0.0),
-            ),
-            MeasureKind::LogitDifference => {
-                ("logit-diff", "logit difference", Quantity::LogitDifference, None, Some(0.0))
-            }
-            MeasureKind::Probability => {
-                ("probability", "probability of the answer", Quantity::Probability, Some([0.0, 1.0]), None)
-            }
-            MeasureKind::LogProbability => {
-                ("log-probability", "log-probability of the answer", Quantity::LogProbability, None, None)
-            }
-            MeasureKind::Rank => ("rank", "rank of the answer", Quantity::Count, None, None),
-        };
-        Measure { name: name.to_owned(), label: label.to_owned(), quantity, range, middle }
+    let normalized = match direction {
+        Direction::Denoise => "share of the logit difference restored",
+        Direction::Noise => "change as a share of the logit difference",
     };
-    MeasureKind::all(vocabulary).iter().map(measure).collect()
+    let measure = |kind: MeasureKind| match kind {
+        MeasureKind::Normalized => Measure {
+            name: "normalized".to_owned(),
+            label: normalized.to_owned(),
+            quantity: Quantity::Share,
+            range: Some([-1.0, 1.0]),
+            middle: Some(0.0),
+        },
+        MeasureKind::Plain(metric) => metric.measure(),
+    };
+    MeasureKind::all(vocabulary).map(measure).collect()
 }
 
 /// A group's unpatched runs, for the prompts that have been run so far.
@@ -101,7 +74,7 @@ impl Unpatched {
 
     /// The mean logit differences, clean and corrupted.
     pub(in crate::analyses) fn means(&self) -> [f64; 2] {
-        let average = |stats| mean(&self.each(MeasureKind::LogitDifference, stats, 0));
+        let average = |stats| mean(&self.each(Metric::LogitDifference, stats, 0));
         [average(&self.clean), average(&self.corrupted)]
     }
 
@@ -117,7 +90,7 @@ impl Unpatched {
         if !self.has_effect() {
             return None;
         }
-        let each = |stats| self.each(MeasureKind::LogitDifference, stats, 0);
+        let each = |stats| self.each(Metric::LogitDifference, stats, 0);
         caution(&each(&self.clean), &each(&self.corrupted))
     }
 
@@ -133,23 +106,25 @@ impl Unpatched {
         let [clean, corrupted] = self.means();
         let effect = clean - corrupted;
         let base = match direction {
-            Direction::Denoise => self.each(MeasureKind::LogitDifference, &self.corrupted, 0),
-            Direction::Noise => self.each(MeasureKind::LogitDifference, &self.clean, 0),
+            Direction::Denoise => self.each(Metric::LogitDifference, &self.corrupted, 0),
+            Direction::Noise => self.each(Metric::LogitDifference, &self.clean, 0),
         };
-        let kinds = MeasureKind::all(stats.vocabulary.is_some()).iter().enumerate();
-        let meaningful = kinds.filter(|(_, kind)| **kind != MeasureKind::Normalized || self.has_effect());
-        let numbers = |(measure, &kind): (usize, &MeasureKind)| {
+        let meaningful = |kind: MeasureKind| match kind {
+            MeasureKind::Normalized => self.has_effect(),
+            MeasureKind::Plain(metric) => metric.is_defined(&self.clean, self.prompts),
+        };
+        let kinds = MeasureKind::all(stats.vocabulary.is_some()).enumerate();
+        let numbers = |(measure, kind): (usize, MeasureKind)| {
             // Normalised: the change as a share of the distance between the groups' means, so that the mean
             // over prompts is the notebook's normalised mean.
             let shown = |stats: &LogitStats, run: usize| -> Vec<f64> {
-                let mut numbers = self.each(kind, stats, run);
-                if kind == MeasureKind::Normalized {
-                    numbers
-                        .iter_mut()
-                        .zip(&base)
-                        .for_each(|(number, base)| *number = (*number - base) / effect);
+                match kind {
+                    MeasureKind::Plain(metric) => self.each(metric, stats, run),
+                    MeasureKind::Normalized => {
+                        let own = self.each(Metric::LogitDifference, stats, run);
+                        own.iter().zip(&base).map(|(number, base)| (number - base) / effect).collect()
+                    }
                 }
-                numbers
             };
             let rows = patches.clone().flat_map(|patch| shown(stats, patch)).collect();
             let numbers = Numbers {
@@ -161,12 +136,12 @@ impl Unpatched {
             };
             (measure, numbers)
         };
-        meaningful.map(numbers).collect()
+        kinds.filter(|(_, kind)| meaningful(*kind)).map(numbers).collect()
     }
 
     /// The numbers of a run, one per prompt run so far.
-    fn each(&self, kind: MeasureKind, stats: &LogitStats, run: usize) -> Vec<f64> {
-        (0..self.prompts).map(|prompt| kind.of(stats, run, prompt)).collect()
+    fn each(&self, metric: Metric, stats: &LogitStats, run: usize) -> Vec<f64> {
+        (0..self.prompts).map(|prompt| metric.of(stats, &self.clean, run, prompt)).collect()
     }
 }
 
@@ -221,7 +196,8 @@ mod tests {
         let mut stats = LogitStats::new(rows.len(), rows[0].len(), false);
         for (run, row) in rows.iter().enumerate() {
             for (prompt, &difference) in row.iter().enumerate() {
-                stats.set(run, prompt, &[difference as f32, 0.0]);
+                stats.answer.row_mut(run)[prompt] = difference;
+                stats.distractor.row_mut(run)[prompt] = 0.0;
             }
         }
         stats

@@ -8,6 +8,7 @@ pub(super) mod groups;
 pub(super) mod inspected;
 pub(super) mod likely;
 pub(super) mod measures;
+pub(super) mod metric;
 pub(super) mod placed;
 pub(super) mod sweeps;
 pub(super) mod top;
