@@ -69,20 +69,22 @@ impl Fixture {
         open(&self.config, self.checkpoint(), wanted).expect("a good model")
     }
 
+    /// A JSON file of its folder.
+    pub fn json(&self, file: &str) -> Value {
+        let text = fs::read_to_string(folder().join(self.name).join(file)).expect(file);
+        serde_json::from_str(&text).expect("JSON")
+    }
+
     /// Recorded numbers: shape and values, row-major.
     pub fn values(&self, name: &str) -> (Vec<usize>, Vec<f64>) {
-        let files: Vec<_> =
-            self.values.iter().map(|file| SafeTensors::deserialize(file).expect("safetensors")).collect();
-        let tensor = files.iter().find_map(|file| file.tensor(name).ok());
-        let tensor = tensor.unwrap_or_else(|| panic!("no recorded values {name}"));
-        let four = |bytes: &[u8]| [bytes[0], bytes[1], bytes[2], bytes[3]];
-        let numbers = tensor.data().chunks_exact(4);
-        let numbers = match tensor.dtype() {
-            safetensors::Dtype::F32 => numbers.map(|b| f64::from(f32::from_le_bytes(four(b)))).collect(),
-            safetensors::Dtype::I32 => numbers.map(|b| f64::from(i32::from_le_bytes(four(b)))).collect(),
-            other => panic!("{name} is stored as {other:?}"),
-        };
-        (tensor.shape().to_vec(), numbers)
+        let found = self.values.iter().find_map(|file| numbers(file, name));
+        found.unwrap_or_else(|| panic!("no recorded values {name}"))
+    }
+
+    /// Those of a file whose names other files have, too.
+    pub fn values_in(&self, file: &str, name: &str) -> (Vec<usize>, Vec<f64>) {
+        let bytes = fs::read(folder().join(self.name).join(file)).expect(file);
+        numbers(&bytes, name).unwrap_or_else(|| panic!("no recorded values {name} in {file}"))
     }
 
     /// The names of all numbers of `expected.safetensors`.
@@ -90,6 +92,20 @@ impl Fixture {
         let file = SafeTensors::deserialize(&self.values[0]).expect("safetensors");
         file.names().into_iter().map(str::to_owned).collect()
     }
+}
+
+/// The numbers of this name in a safetensors file: shape and values.
+fn numbers(file: &[u8], name: &str) -> Option<(Vec<usize>, Vec<f64>)> {
+    let file = SafeTensors::deserialize(file).expect("safetensors");
+    let tensor = file.tensor(name).ok()?;
+    let four = |bytes: &[u8]| [bytes[0], bytes[1], bytes[2], bytes[3]];
+    let numbers = tensor.data().chunks_exact(4);
+    let numbers = match tensor.dtype() {
+        safetensors::Dtype::F32 => numbers.map(|b| f64::from(f32::from_le_bytes(four(b)))).collect(),
+        safetensors::Dtype::I32 => numbers.map(|b| f64::from(i32::from_le_bytes(four(b)))).collect(),
+        other => panic!("{name} is stored as {other:?}"),
+    };
+    Some((tensor.shape().to_vec(), numbers))
 }
 
 /// Runs an analysis of an experiment; `settings` is a JSON object, or null for the defaults.

@@ -6,6 +6,7 @@ mod answers;
 mod atlas;
 mod causal;
 mod checkpoints;
+mod circuits;
 mod cost;
 mod demo;
 mod hostile;

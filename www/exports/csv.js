@@ -66,6 +66,7 @@ function rowsOf(part) {
   switch (part.kind) {
     case 'heat':
     case 'line':
+    case 'edges':
       return gridRows(part);
     case 'table':
       return tableRows(part);

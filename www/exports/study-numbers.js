@@ -20,7 +20,7 @@ const STEP = 200;
 /** @param {Part} part @param {PictureView} view how the chart is shown @returns {Generator<undefined, HTMLElement[]>} */
 export function* numberTables(part, view) {
   if (part.kind === 'dots') return [dotsTable(part)];
-  if (part.kind !== 'heat' && part.kind !== 'line') return [];
+  if (part.kind !== 'heat' && part.kind !== 'line' && part.kind !== 'edges') return [];
   const measure = measureOf(part, view);
   const tables = [];
   if (part.rows.ticks.length === 1 && part.panels.every((panel) => panel.ticks === null) && part.columns.ticks.length <= LARGEST_TABLE) {

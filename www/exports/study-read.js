@@ -33,6 +33,7 @@ const LISTS = {
   tokens: ['rows'],
   heat: ['measures', 'panels'],
   line: ['measures', 'panels'],
+  edges: ['measures', 'panels'],
   scatter: ['measures', 'names', 'layers', 'panels'],
   attention: ['prompts'],
   'text-lens': ['columns', 'rows', 'cells'],
@@ -84,7 +85,7 @@ function readResult(value, index) {
 function isPart(value) {
   if (!isRecord(value) || typeof value.title !== 'string') return false;
   const lists = LISTS[/** @type {Part['kind']} */ (value.kind)];
-  return lists !== undefined && lists.every((name) => Array.isArray(value[name])) && (value.kind !== 'heat' && value.kind !== 'line' ? true : isGrid(value));
+  return lists !== undefined && lists.every((name) => Array.isArray(value[name])) && (!['heat', 'line', 'edges'].includes(value.kind) || isGrid(value));
 }
 
 /** Whether every list of numbers has one per cell. @param {Record<string, any>} grid */

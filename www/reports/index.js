@@ -4,6 +4,7 @@ import { h } from '../dom.js';
 import { signed } from '../numbers.js';
 import { drawAttention } from './attention/index.js';
 import { drawDots } from './dots.js';
+import { drawLater } from './later.js';
 import { drawHeat } from './heat/index.js';
 import { drawLine } from './line/index.js';
 import { drawScatter } from './scatter/index.js';
@@ -37,6 +38,8 @@ export function drawPart(part, stage, place = '') {
       return drawHeat(part, stage, name);
     case 'line':
       return drawLine(part, stage, name);
+    case 'edges':
+      return drawLater(part, stage, name);
     case 'scatter':
       return drawScatter(part, stage, name);
     case 'attention':

@@ -1,13 +1,12 @@
 // Pictures that change in place, so that previews fill in without a jump and the focus stays where it is.
 
 /** @import { Grid, Part } from '../types/engine.js' */
-/** @import { Slices } from './slices.js' */
 
 /**
  * @typedef {object} Alive
  * @property {() => void} repaint shows the picture again after a change of its view
  * @property {(part: Part) => boolean} [update] takes a new part; false if its shape differs, so that it has to be redrawn
- * @property {Slices} [slices] the jobs that paint it
+ * @property {{ readonly done: Promise<unknown> }} [slices] the jobs that paint it
  * @property {() => number[]} [stops] the tab stop of each panel
  * @property {(stops: number[]) => void} [resume] takes up the tab stops of a picture that this one replaces
  */

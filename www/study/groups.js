@@ -27,6 +27,7 @@ export function placePart(part, shown) {
       return { ...part, panels: part.panels.map(placed) };
     case 'heat':
     case 'line':
+    case 'edges':
       return { ...part, panels: part.panels.map((panel) => ({ ...placed(panel), minus: panel.minus === null ? null : shown[panel.minus] ?? panel.minus })) };
     case 'table':
       return { ...part, group: part.group === null ? null : shown[part.group] ?? part.group };

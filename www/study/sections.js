@@ -121,6 +121,12 @@ export const FIGURES = [
     read: ['One head or MLP takes its value from the other run, and only what it writes *directly* to the receivers counts: other heads are held. In the clean run (noise), red is a path that the answer needs. A head\u2019s card asks what reaches its query, key or value.'],
   },
   {
+    analysis: 'edge-attribution', section: 'patching', controls: ['method', 'direction', 'steps', 'attention', 'top_k'], tables: 'folded', onDemand: ({ parameters }) => parameters > 5e7,
+    height: (size) => rowsOf(size.groups, 60 + 30 * size.heads, size.width) * (330 + 64 * size.layers) + 200,
+    passes: ({ model }) => model.n_layers ** 2 * model.n_heads ** 2 * 0.55,
+    read: ['Every reader (a head\u2019s queries, keys or values, an MLP, the logits) has an input of its own, the sum of what was written before it. One term at a time is taken from the other run: in the clean run (noise), an orange edge is one that the answer needs.'],
+  },
+  {
     analysis: 'ablation', section: 'patching', controls: ['what', 'value', 'position', 'align', 'layers', 'top_k'], tables: 'right', onDemand: true,
     height: (size) => 136 + rowsOf(size.groups, 60 + 30 * size.heads, size.width) * (134 + rowHeight(size.layers, size.groups) * size.layers),
     passes: ({ model }) => 0.5 * model.n_layers * model.n_heads,

@@ -117,7 +117,7 @@ ticks: Array<string>, };
 /**
  * What the rows or columns of an [`Axis`] are.
  */
-export type AxisKind = "layer" | "head" | "layer-head" | "neuron" | "position" | "position-from-end" | "role" | "component" | "other";
+export type AxisKind = "layer" | "head" | "layer-head" | "neuron" | "position" | "position-from-end" | "role" | "component" | "edge" | "other";
 
 /**
  * A cell of a [`Table`].
@@ -584,7 +584,7 @@ values: Array<Values>, };
 /**
  * One figure.
  */
-export type Part = { "kind": "table" } & Table | { "kind": "dots" } & Dots | { "kind": "tokens" } & TokenRows | { "kind": "heat" } & Grid | { "kind": "line" } & Grid | { "kind": "scatter" } & Scatter | { "kind": "attention" } & Attention | { "kind": "text-lens" } & TextLens | { "kind": "token-values" } & TokenValues;
+export type Part = { "kind": "table" } & Table | { "kind": "dots" } & Dots | { "kind": "tokens" } & TokenRows | { "kind": "heat" } & Grid | { "kind": "line" } & Grid | { "kind": "edges" } & Grid | { "kind": "scatter" } & Scatter | { "kind": "attention" } & Attention | { "kind": "text-lens" } & TextLens | { "kind": "token-values" } & TokenValues;
 
 /**
  * A place in an experiment document. Groups and pairs count from 0.

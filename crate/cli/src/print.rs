@@ -31,7 +31,7 @@ pub(crate) fn report(report: &Report) -> String {
             Part::Table(part) => table(part),
             Part::Dots(part) => dots(part),
             Part::Tokens(part) => tokens(part),
-            Part::Heat(part) | Part::Line(part) => figures::grid(part),
+            Part::Heat(part) | Part::Line(part) | Part::Edges(part) => figures::grid(part),
             Part::Scatter(part) => figures::scatter(part),
             Part::Attention(part) => figures::attention(part),
             Part::TextLens(part) => figures::text_lens(part),

@@ -3,8 +3,8 @@
 //! Data flows one way. A module may use only modules of earlier groups and of its own group:
 //!
 //! [`text`], `place` -> [`error`] -> [`experiment`], `lists`, `names`, [`reference`], [`site`], [`tokens`] ->
-//! [`answers`], `roles` -> [`prompts`], [`presets`] -> [`model`] -> `bootstrap`, `significance`, [`device`],
-//! [`host`], [`metrics`], [`readback`], [`speed`] -> [`runs`], [`templates`] -> [`attribution`], [`interventions`] ->
+//! [`answers`], `roles` -> [`prompts`], [`presets`] -> [`model`] -> `bootstrap`, `significance`, [`device`], [`graph`],
+//! [`host`], [`metrics`], [`readback`], [`speed`] -> [`runs`], [`templates`] -> [`attribution`], [`gradients`], [`interventions`] ->
 //! [`figures`] -> [`recorded`] -> [`analyses`] -> [`session`], [`notebook`] -> [`protocol`].
 //!
 //! Nothing here knows about JavaScript or the command line; only [`device`] picks a device; only [`readback`]
@@ -24,6 +24,8 @@ pub mod device;
 pub mod error;
 pub mod experiment;
 pub mod figures;
+pub mod gradients;
+pub mod graph;
 pub mod host;
 pub mod interventions;
 pub mod metrics;

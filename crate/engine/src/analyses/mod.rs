@@ -47,6 +47,7 @@ catalogue! {
     component_patching,
     head_patching,
     path_patching,
+    edge_attribution,
     ablation,
     self_repair,
     neuron_attribution,

@@ -58,6 +58,8 @@ pub enum AxisKind {
     Role,
     /// Points of the residual stream, or what is written into it.
     Component,
+    /// Edges of the model's graph, by EAP-IG's names: `a0.h1->a2.h3<q>`, `input->m0`, `m1->logits`.
+    Edge,
     /// Something else.
     Other,
 }

@@ -56,6 +56,8 @@ pub enum Part {
     Heat(Grid),
     /// One number per row and column, as one line per row; a panel per group.
     Line(Grid),
+    /// A number for each edge of the model's graph, in a single row; a panel per group.
+    Edges(Grid),
     /// Named points; a panel per group.
     Scatter(Scatter),
     /// Attention patterns or scores.
@@ -83,7 +85,7 @@ impl Part {
             }
             Part::Tokens(_) => true,
             // Where every cell is computed, one without a number has none that is finite.
-            Part::Heat(grid) | Part::Line(grid) => {
+            Part::Heat(grid) | Part::Line(grid) | Part::Edges(grid) => {
                 let shown = |panel: &Panel, values: &Values| {
                     // A column that no prompt has is empty.
                     let empty = |cell: usize| {

@@ -72,6 +72,14 @@ impl<'a> SweepBatch<'a> {
         self.seen(&self.window, self.scene.base.cache.get(site)?, site)
     }
 
+    /// The other run's, likewise.
+    pub(super) fn other<const D: usize>(&self, site: Site) -> Result<Tensor<D>>
+    where
+        Activation: Rank<D>,
+    {
+        self.seen(&self.window, self.scene.other.cache.get(site)?, site)
+    }
+
     fn seen<const D: usize>(&self, window: &Window, x: &Activation, site: Site) -> Result<Tensor<D>>
     where
         Activation: Rank<D>,

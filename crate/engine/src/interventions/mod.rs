@@ -10,6 +10,7 @@ mod batch;
 mod captured;
 mod changes;
 mod chunks;
+pub mod edges;
 mod frozen;
 mod pass;
 mod plain;

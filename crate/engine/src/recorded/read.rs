@@ -44,7 +44,9 @@ impl Read {
     pub(super) fn find(&self, parts: &[Part]) -> Option<(Quantity, Vec<Found>)> {
         match self {
             Read::Grid { part, measure, group, cells, largest } => {
-                let (Part::Heat(grid) | Part::Line(grid)) = parts.get(*part)? else { return None };
+                let (Part::Heat(grid) | Part::Line(grid) | Part::Edges(grid)) = parts.get(*part)? else {
+                    return None;
+                };
                 of_grid(grid, measure.as_deref(), *group, cells.as_deref(), *largest)
             }
             Read::Dots { group, mean } => parts.iter().find_map(|part| {

@@ -1,0 +1,98 @@
+// Draws the `edges` part: the strongest edges of the model's graph, as many as the slider says.
+
+import { h } from '../../dom.js';
+import { formatQuantity } from '../../numbers.js';
+import { frame } from '../frame.js';
+import { promptChoice } from '../grid-controls.js';
+import { numbersOf, valuesOf } from '../grid-view.js';
+import { PanelHead } from '../panel-head.js';
+import { scrolling } from '../scrolling.js';
+import { keepAlive, sameShape } from '../update.js';
+import { EdgeGraph, readable } from './graph.js';
+import { edgeOf, layoutOf, placeOf, shownName } from './layout.js';
+
+/** @import { Grid, Part } from '../../types/engine.js' */
+/** @import { Stage } from '../stage.js' */
+
+/** How many edges are shown at first, and at most: more cannot be told apart. */
+const FEW = 30;
+const MOST = 400;
+
+/** @param {Extract<Part, { kind: 'edges' }>} part @param {Stage} stage @param {string} name of the picture's view */
+export function drawEdges(part, stage, name) {
+  /** @type {Grid} */
+  let grid = part;
+  const picture = stage.picture(name);
+  const names = grid.columns.ticks;
+  const edges = names.map(edgeOf);
+  const { quantity, label } = grid.measures[0];
+  const layout = layoutOf(names, stage.width);
+  const most = Math.min(MOST, names.length);
+  const slider = h('input', { type: 'range', min: 1, max: most, value: Math.min(FEW, most), 'aria-label': 'Edges shown', on: { input: () => paint() } });
+  const count = h('output', {});
+  const place = h('div', { class: 'panels' });
+
+  const describe = (/** @type {number} */ panel, /** @type {number} */ edge) => {
+    const values = valuesOf(grid.panels[panel], 0);
+    const value = numbersOf(grid.panels[panel], 0, picture.now)?.[edge];
+    if (!values || typeof value !== 'number') return readable(edges[edge]);
+    const [low, high, p] = [values.low[edge], values.high[edge], values.adjusted[edge]];
+    const ends = picture.now.prompt < 0 && typeof low === 'number' && typeof high === 'number' ? `\n95 % interval ${formatQuantity(low, quantity)} to ${formatQuantity(high, quantity)}` : '';
+    return `${readable(edges[edge])}\n${names[edge]}\n${label}: ${formatQuantity(value, quantity)}${ends}${typeof p === 'number' ? `\np, adjusted: ${formatQuantity(p, 'probability')}` : ''}`;
+  };
+  const graphs = grid.panels.map((panel, index) => {
+    const leave = () => {
+      stage.hover.publish(null);
+      stage.tip.hide();
+    };
+    const open = (/** @type {string} */ node) => {
+      const { layer, head } = placeOf(node);
+      if (layer !== undefined && head !== undefined) stage.actions.onHead?.({ layer, head, group: panel.group });
+    };
+    return new EdgeGraph(`${grid.title}, ${panel.name}`, names, layout, {
+      onEdge: (edge, anchor) => {
+        stage.hover.publish(placeOf(edges[edge].from));
+        stage.tip.show(describe(index, edge), anchor);
+      },
+      onNode: (node, anchor) => {
+        stage.hover.publish(placeOf(node));
+        stage.tip.show(shownName(node), anchor);
+      },
+      onLeave: leave,
+      // An edge into a head is about what that head reads; every other, about what writes.
+      onClick: (edge) => open(placeOf(edges[edge].to).head === undefined ? edges[edge].from : edges[edge].to),
+      onNodeClick: open,
+      name: (edge) => describe(index, edge).replaceAll('\n', '; '),
+    });
+  });
+  const heads = grid.panels.map(({ name: own }) => new PanelHead(own, layout.width));
+  stage.hover.subscribe(stage.scope, (target) => {
+    const isMarked = (/** @type {string} */ node) => target?.layer !== undefined && target.head !== undefined && placeOf(node).layer === target.layer && placeOf(node).head === target.head;
+    for (const graph of graphs) graph.mark(isMarked);
+  });
+  place.append(...graphs.map(({ svg }, index) => h('div', { class: 'panel' }, heads[index].element, scrolling(stage, svg, { unit: layout.cell, what: 'head', start: 0 }))));
+
+  const paint = () => {
+    const n = Number(slider.value);
+    count.textContent = `${n} of ${names.length}`;
+    const all = grid.panels.map((panel) => numbersOf(panel, 0, picture.now) ?? []);
+    // All groups on one scale.
+    const limit = all.flat().reduce((/** @type {number} */ largest, value) => Math.max(largest, Math.abs(value ?? 0)), 0) || 1;
+    graphs.forEach((graph, index) => {
+      heads[index].show(grid, grid.panels[index], picture.now);
+      const known = all[index].flatMap((value, edge) => (typeof value === 'number' ? [{ edge, value, size: Math.abs(value) / limit }] : []));
+      graph.paint(known.sort((a, b) => b.size - a.size).slice(0, n).reverse());
+    });
+  };
+  const figure = frame(part, stage, {
+    controls: [promptChoice(grid, picture, paint), h('label', { class: 'edges-shown' }, 'edges ', slider, count)],
+  }, place, h('p', { class: 'hint' }, 'Blue edges raise the logit difference, orange ones lower it, when they are replaced. Into a head, queries arrive on the left, keys in the middle, values on the right.'));
+  paint();
+  keepAlive(figure, { repaint: paint, update: (next) => {
+    if (next.kind !== 'edges' || !sameShape(grid, next)) return false;
+    grid = next;
+    paint();
+    return true;
+  } });
+  return figure;
+}
