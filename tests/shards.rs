@@ -137,7 +137,11 @@ fn shards_of_every_analysis_are_the_whole_byte_for_byte() {
     assert!(by_group[expected.len()..].contains(&"source-attribution"));
     let document = include_str!("../docs/shards.md");
     for analysis in ALL {
-        assert!(document.contains(&format!("`{}`", analysis.name)), "docs/shards.md does not name {}", analysis.name);
+        assert!(
+            document.contains(&format!("`{}`", analysis.name)),
+            "docs/shards.md does not name {}",
+            analysis.name
+        );
     }
     assert!(by_layers > 0, "nothing was cut by layers");
 }
