@@ -166,6 +166,13 @@ fn whole_studies_are_dealt_evenly() {
     // Without a model nothing is known of layers.
     let unknown = Plan::new(experiment(), requests.clone(), true, (100, 16), None).expect("a plan");
     assert!(all(&unknown).iter().all(|unit| unit.portion.layers.is_none()));
+    let deep = |layers: &str, sizes| {
+        let requests = vec![asked("neuron-patching", &json!({ "layers": layers }))];
+        Plan::new(experiment(), requests, false, (2, 16), sizes)
+    };
+    assert!(deep("40", None).is_ok(), "a deeper model than GPT-2 small");
+    assert!(deep("40", Some(sizes(&session))).is_err(), "this model has no such layer");
+    assert!(deep("forty", None).is_err());
 }
 
 /// Counts what is reported.

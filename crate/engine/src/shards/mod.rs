@@ -26,6 +26,9 @@ pub const MOST_THREADS: usize = 256;
 /// What is assumed of a model of which nothing is known: GPT-2 small.
 pub const GPT2_SMALL: Sizes = Sizes { n_layers: 12, n_heads: 12, d_mlp: 3072, positions: 16 };
 
+/// More layers than any model of this family has.
+const DEEPEST: usize = 256;
+
 /// Requests on one experiment, and which shard computes what of them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -192,7 +195,12 @@ fn uncut(request: usize, asked: &Asked, experiment: &Experiment, sizes: Option<S
     let prompts: usize = experiment.groups.iter().map(|group| group.cases().len()).sum();
     let positions = lengths.iter().sum::<usize>().div_ceil(prompts.max(1));
     let known = Sizes { positions, ..sizes.unwrap_or(GPT2_SMALL) };
-    let division = analysis.division(&asked.settings, &known)?;
+    // Of a model of which nothing is known any layer may be named.
+    let deeper = Sizes { n_layers: DEEPEST, ..known };
+    let division = match analysis.division(&asked.settings, &known) {
+        Err(_) if sizes.is_none() => analysis.division(&asked.settings, &deeper)?,
+        division => division?,
+    };
     let layers = if sizes.is_some() { division.layers } else { Vec::new() };
     let uncut = |group: Option<usize>, words: usize| Uncut {
         unit: Unit { request, portion: Portion { group, layers: None } },
