@@ -16,5 +16,6 @@ mod patching;
 mod recorded;
 mod requests;
 mod roles;
+mod shards;
 mod sweeps;
 mod tidy;

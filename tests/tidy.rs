@@ -17,7 +17,7 @@ use walkdir::WalkDir;
 
 /// The engine's modules in reading order, as in `lib.rs`: a module may use its own line and the lines above it.
 const LAYERS: &[&[&str]] = &[
-    &["place", "text"],
+    &["place", "portion", "text"],
     &["error"],
     &["experiment", "lists", "names", "reference", "site", "tokens"],
     &["answers", "roles"],
@@ -30,7 +30,7 @@ const LAYERS: &[&[&str]] = &[
     &["recorded"],
     &["analyses"],
     &["notebook", "session"],
-    &["protocol"],
+    &["protocol", "shards"],
 ];
 
 /// Where the layers are.

@@ -109,6 +109,7 @@ fn run(command: Command) -> Result<()> {
         Command::Setup => {
             setup::for_testing(&paths)?;
             setup::for_building(&paths)?;
+            setup::dask(&paths)?;
             Ok(())
         }
         Command::Shots => test::shots(&paths),

@@ -1,6 +1,8 @@
 //! `cargo xtask test`: every check there is, cheap ones first.
 
+use std::ffi::OsString;
 use std::fs;
+use std::path::PathBuf;
 use std::time::Instant;
 
 use anyhow::{Context, Result};
@@ -25,6 +27,7 @@ fn all(paths: &Paths, full: bool, steps: &mut Steps) -> Result<()> {
     };
     steps.run("setup", || {
         setup::for_testing(paths)?;
+        setup::dask(paths)?;
         cargo_cache::claim_native(paths)
     })?;
     steps.run("formatting", || formatting(paths))?;
@@ -37,6 +40,7 @@ fn all(paths: &Paths, full: bool, steps: &mut Steps) -> Result<()> {
     })?;
     steps.run("site", || build::build_without_warnings(paths, &paths.dist()))?;
     steps.run("native reports", || native_reports(paths))?;
+    steps.run("shards on Dask", || shards_on_dask(paths))?;
     steps.run("browser tests", || {
         let npm = browser::with_inputs(paths, paths.npm(["test", "--silent"]));
         asking_for(full, npm).run()?;
@@ -81,13 +85,30 @@ fn pictures(paths: &Paths) -> Result<()> {
 /// Has the native command write the reports that the browser tests compare the page's with: every analysis of the
 /// first preset, with the demo model.
 fn native_reports(paths: &Paths) -> Result<()> {
-    let folder = paths.results.join("native");
-    fs::create_dir_all(&folder)?;
-    let reports = folder.join("all.json").to_string_lossy().into_owned();
+    let reports = reports(paths);
+    fs::create_dir_all(reports.parent().context("it lies in a folder")?)?;
+    let reports = reports.to_string_lossy();
     let words =
         ["run", "--analysis", "all", "--model", "www/models/demo", "--device", "cpu", "--json", &reports];
     let command = paths.command(&paths.program("patchlab").to_string_lossy(), words);
     command.stdout_null().run().context("`patchlab run` failed")?;
+    Ok(())
+}
+
+/// Where [`native_reports`] are.
+fn reports(paths: &Paths) -> PathBuf {
+    paths.results.join("native/all.json")
+}
+
+/// The same study in shards, on two of Dask's workers of which one is killed, is [`native_reports`] byte for byte.
+fn shards_on_dask(paths: &Paths) -> Result<()> {
+    let python = setup::dask(paths)?;
+    let words: [OsString; 3] = [
+        "tests/fixtures/dask_shards.py".into(),
+        paths.program("patchlab").into_os_string(),
+        reports(paths).into_os_string(),
+    ];
+    paths.command(&python.to_string_lossy(), words).run().context("the study in shards is not the whole")?;
     Ok(())
 }
 

@@ -25,6 +25,10 @@ pub(crate) enum Command {
         after_long_help = catalogue::help()
     )]
     Run(RunArguments),
+    /// Cut a study into shards that any scheduler can run (docs/shards.md): writes DIR/plan.json
+    Shard(ShardArguments),
+    /// Put the shards of a plan together: what `run` would have given, bit for bit
+    Merge(MergeArguments),
     /// Write down this model's values of the figures that `recorded` compares, for other machines to compare with
     Record(RecordArguments),
     /// Print a Jupyter notebook that repeats analyses with TransformerLens
@@ -47,14 +51,27 @@ pub(crate) struct RunArguments {
     pub(crate) experiment: ExperimentArgument,
     /// The analysis, or all of them with their defaults; they are listed below
     #[arg(
-        long, value_name = "NAME|all", value_parser = catalogue::selection(), hide_possible_values = true
+        long, value_name = "NAME|all", value_parser = catalogue::selection(), hide_possible_values = true,
+        required_unless_present = "plan"
     )]
-    pub(crate) analysis: Selection,
+    pub(crate) analysis: Option<Selection>,
     /// A setting of the analysis; may be repeated. With `all`, of every analysis that has it
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub(crate) settings: Vec<String>,
     #[command(flatten)]
     pub(crate) model: ModelArguments,
+    /// Threads to run on; as many as this machine has if it is left out. Last digits depend on it
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub(crate) threads: Option<u16>,
+    /// The plan whose shard is run; the shard's file is written beside it
+    #[arg(
+        long, value_name = "PLAN.json", requires = "shard",
+        conflicts_with_all = ["experiment", "analysis", "settings", "json", "no_bos", "threads"]
+    )]
+    pub(crate) plan: Option<PathBuf>,
+    /// Which shard of the plan, from 0
+    #[arg(long, value_name = "K", requires = "plan")]
+    pub(crate) shard: Option<usize>,
     /// Write the report as JSON to this file, with `all` a list of reports; `-` for standard output instead of the
     /// text
     #[arg(long, value_name = "OUT")]
@@ -65,6 +82,47 @@ pub(crate) struct RunArguments {
     /// A folder of recorded values for the analysis `recorded`, in place of those that come along (docs/recorded.md)
     #[arg(long, value_name = "DIR")]
     pub(crate) recorded: Option<PathBuf>,
+}
+
+#[derive(Args)]
+pub(crate) struct ShardArguments {
+    /// The experiment: a document, JSON lines or a table (docs/experiment.md)
+    #[arg(value_name = "EXPERIMENT.json")]
+    pub(crate) experiment: PathBuf,
+    /// How many shards
+    #[arg(value_name = "N")]
+    pub(crate) shards: usize,
+    /// The analysis, or all of them with their defaults (`patchlab run --help`)
+    #[arg(
+        long, value_name = "NAME|all", value_parser = catalogue::selection(), hide_possible_values = true
+    )]
+    pub(crate) analysis: Selection,
+    /// A setting of the analysis; may be repeated. With `all`, of every analysis that has it
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub(crate) settings: Vec<String>,
+    /// Do not prepend <|endoftext|>
+    #[arg(long)]
+    pub(crate) no_bos: bool,
+    /// Threads that each shard runs on, on every machine; as many as this one has if it is left out
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub(crate) threads: Option<u16>,
+    /// The model's folder, of which only config.json is read: what takes longest is then cut by layers, too
+    #[arg(long = "model", value_name = "DIR")]
+    pub(crate) model: Option<PathBuf>,
+    /// The folder for the plan and the shards; all machines must see it
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+}
+
+#[derive(Args)]
+pub(crate) struct MergeArguments {
+    /// The plan; its shards are beside it
+    #[arg(value_name = "PLAN.json")]
+    pub(crate) plan: PathBuf,
+    /// Write the report as JSON to this file, with `all` a list of reports; `-` for standard output instead of the
+    /// text
+    #[arg(long, value_name = "OUT")]
+    pub(crate) json: Option<PathBuf>,
 }
 
 #[derive(Args)]

@@ -10,6 +10,7 @@ mod catalogue;
 mod folder;
 mod mirror;
 mod print;
+mod shards;
 mod types;
 
 use std::fs;
@@ -34,8 +35,8 @@ use patchlab::tokens::Tokenizer;
 use patchlab::{Error, Experiment, Session};
 
 use arguments::{
-    Arguments, BenchArguments, Command, ExperimentArgument, ModelArguments, NotebookArguments,
-    RecordArguments, RunArguments, TemplateArguments,
+    Arguments, BenchArguments, Command, ModelArguments, NotebookArguments, RecordArguments, RunArguments,
+    TemplateArguments,
 };
 use catalogue::Selection;
 
@@ -56,7 +57,12 @@ fn main() -> ExitCode {
 
 fn dispatch(command: Command) -> Result<()> {
     match command {
-        Command::Run(arguments) => run(&arguments),
+        Command::Run(arguments) => match (&arguments.plan, arguments.shard) {
+            (Some(plan), Some(shard)) => shards::run(plan, shard, &arguments),
+            _ => run(&arguments),
+        },
+        Command::Shard(arguments) => shards::shard(&arguments),
+        Command::Merge(arguments) => shards::merge(&arguments),
         Command::Record(arguments) => record(&arguments),
         Command::Notebook(arguments) => say(&notebook(&notebook_request(arguments)?)?),
         Command::Mirror(arguments) => mirror::write(&arguments.model, &arguments.out, arguments.dtype),
@@ -106,12 +112,16 @@ fn bench(arguments: &BenchArguments) -> Result<()> {
 }
 
 fn run(arguments: &RunArguments) -> Result<()> {
-    let mut experiment = experiment(&arguments.experiment)?;
+    let mut experiment = experiment(arguments.experiment.experiment.as_deref())?;
     experiment.prepend_bos &= !arguments.no_bos;
-    let requests = catalogue::requests(&arguments.analysis, &arguments.settings, &experiment)?;
+    let selection = arguments.analysis.as_ref().context("--analysis says what is run")?;
+    let requests = catalogue::requests(selection, &arguments.settings, &experiment)?;
     let viewer = Terminal { recorded: arguments.recorded.as_deref() };
     let reports = pollster::block_on(async {
         let session = open(&arguments.model).await?;
+        if let Some(threads) = arguments.threads {
+            session.set_threads(threads.into());
+        }
         let mut reports = Vec::new();
         for request in &requests {
             flops::take();
@@ -122,11 +132,7 @@ fn run(arguments: &RunArguments) -> Result<()> {
         }
         anyhow::Ok(reports)
     })?;
-    let json = arguments.json.as_deref();
-    match arguments.analysis {
-        Selection::All => deliver(&reports, &reports, json),
-        Selection::One(_) => deliver(&reports[0], &reports, json),
-    }
+    deliver(&reports, *selection == Selection::All, arguments.json.as_deref())
 }
 
 fn record(arguments: &RecordArguments) -> Result<()> {
@@ -150,8 +156,8 @@ fn record(arguments: &RecordArguments) -> Result<()> {
 }
 
 /// The experiment that was named, or the first preset.
-fn experiment(argument: &ExperimentArgument) -> Result<Experiment> {
-    match &argument.experiment {
+fn experiment(named: Option<&Path>) -> Result<Experiment> {
+    match named {
         Some(path) => {
             let text = folder::text_of(path)?;
             Experiment::read(&text).with_context(|| path.display().to_string())
@@ -165,21 +171,26 @@ fn experiment(argument: &ExperimentArgument) -> Result<Experiment> {
 
 fn notebook_request(arguments: NotebookArguments) -> Result<NotebookRequest> {
     Ok(NotebookRequest {
-        experiment: experiment(&arguments.experiment)?,
+        experiment: experiment(arguments.experiment.experiment.as_deref())?,
         analyses: catalogue::for_notebook(&arguments.analyses),
         model: arguments.model,
         tokenizer: arguments.tokenizer,
     })
 }
 
-/// Prints the reports, or writes `document` as JSON.
-fn deliver(document: &impl serde::Serialize, reports: &[Report], json: Option<&Path>) -> Result<()> {
+/// Prints the reports, and writes them as JSON, as a list or the only one there is.
+fn deliver(reports: &[Report], list: bool, json: Option<&Path>) -> Result<()> {
+    let text = |pretty: bool| match (list, pretty) {
+        (true, true) => serde_json::to_string_pretty(reports),
+        (true, false) => serde_json::to_string(reports),
+        (false, true) => serde_json::to_string_pretty(&reports[0]),
+        (false, false) => serde_json::to_string(&reports[0]),
+    };
     match json {
-        Some(path) if path.as_os_str() == "-" => return say(&serde_json::to_string_pretty(document)?),
+        Some(path) if path.as_os_str() == "-" => return say(&text(true)?),
         // Indented, the numbers of a sweep would take three times the room.
         Some(path) => {
-            fs::write(path, serde_json::to_string(document)? + "\n")
-                .with_context(|| path.display().to_string())?;
+            fs::write(path, text(false)? + "\n").with_context(|| path.display().to_string())?;
         }
         None => {}
     }

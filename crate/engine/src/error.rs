@@ -145,6 +145,9 @@ pub enum Error {
     /// A planned patch matched no activation; without this error the run would silently be unpatched.
     #[error("The patch at {0} did not fire. It names a site or an index that this run does not have.")]
     PatchUnfired(String),
+    /// Portions of a study that do not fit together, or cannot be made.
+    #[error("Shards: {0}. docs/shards.md describes how a study is cut.")]
+    Shards(String),
     /// The user cancelled.
     #[error("Cancelled.")]
     Cancelled,
@@ -179,6 +182,7 @@ impl Error {
             Error::UnknownToken { .. } => "unknown-token",
             Error::Intervention(_) => "intervention",
             Error::PatchUnfired(_) => "patch-unfired",
+            Error::Shards(_) => "shards",
             Error::Cancelled => "cancelled",
         }
     }

@@ -2,10 +2,10 @@
 //!
 //! Data flows one way. A module may use only modules of earlier groups and of its own group:
 //!
-//! [`text`], `place` -> [`error`] -> [`experiment`], `lists`, `names`, [`reference`], [`site`], [`tokens`] ->
+//! [`portion`], [`text`], `place` -> [`error`] -> [`experiment`], `lists`, `names`, [`reference`], [`site`], [`tokens`] ->
 //! [`answers`], `roles` -> [`prompts`], [`presets`] -> [`model`] -> `bootstrap`, `significance`, [`device`], [`graph`],
-//! [`host`], [`metrics`], [`readback`], [`speed`] -> [`runs`], [`templates`] -> [`attribution`], [`gradients`], [`interventions`] ->
-//! [`figures`] -> [`recorded`] -> [`analyses`] -> [`session`], [`notebook`] -> [`protocol`].
+//! [`host`], [`metrics`], [`readback`], [`speed`] -> [`runs`], [`templates`] -> [`attribution`], [`gradients`],
+//! [`interventions`] -> [`figures`] -> [`recorded`] -> [`analyses`] -> [`session`], [`notebook`] -> [`protocol`], [`shards`].
 //!
 //! Nothing here knows about JavaScript or the command line; only [`device`] picks a device; only [`readback`]
 //! waits for one.
@@ -31,6 +31,7 @@ pub mod interventions;
 pub mod metrics;
 pub mod model;
 pub mod notebook;
+pub mod portion;
 pub mod presets;
 pub mod prompts;
 pub mod protocol;
@@ -39,6 +40,7 @@ pub mod recorded;
 pub mod reference;
 pub mod runs;
 pub mod session;
+pub mod shards;
 pub mod site;
 pub mod speed;
 pub mod templates;

@@ -11,13 +11,13 @@ use crate::analyses::{self, Analysis, Job, Viewer};
 use crate::device::{self, Adapter, DeviceInfo, DevicePreference, Picked};
 use crate::error::{Error, Result};
 use crate::experiment::Experiment;
-use crate::figures::{Part, Report};
+use crate::figures::Report;
 use crate::host::{self, Host, Progress, ProgressUnit};
 use crate::model::checkpoint::Checkpoint;
 use crate::model::plan::ReadPlan;
 use crate::model::source::Source;
 use crate::model::{Config, Model};
-use crate::prompts::Problem;
+use crate::portion::{Portion, Sizes};
 use crate::readback;
 use crate::recorded::Recorded;
 use crate::reference::Reference;
@@ -202,14 +202,38 @@ impl Session {
         (0..times).all(|_| self.model.budget.halve());
     }
 
+    /// Has sweeps on a processor run so many chunks side by side, whatever the processor is
+    /// ([`Budget::set_threads`](crate::model::Budget::set_threads)).
+    pub fn set_threads(&self, threads: usize) {
+        self.model.budget.set_threads(threads);
+    }
+
     /// Runs one analysis. Where the device runs out of memory, it begins again in chunks of half the size.
     ///
     /// # Errors
     /// [`Error::UnknownAnalysis`], [`Error::Setting`], [`Error::Compute`], [`Error::OutOfMemory`],
     /// [`Error::Cancelled`]. Problems with single pairs are not errors: they are in the report's `problems`.
     pub async fn run(&self, request: &Request, viewer: &dyn Viewer) -> Result<Report> {
+        let report = self.run_portion(request, &Portion::WHOLE, viewer).await?;
+        let finite = report.is_finite();
+        Ok(report.remarked(finite))
+    }
+
+    /// Runs a portion of an analysis, for [`crate::shards`] to put together. That numbers are not finite is said of the whole.
+    ///
+    /// # Errors
+    /// As [`Self::run`]; [`Error::Shards`] for a portion of an analysis that is not cut so.
+    pub async fn run_portion(
+        &self,
+        request: &Request,
+        portion: &Portion,
+        viewer: &dyn Viewer,
+    ) -> Result<Report> {
+        if *portion != Portion::WHOLE {
+            self.check(request, portion)?;
+        }
         loop {
-            match self.run_once(request, viewer).await {
+            match self.run_once(request, portion, viewer).await {
                 Err(Error::OutOfMemory) if self.model.budget.halve() => {
                     let bytes = self.model.budget.work();
                     log::warn!("out of memory on the GPU: {} KiB for a chunk from now on", bytes >> 10);
@@ -226,27 +250,49 @@ impl Session {
     /// [`Error::Recorded`] if the text is not such a file or does not fit the analyses; as [`Self::run`].
     pub async fn record(&self, recorded: &str, viewer: &dyn Viewer) -> Result<Recorded> {
         let none = Experiment { groups: Vec::new(), prepend_bos: true };
-        analyses::record(&self.job(&none, viewer), recorded, &self.info.name).await
+        analyses::record(&self.job(&none, &Portion::WHOLE, viewer), recorded, &self.info.name).await
     }
 
-    fn job<'a>(&'a self, experiment: &'a Experiment, viewer: &'a dyn Viewer) -> Job<'a> {
+    fn job<'a>(
+        &'a self,
+        experiment: &'a Experiment,
+        portion: &'a Portion,
+        viewer: &'a dyn Viewer,
+    ) -> Job<'a> {
         let Self { model, tokenizer, reference, .. } = self;
-        Job { model, tokenizer, reference: reference.as_ref(), experiment, viewer }
+        Job { model, tokenizer, reference: reference.as_ref(), experiment, viewer, portion }
     }
 
-    async fn run_once(&self, request: &Request, viewer: &dyn Viewer) -> Result<Report> {
-        let analysis = Analysis::find(&request.analysis)?;
-        let job = self.job(&request.experiment, viewer);
-        let mut findings = analysis.run(&request.settings, &job).await?;
-        if !findings.parts.iter().all(Part::is_finite) {
-            findings.problems.push(Problem {
-                place: None,
-                code: "not-finite".to_owned(),
-                message: "Some numbers are infinite or not numbers, and are shown as missing: an activation was too large for \
-                          32 bits. Does this happen on every device? Then the checkpoint is damaged, or a patch too large."
-                    .to_owned(),
-            });
+    /// Refuses a portion that the request is not cut into.
+    fn check(&self, request: &Request, portion: &Portion) -> Result<()> {
+        let config = &self.model.config;
+        let (n_layers, n_heads, d_mlp) = (config.n_layers, config.n_heads, config.d_mlp);
+        let sizes = Sizes { n_layers, n_heads, d_mlp, positions: config.n_ctx };
+        let division = Analysis::find(&request.analysis)?.division(&request.settings, &sizes)?;
+        let group =
+            portion.group.is_none_or(|group| division.by_group && group < request.experiment.groups.len());
+        let layers = portion
+            .layers
+            .iter()
+            .flatten()
+            .all(|layer| portion.group.is_some() && division.layers.contains(layer));
+        if group && layers {
+            return Ok(());
         }
+        let what = match (portion.group, &portion.layers) {
+            (Some(group), None) => format!("group {group}"),
+            (_, layers) => format!("layers {:?}", layers.as_deref().unwrap_or_default()),
+        };
+        Err(Error::Shards(format!(
+            "`{}` with these settings and this model has no {what} that is computed alone. Make the plan again, with this model",
+            request.analysis
+        )))
+    }
+
+    async fn run_once(&self, request: &Request, portion: &Portion, viewer: &dyn Viewer) -> Result<Report> {
+        let analysis = Analysis::find(&request.analysis)?;
+        let job = self.job(&request.experiment, portion, viewer);
+        let findings = analysis.run(&request.settings, &job).await?;
         Ok(Report {
             analysis: analysis.name.to_owned(),
             title: analysis.title.to_owned(),

@@ -5,6 +5,7 @@
 
 mod apt;
 mod node;
+mod python;
 mod wasm;
 
 use std::fs;
@@ -14,6 +15,7 @@ use anyhow::{Context, Result};
 
 use crate::paths::Paths;
 use crate::run::{answer, say, succeeds};
+pub(crate) use python::dask;
 pub(crate) use wasm::{Compiler, TARGET};
 
 /// The last Trunk that Rust 1.95 compiles; 0.22.1 asks for 1.96.1.

@@ -4,7 +4,7 @@
 use patchlab_kernels::Tensor;
 
 use super::layer_attribution::BALANCE;
-use super::shared::groups::{aligned, at_group, usable};
+use super::shared::groups::{aligned, asked_for, at_group, usable};
 use super::shared::measures::SMALLEST_EFFECT;
 use super::{Analyse, Findings, Job, settings};
 use crate::attribution::DirectLogitAttribution;
@@ -16,6 +16,7 @@ use crate::interventions::sweep::{Ran, Sweep};
 use crate::interventions::{self, Effect, Intervention, Scene, Shortcut, Value};
 use crate::metrics::{LogitStats, mean};
 use crate::model::hooks::SiteFilter;
+use crate::portion::{Division, Sizes};
 use crate::prompts::Problem;
 use crate::prompts::{PreparedCase, PreparedGroup};
 use crate::readback;
@@ -43,7 +44,7 @@ impl Analyse for Settings {
 
     async fn run(&self, job: &Job<'_>) -> Result<Findings> {
         let (groups, mut problems) = usable(job)?;
-        let groups = aligned(groups, &mut problems);
+        let groups = asked_for(job, aligned(groups, &mut problems));
         let mut work =
             Work::new(job.viewer, "Checking", ProgressUnit::Checks, (5 + Shortcut::ALL.len()) * groups.len());
         let mut tables = Vec::new();
@@ -57,6 +58,10 @@ impl Analyse for Settings {
             tables.push(Part::Table(checks(job, group, &runs, &mut work, &mut problems).await?));
         }
         Ok(Findings { parts: tables, problems })
+    }
+
+    fn division(&self, _: &Sizes) -> Result<Division> {
+        Ok(Division::by_group(75.0))
     }
 }
 

@@ -5,6 +5,7 @@ use super::shared::columns::{ALIGN, Align};
 use super::shared::sweeps::{self, DIRECTION, Options, PatchingMap, probabilities, sweep};
 use super::{Analyse, Findings, Job, PythonCell, settings};
 use crate::error::Result;
+use crate::portion::{Division, Sizes};
 use crate::runs::Direction;
 use crate::site::BlockSite;
 
@@ -39,5 +40,10 @@ impl Analyse for Settings {
         let options = Options { direction, probabilities, align };
         let (grids, problems) = sweep(job, &maps, options).await?;
         Ok(Findings { parts: maps.iter().zip(grids).map(|(map, grid)| map.part(grid)).collect(), problems })
+    }
+
+    fn division(&self, sizes: &Sizes) -> Result<Division> {
+        let patches = 2 * sizes.n_layers * sizes.positions;
+        Ok(Division::by_group(Sizes::patches(patches, self.probabilities)))
     }
 }

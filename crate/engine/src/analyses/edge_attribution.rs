@@ -2,7 +2,7 @@
 
 use super::settings::{Spec, choice, count};
 use super::shared::attributed::{index_axis, layer_axis, panel};
-use super::shared::groups::{that_differ, usable};
+use super::shared::groups::{asked_for, that_differ, usable};
 use super::shared::top;
 use super::{Analyse, Findings, Job, settings};
 use crate::error::Result;
@@ -14,6 +14,7 @@ use crate::host::{ProgressUnit, Work};
 use crate::interventions::Scene;
 use crate::interventions::edges::EdgeSweep;
 use crate::metrics::{LogitStats, PerPrompt};
+use crate::portion::{Division, Sizes};
 use crate::prompts::{PreparedCase, PreparedGroup};
 use crate::runs::{Direction, Runs, parts};
 use crate::site::Site;
@@ -64,7 +65,7 @@ impl Analyse for Settings {
     async fn run(&self, job: &Job<'_>) -> Result<Findings> {
         let graph = Graph::new(&job.model.config);
         let (groups, mut problems) = usable(job)?;
-        let groups = that_differ(groups, &mut problems);
+        let groups = asked_for(job, that_differ(groups, &mut problems));
         let total = groups.iter().map(|group| self.steps_of(job, &graph, group)).sum();
         let unit = if self.method == Method::Exact { ProgressUnit::Patches } else { ProgressUnit::Prompts };
         let mut work = Work::new(job.viewer, "Replacing edges", unit, total);
@@ -82,6 +83,16 @@ impl Analyse for Settings {
         let figures = [Part::Edges(edges), Part::Heat(heads)];
         let parts = figures.into_iter().chain(tables.into_iter().map(Part::Table)).collect();
         Ok(Findings { parts, problems })
+    }
+
+    fn division(&self, sizes: &Sizes) -> Result<Division> {
+        let passes = match self.method {
+            // Its readers times the nodes before them, a quarter of a pass each.
+            Method::Exact => 0.25 * 1.5 * ((sizes.n_layers * sizes.n_heads) as f64).powi(2),
+            Method::EapIg => 3.0 * self.steps as f64,
+            Method::Eap | Method::Relp => 3.0,
+        };
+        Ok(Division::by_group(passes))
     }
 }
 

@@ -7,6 +7,7 @@ use super::{Analyse, Findings, Job, PythonCell, settings};
 use crate::error::Result;
 use crate::figures::{AxisKind, Part};
 use crate::names::Head;
+use crate::portion::{Division, Sizes};
 
 settings! {
     /// How many of the largest and how many of the smallest are listed.
@@ -41,5 +42,9 @@ impl Analyse for Settings {
         let tables = top::tables(&figure, "Head", self.top_k, name);
         let parts = [Part::Heat(figure)].into_iter().chain(tables.into_iter().map(Part::Table)).collect();
         Ok(Findings { parts, problems })
+    }
+
+    fn division(&self, _sizes: &Sizes) -> Result<Division> {
+        Ok(Division::by_group(1.0))
     }
 }

@@ -10,6 +10,7 @@ use super::{Analyse, Findings, Job, PythonCell, settings};
 use crate::error::Result;
 use crate::figures::{Grid, Measure, Panel, Part, Scatter, ScatterAxis, ScatterPanel, ScatterValues};
 use crate::names::Head;
+use crate::portion::{Division, Sizes};
 use crate::runs::Direction;
 use crate::site::BlockSite;
 
@@ -97,6 +98,12 @@ impl Analyse for Settings {
         let scatters = scatters.into_iter().map(Part::Scatter);
         let parts = maps.chain(scatters).chain(tables.into_iter().map(Part::Table)).collect();
         Ok(Findings { parts, problems })
+    }
+
+    fn division(&self, sizes: &Sizes) -> Result<Division> {
+        let kinds = if self.what == What::All { ACTIVATIONS.len() } else { 1 };
+        let places = if self.by_position { sizes.positions } else { 1 };
+        Ok(Division::by_group(Sizes::patches(kinds * sizes.heads() * places, self.probabilities)))
     }
 }
 

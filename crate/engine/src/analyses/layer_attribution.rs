@@ -6,6 +6,7 @@ use super::{Analyse, Findings, Job, PythonCell, settings};
 use crate::attribution::DirectLogitAttribution;
 use crate::error::Result;
 use crate::figures::{Axis, AxisKind, Cell, Column, Mark, Part, Quantity, Row, Table};
+use crate::portion::{Division, Sizes};
 use crate::prompts::PreparedCase;
 
 settings! {}
@@ -46,6 +47,10 @@ impl Analyse for Settings {
         let mut parts = vec![Part::Line(figure)];
         parts.extend(all.iter().map(|attributed| Part::Table(balance(attributed))));
         Ok(Findings { parts, problems })
+    }
+
+    fn division(&self, _sizes: &Sizes) -> Result<Division> {
+        Ok(Division::by_group(1.0))
     }
 }
 

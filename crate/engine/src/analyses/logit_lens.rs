@@ -6,7 +6,7 @@ use patchlab_kernels::Tensor;
 
 use super::settings::{choice, flag, text};
 use super::shared::attributed::{self, Attributed, grid, of_group_at};
-use super::shared::groups::{at_group, usable};
+use super::shared::groups::{asked_for, at_group, usable};
 use super::{Analyse, Findings, Job, PythonCell, settings};
 use crate::attribution::DirectLogitAttribution;
 use crate::error::Result;
@@ -15,6 +15,7 @@ use crate::figures::{Axis, AxisKind, Measure, Part, Quantity};
 use crate::host::{ProgressUnit, Work};
 use crate::metrics::{PerPrompt, log_sum_exp, rank};
 use crate::model::span::at_ends;
+use crate::portion::{Division, Sizes};
 use crate::prompts::{PreparedCase, PreparedGroup, Problem};
 use crate::runs::{Readout, Run, next_tokens, parts};
 use crate::site::Site;
@@ -65,6 +66,7 @@ impl Analyse for Settings {
         let (groups, mut problems) = usable(job)?;
         let groups: Vec<PreparedGroup> =
             groups.into_iter().filter_map(|group| self.with_role(group, &mut problems)).collect();
+        let groups = asked_for(job, groups);
         let total = groups.iter().map(|group| group.cases.len()).sum();
         let mut work = Work::new(job.viewer, "Running the prompts", ProgressUnit::Prompts, total);
         let mut all: Vec<Attributed> = Vec::new();
@@ -129,6 +131,10 @@ impl Analyse for Settings {
             }
         }
         Ok(Findings { parts: vec![Part::Line(figure)], problems })
+    }
+
+    fn division(&self, _: &Sizes) -> Result<Division> {
+        Ok(Division::by_group(if self.probabilities { 10.0 } else { 1.0 }))
     }
 }
 

@@ -15,6 +15,7 @@ use crate::experiment::Experiment;
 use crate::figures::Part;
 use crate::host::{Host, Quiet};
 use crate::model::Model;
+use crate::portion::{Division, Portion, Sizes};
 use crate::prompts::Problem;
 use crate::reference::Reference;
 use crate::tokens::Tokenizer;
@@ -78,6 +79,20 @@ trait Analyse: Declared + 'static {
     /// [`Error::Setting`] for a value that the model or the experiment does not have, [`Error::Compute`],
     /// [`Error::Cancelled`].
     async fn run(&self, job: &Job<'_>) -> Result<Findings>;
+
+    /// How it can be cut without changing a number. Layers only if it runs each layer's chunks by themselves
+    /// ([`crate::interventions::sweep::Sweep::run_some`]).
+    ///
+    /// # Errors
+    /// [`Error::Setting`] for layers that the model does not have.
+    fn division(&self, _sizes: &Sizes) -> Result<Division> {
+        Ok(Division::whole(1.0))
+    }
+
+    /// The figures that follow from finished ones and stand after them. A portion of some layers has none.
+    fn derived(&self, _parts: &[Part]) -> Vec<Part> {
+        Vec::new()
+    }
 }
 
 /// An entry of the catalogue.
@@ -97,10 +112,17 @@ pub struct Analysis {
     pub python: Option<PythonCell>,
     #[serde(skip)]
     run: for<'a> fn(Map<String, Value>, &'a Job<'a>) -> Running<'a>,
+    #[serde(skip)]
+    division: fn(&Map<String, Value>, &Sizes) -> Result<Division>,
+    #[serde(skip)]
+    derived: Derive,
 }
 
 /// A running analysis.
 type Running<'a> = Pin<Box<dyn Future<Output = Result<Findings>> + 'a>>;
+
+/// [`Analyse::derived`], of settings as they were given.
+type Derive = fn(&Map<String, Value>, &[Part]) -> Result<Vec<Part>>;
 
 /// A cell of the Jupyter notebook.
 #[derive(Debug, Clone, Copy)]
@@ -141,6 +163,8 @@ pub(crate) struct Job<'a> {
     pub(crate) reference: Option<&'a Reference>,
     pub(crate) experiment: &'a Experiment,
     pub(crate) viewer: &'a dyn Viewer,
+    /// What of it is computed. Analyses that are not cut need not look.
+    pub(crate) portion: &'a Portion,
 }
 
 /// The result of an analysis.
@@ -161,6 +185,8 @@ impl Analysis {
             settings: A::LIST,
             python: A::PYTHON,
             run: |settings, job| Box::pin(async move { A::read(&settings)?.run(job).await }),
+            division: |settings, sizes| A::read(settings)?.division(sizes),
+            derived: |settings, parts| Ok(A::read(settings)?.derived(parts)),
         }
     }
 
@@ -189,6 +215,22 @@ impl Analysis {
     /// As [`Self::complete`]; [`Error::Compute`], [`Error::Cancelled`].
     pub(crate) async fn run(&self, given: &Map<String, Value>, job: &Job<'_>) -> Result<Findings> {
         (self.run)(self.complete(given)?, job).await
+    }
+
+    /// How a request with these settings can be cut.
+    ///
+    /// # Errors
+    /// As [`Self::complete`]; [`Error::Setting`] for layers that a model of these sizes does not have.
+    pub fn division(&self, given: &Map<String, Value>, sizes: &Sizes) -> Result<Division> {
+        (self.division)(&self.complete(given)?, sizes)
+    }
+
+    /// The figures that a portion of some layers lacks, from the others.
+    ///
+    /// # Errors
+    /// As [`Self::complete`].
+    pub(crate) fn derived(&self, given: &Map<String, Value>, parts: &[Part]) -> Result<Vec<Part>> {
+        (self.derived)(&self.complete(given)?, parts)
     }
 }
 

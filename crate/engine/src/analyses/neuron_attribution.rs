@@ -8,6 +8,7 @@ use super::{Analyse, Findings, Job, PythonCell, settings};
 use crate::error::Result;
 use crate::figures::{AxisKind, Part};
 use crate::names::Neuron;
+use crate::portion::{Division, Sizes};
 
 settings! {
     top_k: usize = TOP_K,
@@ -45,5 +46,9 @@ impl Analyse for Settings {
         let tables = top::tables(&figure, "Neuron", self.top_k, name);
         let parts = [Part::Line(figure)].into_iter().chain(tables.into_iter().map(Part::Table)).collect();
         Ok(Findings { parts, problems })
+    }
+
+    fn division(&self, _sizes: &Sizes) -> Result<Division> {
+        Ok(Division::by_group(1.0))
     }
 }

@@ -10,7 +10,7 @@ use super::shared::top;
 use super::{Analyse, Findings, Job, PythonCell, settings};
 use crate::error::Result;
 use crate::figures::Part;
-use crate::names::Neuron;
+use crate::portion::{Division, Sizes};
 use crate::runs::Direction;
 
 settings! {
@@ -33,22 +33,26 @@ impl Analyse for Settings {
     });
 
     async fn run(&self, job: &Job<'_>) -> Result<Findings> {
-        let config = &job.model.config;
-        let layers = choices::layers(&self.layers, config)?;
+        let layers = choices::layers(&self.layers, job.model.config.n_layers)?;
         let maps =
             [PatchingMap::neurons(job, &layers).titled("Patched neurons", "One neuron at all positions.")];
         let Self { direction, probabilities, .. } = *self;
         let options = Options { direction, probabilities, align: Align::Auto };
         let (grids, problems) = sweep(job, &maps, options).await?;
-        let name = |cell: usize| {
-            Neuron { layer: layers[cell / config.d_mlp], neuron: cell % config.d_mlp }.to_string()
-        };
-        let tables: Vec<Part> = grids
-            .iter()
-            .flat_map(|grid| top::tables(grid, "Neuron", self.top_k, name))
-            .map(Part::Table)
-            .collect();
-        let maps = maps.iter().zip(grids).map(|(map, grid)| map.part(grid));
-        Ok(Findings { parts: maps.chain(tables).collect(), problems })
+        let mut parts: Vec<Part> = maps.iter().zip(grids).map(|(map, grid)| map.part(grid)).collect();
+        if job.portion.layers.is_none() {
+            parts.extend(self.derived(&parts));
+        }
+        Ok(Findings { parts, problems })
+    }
+
+    fn division(&self, sizes: &Sizes) -> Result<Division> {
+        let layers = choices::layers(&self.layers, sizes.n_layers)?;
+        let passes = Sizes::neurons(layers.len() * sizes.d_mlp, self.probabilities);
+        Ok(Division { layers, ..Division::by_group(passes) })
+    }
+
+    fn derived(&self, parts: &[Part]) -> Vec<Part> {
+        top::of_neurons(parts, self.top_k)
     }
 }

@@ -20,6 +20,7 @@ use crate::figures::{Axis, AxisKind, Part};
 use crate::interventions::{Effect, Intervention, Positions, Value};
 use crate::model::Config;
 use crate::names::{self, Head, Node, words};
+use crate::portion::{Division, Sizes};
 use crate::runs::Direction;
 use crate::site::{BlockSite, Site, Stage};
 
@@ -97,6 +98,12 @@ impl Analyse for Settings {
         let maps = maps.iter().zip(grids).map(|(map, grid)| map.part(grid));
         let parts = maps.chain(tables.into_iter().map(Part::Table)).collect();
         Ok(Findings { parts, problems })
+    }
+
+    fn division(&self, sizes: &Sizes) -> Result<Division> {
+        let places = if self.position == Where::Each { sizes.positions } else { 1 };
+        let patches = (sizes.heads() + sizes.n_layers) * places;
+        Ok(Division::by_group(Sizes::patches(patches, self.probabilities)))
     }
 }
 

@@ -12,6 +12,7 @@ use super::{Analyse, Analysis, Findings, Job, Viewer, settings};
 use crate::error::{Error, Result};
 use crate::figures::{Cell, Column, Link, Mark, Part, Quantity, Row, Table};
 use crate::host::{self, Host, Progress, ProgressUnit};
+use crate::portion::{Division, Sizes};
 use crate::prompts::Problem;
 use crate::recorded::{Found, Item, Listed, Origin, Recorded};
 
@@ -69,6 +70,11 @@ impl Analyse for Settings {
             parts.extend((!rows.is_empty()).then(|| Part::Table(one_by_one(title.to_owned(), rows))));
         }
         Ok(Findings { parts, problems: Vec::new() })
+    }
+
+    fn division(&self, _: &Sizes) -> Result<Division> {
+        // Where there are published values of the model, all its maps are computed.
+        Ok(Division::whole(500.0))
     }
 }
 

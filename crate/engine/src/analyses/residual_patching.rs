@@ -6,6 +6,7 @@ use super::shared::columns::{ALIGN, Align};
 use super::shared::sweeps::{self, DIRECTION, Options, PatchingMap, probabilities, sweep};
 use super::{Analyse, Findings, Job, PythonCell, settings};
 use crate::error::Result;
+use crate::portion::{Division, Sizes};
 use crate::runs::Direction;
 use crate::site::BlockSite;
 
@@ -52,5 +53,10 @@ impl Analyse for Settings {
         let options = Options { direction, probabilities, align };
         let (grids, problems) = sweep(job, &maps, options).await?;
         Ok(Findings { parts: maps.iter().zip(grids).map(|(map, grid)| map.part(grid)).collect(), problems })
+    }
+
+    fn division(&self, sizes: &Sizes) -> Result<Division> {
+        let patches = sizes.n_layers * sizes.positions;
+        Ok(Division::by_group(Sizes::patches(patches, self.probabilities)))
     }
 }

@@ -6,7 +6,7 @@ use super::settings::{choice, text};
 use super::shared::ablated::{Becomes, VALUE, Where};
 use super::shared::attributed::{self, Attributed, grid, index_axis, layer_axis, of_group};
 use super::shared::choices;
-use super::shared::groups::usable;
+use super::shared::groups::{asked_for, usable};
 use super::{Analyse, Findings, Job, PythonCell, settings};
 use crate::attribution::{AttributionSites, DirectLogitAttribution};
 use crate::error::Result;
@@ -19,6 +19,7 @@ use crate::interventions::{self, Intervention, Scene};
 use crate::metrics::{PerPrompt, mean};
 use crate::model::span::at_ends;
 use crate::names::Head;
+use crate::portion::{Division, Sizes};
 use crate::readback::Reads;
 use crate::runs::{Readout, Run, parts};
 use crate::site::{BlockSite, Site};
@@ -65,7 +66,7 @@ impl Analyse for Settings {
         let config = &job.model.config;
         let named = choices::heads(&self.heads, config)?;
         let (groups, mut problems) = usable(job)?;
-        let groups = self.value.possible(groups, self.place(), &mut problems);
+        let groups = asked_for(job, self.value.possible(groups, self.place(), &mut problems));
         let total = 2 * groups.iter().map(|group| group.cases.len()).sum::<usize>();
         let mut work = Work::new(job.viewer, "Ablating", ProgressUnit::Prompts, total);
         work.done(0).await?;
@@ -84,6 +85,10 @@ impl Analyse for Settings {
         let mut parts = vec![Part::Scatter(scatter), Part::Heat(map)];
         parts.extend(all.iter().map(|repaired| Part::Table(repaired.table())));
         Ok(Findings { parts, problems })
+    }
+
+    fn division(&self, _: &Sizes) -> Result<Division> {
+        Ok(Division::by_group(3.0))
     }
 }
 

@@ -16,7 +16,8 @@ use crate::figures::{
 };
 use crate::host::{ProgressUnit, Work};
 use crate::metrics::{PerPrompt, mean};
-use crate::names::Head;
+use crate::names::{Head, words};
+use crate::portion::{Division, Sizes};
 use crate::prompts::{PreparedCase, PreparedGroup};
 use crate::readback::Reads;
 use crate::runs::{Readout, Run, parts};
@@ -70,7 +71,8 @@ impl Analyse for Settings {
         let named = choices::heads(&self.heads, config)?;
         let (groups, mut problems) = usable(job)?;
         let align = self.align.settled(&groups);
-        let groups = align.of_groups(job, groups, &mut problems);
+        let mut groups = align.of_groups(job, groups, &mut problems);
+        groups.retain(|(group, _)| job.portion.has_group(group.group));
         let total = groups.iter().map(|(group, _)| group.cases.len()).sum();
         let mut work = Work::new(job.viewer, "Running the prompts", ProgressUnit::Prompts, total);
         let mut all = Vec::new();
@@ -151,6 +153,12 @@ impl Analyse for Settings {
         };
         let scatter = (!scatter.panels.is_empty()).then_some(Part::Scatter(scatter));
         Ok(Findings { parts: [Part::Heat(grid)].into_iter().chain(scatter).collect(), problems })
+    }
+
+    fn division(&self, _: &Sizes) -> Result<Division> {
+        // All groups show the heads that write most in any of them, unless some are named.
+        let named = words(&self.heads).next().is_some();
+        Ok(if named { Division::by_group(2.0) } else { Division::whole(2.0) })
     }
 }
 

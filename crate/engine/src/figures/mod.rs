@@ -7,6 +7,7 @@
 mod attention;
 mod dots;
 mod grid;
+mod merge;
 mod scatter;
 pub mod summary;
 mod table;
@@ -66,6 +67,26 @@ pub enum Part {
     TextLens(TextLens),
     /// Texts whose tokens are coloured by a number.
     TokenValues(TokenValues),
+}
+
+impl Report {
+    /// Whether every number of its figures is one ([`Part::is_finite`]).
+    pub fn is_finite(&self) -> bool {
+        self.parts.iter().all(Part::is_finite)
+    }
+
+    /// With a remark if some numbers are not finite.
+    #[must_use]
+    pub(crate) fn remarked(mut self, finite: bool) -> Self {
+        self.problems.extend((!finite).then(|| Problem {
+            place: None,
+            code: "not-finite".to_owned(),
+            message: "Some numbers are infinite or not numbers, and are shown as missing: an activation was too large for \
+                      32 bits. Does this happen on every device? Then the checkpoint is damaged, or a patch too large."
+                .to_owned(),
+        }));
+        self
+    }
 }
 
 impl Part {

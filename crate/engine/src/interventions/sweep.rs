@@ -66,8 +66,9 @@ pub struct Ran {
 /// Called after each chunk with all results so far and the lists that the chunk added, by index.
 pub type OnChunk<'a> = &'a mut dyn FnMut(&LogitStats, &[usize]);
 
-/// Where results go.
+/// Where results go, and of which lists they are wanted.
 struct Delivery<'d, 'w> {
+    wanted: &'d dyn Fn(usize) -> bool,
     stats: &'d mut LogitStats,
     first_prompt: usize,
     on_chunk: OnChunk<'d>,
@@ -88,7 +89,23 @@ impl Sweep<'_> {
         first_prompt: usize,
         on_chunk: OnChunk<'_>,
     ) -> Result<Ran> {
-        let mut delivery = Delivery { stats, first_prompt, on_chunk, ran: Ran::default(), work };
+        self.run_some(&|_| true, work, stats, first_prompt, on_chunk).await
+    }
+
+    /// Runs the lists that are wanted, by index, in the chunks in which they are run when all are wanted, so that not a bit of their
+    /// numbers is another. Of neurons, whole layers must be wanted: those that are run again share chunks with others of their layer.
+    ///
+    /// # Errors
+    /// As [`Self::run`].
+    pub async fn run_some(
+        &self,
+        wanted: &dyn Fn(usize) -> bool,
+        work: &mut Work<'_>,
+        stats: &mut LogitStats,
+        first_prompt: usize,
+        on_chunk: OnChunk<'_>,
+    ) -> Result<Ran> {
+        let mut delivery = Delivery { wanted, stats, first_prompt, on_chunk, ran: Ran::default(), work };
         for block in self.blocks() {
             self.block(block, &mut delivery).await?;
         }
@@ -124,6 +141,7 @@ impl Sweep<'_> {
         let mut all: Vec<Option<Reach>> = vec![None; block.start];
         all.extend(reaches(&self.scene, &values, lists, Needed::Last).await?);
         let (idle, lists): (Vec<usize>, Vec<usize>) = block.partition(|&index| all[index].is_none());
+        let idle: Vec<usize> = idle.into_iter().filter(|&list| (delivery.wanted)(list)).collect();
         if !idle.is_empty() {
             for &list in &idle {
                 delivery.stats.set_run(list, delivery.first_prompt, &self.scene.base.stats);
@@ -133,13 +151,18 @@ impl Sweep<'_> {
             delivery.work.done(idle.len()).await?;
         }
         let again = self.pass(&values, &all, &lists, self.shortcuts, delivery).await?;
-        self.pass(&values, &all, &again, &[], delivery).await?;
+        // Neurons layer by layer, so that a layer's chunks are the same where other layers are not wanted.
+        let layer =
+            |list: usize| self.lists[list].first().filter(|one| one.neuron.is_some()).map(|one| one.site);
+        for again in again.chunk_by(|&a, &b| layer(a) == layer(b)) {
+            self.pass(&values, &all, again, &[], delivery).await?;
+        }
         Ok(())
     }
 
     /// How many chunks run side by side.
     pub(super) fn threads(&self) -> usize {
-        threads::count(&self.scene.model.device)
+        threads::count(self.scene.model)
     }
 
     /// Runs some lists. Returns those for which a shortcut was no good.
@@ -153,7 +176,8 @@ impl Sweep<'_> {
     ) -> Result<Vec<usize>> {
         let threads = self.threads();
         let batches = self.batches(values, reaches, lists, shortcuts);
-        let chunks = self.chunks(&batches, threads);
+        let mut chunks = self.chunks(&batches, threads);
+        chunks.retain(|(_, members)| members.iter().any(|&(list, _)| (delivery.wanted)(list)));
         let mut again = Vec::new();
         if threads > 1 {
             let read = async |chunk: Chunk<'_, '_>, work: &Work<'_>| {
@@ -202,6 +226,9 @@ impl Sweep<'_> {
         let rows = left.numbers.chunks_exact(batch.prompts.len() * width);
         let (mut done, mut again) = (Vec::new(), Vec::new());
         for ((&(list, _), rows), ran) in members.iter().zip(rows).zip(&left.ran) {
+            if !(delivery.wanted)(list) {
+                continue;
+            }
             // Written so that NaN is computed again.
             let shrunk = |row: &[f32]| !row.last().is_some_and(|&shrunk| shrunk <= SHRUNK);
             if left.with_shrunk && rows.chunks_exact(width).any(shrunk) {

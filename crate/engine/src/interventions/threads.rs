@@ -4,22 +4,22 @@
 //! Scoped threads rather than a work-stealing pool: Flex's products wait for rayon's pool, and a thread
 //! waiting there would start another item and hold the memory of both.
 
-use burn::tensor::Device;
-
+use crate::model::Model;
 #[cfg(not(target_family = "wasm"))]
 use crate::model::flops;
 
 /// How many items run at the same time. A GPU has one queue, and a page's worker one thread.
 #[cfg(target_family = "wasm")]
-pub(super) fn count(_: &Device) -> usize {
+pub(super) fn count(_: &Model) -> usize {
     1
 }
 
 /// How many items run at the same time. A GPU has one queue.
 #[cfg(not(target_family = "wasm"))]
-pub(super) fn count(device: &Device) -> usize {
-    if patchlab_kernels::on_processor(device) {
-        std::thread::available_parallelism().map_or(1, usize::from)
+pub(super) fn count(model: &Model) -> usize {
+    if patchlab_kernels::on_processor(&model.device) {
+        let all = || std::thread::available_parallelism().map_or(1, usize::from);
+        model.budget.threads().unwrap_or_else(all)
     } else {
         1
     }

@@ -3,7 +3,7 @@
 //! Everything that computes asks here: recorded runs, sweeps, lenses, logits of the whole vocabulary. Sizes are counted in
 //! 64 bits, because a page's own have 32.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
 use crate::model::config::Config;
 use crate::model::hooks::SiteFilter;
@@ -32,6 +32,8 @@ pub struct Budget {
     work: u64,
     largest: u64,
     halved: AtomicU32,
+    /// 0: as many as the processor has.
+    threads: AtomicUsize,
 }
 
 /// A pass, by what it allocates for each of its rows: a prompt, or a copy of one.
@@ -79,7 +81,7 @@ pub fn activation_bytes(site: Site, config: &Config, positions: usize) -> u64 {
 impl Default for Budget {
     /// For a model in main memory, or where nothing is known of the device.
     fn default() -> Self {
-        Self { work: WORK, largest: LARGEST_TENSOR, halved: AtomicU32::new(0) }
+        Self { work: WORK, largest: LARGEST_TENSOR, halved: AtomicU32::new(0), threads: AtomicUsize::new(0) }
     }
 }
 
@@ -145,6 +147,17 @@ impl Budget {
     /// they are used, but at least for one.
     pub fn logit_rows(&self, config: &Config) -> usize {
         at_least_one(self.work() / (3 * NUMBER * config.d_vocab as u64))
+    }
+
+    /// Has a sweep on a processor run so many chunks side by side, which share what passes may take. Numbers depend on it in their last
+    /// bits, because products of more rows add in another order.
+    pub fn set_threads(&self, threads: usize) {
+        self.threads.store(threads, Ordering::Relaxed);
+    }
+
+    /// How many chunks of a sweep run side by side on a processor. None: as many as it has threads.
+    pub fn threads(&self) -> Option<usize> {
+        Some(self.threads.load(Ordering::Relaxed)).filter(|&threads| threads > 0)
     }
 
     /// Half of everything from now on. False: there is no room for even the least.

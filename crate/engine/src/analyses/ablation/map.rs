@@ -7,6 +7,7 @@ use crate::analyses::shared::attributed::{heads_axis, index_axis, layer_axis, pa
 use crate::analyses::shared::choices;
 use crate::analyses::shared::columns::Align;
 use crate::analyses::shared::placed::{Class, Placed};
+use crate::analyses::shared::sweeps::in_portion;
 use crate::error::Result;
 use crate::figures::summary::Numbers;
 use crate::figures::{Axis, AxisKind, Grid, Panel, Part, Values};
@@ -14,7 +15,6 @@ use crate::host::Work;
 use crate::interventions::sweep::{Sweep, SweepSites};
 use crate::interventions::{Effect, Intervention, Scene, Shortcut, Value};
 use crate::metrics::{LogitStats, PerPrompt};
-use crate::names::{Head, Neuron};
 use crate::runs::{Readout, Run, parts};
 use crate::site::{BlockSite, Site};
 
@@ -50,8 +50,11 @@ impl Map {
             ));
         }
         let all: Vec<usize> = (0..config.n_layers).collect();
-        let layers =
-            if settings.what == What::Neurons { choices::layers(&settings.layers, config)? } else { all };
+        let layers = if settings.what == What::Neurons {
+            choices::layers(&settings.layers, config.n_layers)?
+        } else {
+            all
+        };
         let columns = if settings.what == What::Neurons { config.d_mlp } else { config.n_heads };
         let ablate = |layer: usize, site: BlockSite, index: Option<usize>| {
             vec![settings.value.of(Site::Block(layer, site), index, settings.position)]
@@ -85,19 +88,11 @@ impl Map {
         })
     }
 
-    /// The name of what a cell ablates.
-    pub(super) fn name(&self, cell: usize) -> String {
-        let (layer, index) = (self.layers[cell / self.columns], cell % self.columns);
-        match self.what {
-            What::Neurons => Neuron { layer, neuron: index }.to_string(),
-            _ => Head { layer, head: index }.to_string(),
-        }
-    }
-
     /// How many runs a group takes.
     pub(super) fn runs(&self, job: &Job<'_>, placed: &Placed<'_>) -> usize {
+        let asked = |class: &Class| class.lists.iter().filter(|list| in_portion(job, list)).count();
         let of_class =
-            |class: &Class| class.lists.len() * parts(&class.cases, job.model, &self.sites, BOTH).count();
+            |class: &Class| asked(class) * parts(&class.cases, job.model, &self.sites, BOTH).count();
         placed.classes.iter().map(of_class).sum()
     }
 
@@ -218,7 +213,8 @@ impl Map {
                     }
                 };
                 let mut found = room(class.lists.len(), cases.len());
-                sweep.run(work, &mut found, 0, &mut show).await?;
+                let wanted = |list: usize| in_portion(job, &class.lists[list]);
+                sweep.run_some(&wanted, work, &mut found, 0, &mut show).await?;
                 first = done;
             }
         }

@@ -7,6 +7,7 @@ use map::Map;
 
 use super::settings::{choice, count, text};
 use super::shared::ablated::{Becomes, VALUE, Where};
+use super::shared::choices;
 use super::shared::columns::{ALIGN, Align, Columns};
 use super::shared::groups::usable;
 use super::shared::placed::{Lists, Placed};
@@ -18,6 +19,8 @@ use crate::error::Result;
 use crate::figures::{Measure, Part, Quantity};
 use crate::host::{ProgressUnit, Work};
 use crate::metrics::LogitStats;
+use crate::names::Head;
+use crate::portion::{Division, Sizes};
 use crate::prompts::PreparedGroup;
 
 /// What is ablated.
@@ -110,8 +113,9 @@ impl Analyse for Settings {
         } else {
             groups.into_iter().map(|group| (group.clone(), Columns::none(&group))).collect()
         };
+        let asked = groups.iter().filter(|(group, _)| job.portion.has_group(group.group));
         let lists = [Lists { lists: &map.lists, by_position: map.by_position }];
-        let placed = groups.iter().map(|(group, columns)| Placed::new(group, columns, &lists));
+        let placed = asked.map(|(group, columns)| Placed::new(group, columns, &lists));
         let mut placed: Vec<Placed<'_>> = placed.collect();
         let total = placed.iter().map(|placed| map.runs(job, placed)).sum();
         let mut work = Work::new(job.viewer, "Ablating", ProgressUnit::Patches, total);
@@ -124,17 +128,30 @@ impl Analyse for Settings {
             let panel = map.panel(job, placed, &grid, &mut work).await?;
             grid.panels.push(panel);
         }
-        let tables = match map.what {
-            _ if map.by_position => Vec::new(),
-            What::Layers => Vec::new(),
-            _ => top::tables(
-                &grid,
-                if map.what == What::Heads { "Head" } else { "Neuron" },
-                self.top_k,
-                |cell| map.name(cell),
-            ),
-        };
-        let parts = [map.part(grid)].into_iter().chain(tables.into_iter().map(Part::Table)).collect();
+        let heads = (map.what == What::Heads && !map.by_position).then(|| {
+            let name = |cell: usize| Head { layer: cell / map.columns, head: cell % map.columns }.to_string();
+            top::tables(&grid, "Head", self.top_k, name)
+        });
+        let mut parts = vec![map.part(grid)];
+        parts.extend(heads.into_iter().flatten().map(Part::Table));
+        if job.portion.layers.is_none() {
+            parts.extend(self.derived(&parts));
+        }
         Ok(Findings { parts, problems })
+    }
+
+    fn division(&self, sizes: &Sizes) -> Result<Division> {
+        if self.what == What::Neurons {
+            let layers = choices::layers(&self.layers, sizes.n_layers)?;
+            let passes = Sizes::neurons(layers.len() * sizes.d_mlp, self.probabilities);
+            return Ok(Division { layers, ..Division::by_group(passes) });
+        }
+        let ablated = if self.what == What::Heads { sizes.heads() } else { 2 * sizes.n_layers };
+        let places = if self.position == Where::Each { sizes.positions } else { 1 };
+        Ok(Division::by_group(Sizes::patches(ablated * places, self.probabilities)))
+    }
+
+    fn derived(&self, parts: &[Part]) -> Vec<Part> {
+        top::of_neurons(parts, self.top_k)
     }
 }

@@ -6,6 +6,7 @@ use std::ops::Range;
 use super::{ChosenHead, Settings, What, of_cache, top_heads, weight_by_values};
 use crate::analyses::shared::attributed::panel;
 use crate::analyses::shared::columns::{Align, total};
+use crate::analyses::shared::groups::asked_for;
 use crate::analyses::{Findings, Job};
 use crate::error::Result;
 use crate::figures::summary::Numbers;
@@ -29,8 +30,10 @@ pub(super) async fn run(
 ) -> Result<Findings> {
     let groups: Vec<PreparedGroup> =
         Align::Role.of_groups(job, groups, &mut problems).into_iter().map(|(group, _)| group).collect();
-    let all: usize = groups.iter().map(|group| group.cases.len()).sum();
-    let total = all * if named.is_empty() { 2 } else { 1 };
+    let prompts = |groups: &[PreparedGroup]| groups.iter().map(|group| group.cases.len()).sum::<usize>();
+    let asked: usize =
+        groups.iter().filter(|group| job.portion.has_group(group.group)).map(|group| group.cases.len()).sum();
+    let total = asked + if named.is_empty() { prompts(&groups) } else { 0 };
     let mut work = Work::new(job.viewer, "Running the prompts", ProgressUnit::Prompts, total);
     let mut heads: BTreeSet<Head> = named.iter().copied().collect();
     let mut names: Vec<String> = Vec::new();
@@ -43,6 +46,7 @@ pub(super) async fn run(
         names.extend(new);
     }
     let heads: Vec<ChosenHead> = heads.into_iter().map(|head| (head, None)).collect();
+    let groups = asked_for(job, groups);
     let (title, quantity, note) = settings.what.says();
     let mut grids: Vec<Grid> =
         heads.iter().map(|(head, _)| empty(*head, (title, quantity, note), &names)).collect();

@@ -10,14 +10,15 @@ use patchlab_kernels::{Tensor, product};
 use super::settings::{choice, count, text};
 use super::shared::attributed::{self, of_group};
 use super::shared::choices::{groups, heads, prompts};
-use super::shared::groups::usable;
+use super::shared::groups::{asked_for, usable};
 use super::{Analyse, Findings, Job, PythonCell, settings};
 use crate::error::Result;
 use crate::figures::{Attention, AttentionHead, AttentionPrompt, Part, Quantity};
 use crate::host::ProgressUnit;
 use crate::host::Work;
 use crate::model::{ActivationCache, Batch, Hooks};
-use crate::names::Head;
+use crate::names::{Head, words};
+use crate::portion::{Division, Sizes};
 use crate::prompts::PreparedGroup;
 use crate::readback::Reads;
 use crate::site::{BlockSite, Site};
@@ -100,6 +101,9 @@ impl Analyse for Settings {
             return by_role::run(self, job, site, prepared, problems, &named).await;
         }
         let wanted = |group: &PreparedGroup| Ok(prompts(&self.prompt, group)?.len());
+        // Refused if any group lacks a prompt that is named, whichever groups are asked for.
+        prepared.iter().map(wanted).sum::<Result<usize>>()?;
+        let prepared = asked_for(job, prepared);
         let shown: usize = prepared.iter().map(wanted).sum::<Result<usize>>()?;
         // Choosing heads takes a run over all of a group's prompts.
         let ranked = if named.is_empty() { prepared.iter().map(|group| group.cases.len()).sum() } else { 0 };
@@ -132,6 +136,12 @@ impl Analyse for Settings {
             prompts: shown,
         };
         Ok(Findings { parts: vec![Part::Attention(figure)], problems })
+    }
+
+    fn division(&self, _: &Sizes) -> Result<Division> {
+        // By role, all groups show the heads that matter in any of them.
+        let alone = self.by == By::Prompt || words(&self.heads).next().is_some();
+        Ok(if alone { Division::by_group(2.0) } else { Division::whole(2.0) })
     }
 }
 

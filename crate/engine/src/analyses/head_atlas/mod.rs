@@ -18,6 +18,7 @@ use crate::figures::{
 use crate::host::{ProgressUnit, Work};
 use crate::metrics::{PerPrompt, mean};
 use crate::names::Head;
+use crate::portion::{Division, Sizes};
 
 /// What is computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, strum::EnumString, strum::VariantNames)]
@@ -105,6 +106,10 @@ impl Analyse for Settings {
             What::Directions => directions::parts(job, &self.head, self.top_k).await?,
         };
         Ok(Findings { parts, problems: Vec::new() })
+    }
+
+    fn division(&self, _: &Sizes) -> Result<Division> {
+        Ok(Division::whole(50.0))
     }
 }
 

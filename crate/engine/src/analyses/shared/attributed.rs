@@ -2,7 +2,7 @@
 
 use patchlab_kernels::Tensor;
 
-use super::groups::usable;
+use super::groups::{asked_for, usable};
 use crate::analyses::Job;
 use crate::attribution::{AttributionSites, DirectLogitAttribution};
 use crate::error::Result;
@@ -44,6 +44,7 @@ pub(in crate::analyses) async fn attributed(
     projection: Projection<'_>,
 ) -> Result<(Vec<Attributed>, Vec<Problem>)> {
     let (groups, problems) = usable(job)?;
+    let groups = asked_for(job, groups);
     let total = groups.iter().map(|group| group.cases.len()).sum();
     let mut work = Work::new(job.viewer, STAGE, ProgressUnit::Prompts, total);
     let mut all = Vec::new();

@@ -97,9 +97,9 @@ pub(in crate::analyses) fn heads(text: &str, config: &Config) -> Result<Vec<Head
 }
 
 /// The layers that the setting `layers` names: `all`, or numbers and ranges.
-pub(in crate::analyses) fn layers(text: &str, config: &Config) -> Result<Vec<usize>> {
-    names::layers(text, config.n_layers).map_err(|_| {
-        let last = config.n_layers - 1;
+pub(in crate::analyses) fn layers(text: &str, n_layers: usize) -> Result<Vec<usize>> {
+    names::layers(text, n_layers).map_err(|_| {
+        let last = n_layers - 1;
         refused(
             "layers",
             format!("{text:?} names no layers of this model. Write `all`, or numbers from 0 to {last} like `8 10` or `3-5`."),

@@ -12,6 +12,11 @@ pub(in crate::analyses) fn usable(job: &Job<'_>) -> Result<(Vec<PreparedGroup>, 
     prepare(job.experiment, job.tokenizer, job.model.config.n_ctx)
 }
 
+/// Those of the groups that this portion of the request computes: called when everything that is decided over all groups is.
+pub(in crate::analyses) fn asked_for(job: &Job<'_>, groups: Vec<PreparedGroup>) -> Vec<PreparedGroup> {
+    groups.into_iter().filter(|group| job.portion.has_group(group.group)).collect()
+}
+
 /// Leaves out groups whose prompts differ in length: what is taken at each position is meaningless for them.
 pub(in crate::analyses) fn of_one_length(
     groups: Vec<PreparedGroup>,

@@ -181,12 +181,14 @@ pub(in crate::analyses) async fn sweep(
     } else {
         groups.into_iter().map(|group| (group.clone(), Columns::none(&group))).collect()
     };
+    let asked = groups.iter().filter(|(group, _)| job.portion.has_group(group.group));
+    let groups: Vec<&(PreparedGroup, Columns)> = asked.collect();
     let total = groups.iter().map(|(group, columns)| patches(job, maps, &placed(maps, group, columns))).sum();
     let mut work = Work::new(job.viewer, "Patching", ProgressUnit::Patches, total);
     work.done(0).await?;
 
     let mut grids: Vec<Grid> = maps.iter().map(|map| map.empty(options)).collect();
-    for (group, columns) in &groups {
+    for (group, columns) in groups {
         let mut group_maps = GroupMaps::new(job, maps, placed(maps, group, columns), options);
         group_maps.run(&grids, &mut work).await?;
         if !group_maps.unpatched.has_effect() {
@@ -226,8 +228,17 @@ fn placed<'a>(maps: &[PatchingMap], group: &'a PreparedGroup, columns: &'a Colum
 /// How many patches of a group are run.
 fn patches(job: &Job<'_>, maps: &[PatchingMap], placed: &Placed<'_>) -> usize {
     let sites = sites_of(job, maps);
-    let of_class = |class: &Class| class.lists.len() * parts(&class.cases, job.model, &sites, BOTH).count();
+    let asked = |class: &Class| class.lists.iter().filter(|list| in_portion(job, list)).count();
+    let of_class = |class: &Class| asked(class) * parts(&class.cases, job.model, &sites, BOTH).count();
     placed.classes.iter().map(of_class).sum()
+}
+
+/// Whether what a list does first is in a layer of the job's portion.
+pub(in crate::analyses) fn in_portion(job: &Job<'_>, list: &[Intervention]) -> bool {
+    match list.first().map(|one| one.site) {
+        Some(Site::Block(layer, _)) => job.portion.has_layer(layer),
+        _ => true,
+    }
 }
 
 /// One group's maps while they are being computed. Prompts stand in the order in which they are run.
@@ -300,7 +311,8 @@ impl<'a> GroupMaps<'a> {
                     }
                 };
                 let mut found = LogitStats::new(class.lists.len(), cases.len(), options.probabilities);
-                sweep.run(work, &mut found, 0, &mut show).await?;
+                let wanted = |list: usize| in_portion(job, &class.lists[list]);
+                sweep.run_some(&wanted, work, &mut found, 0, &mut show).await?;
             }
         }
         Ok(())

@@ -1,7 +1,8 @@
 //! The largest and the smallest cells of a map, as a table.
 
 use crate::bootstrap::Bootstrap;
-use crate::figures::{Cell, Column, Grid, Panel, Quantity, Row, Table, Values};
+use crate::figures::{Cell, Column, Grid, Panel, Part, Quantity, Row, Table, Values};
+use crate::names::Neuron;
 
 /// For each panel, a table of the `k` largest and the `k` smallest numbers in the default measure.
 pub(in crate::analyses) fn tables(
@@ -15,6 +16,20 @@ pub(in crate::analyses) fn tables(
         Some(table(grid, panel, values, what, k, &name))
     };
     grid.panels.iter().filter_map(table).collect()
+}
+
+/// The same of the lines among these figures, whose rows are layers and whose columns are neurons.
+pub(in crate::analyses) fn of_neurons(parts: &[Part], k: usize) -> Vec<Part> {
+    let grids = parts.iter().filter_map(|part| if let Part::Line(grid) = part { Some(grid) } else { None });
+    let tables = |grid: &Grid| {
+        let (layers, width) = (&grid.rows.ticks, grid.columns.ticks.len());
+        let name = |cell: usize| match layers[cell / width].parse() {
+            Ok(layer) => Neuron { layer, neuron: cell % width }.to_string(),
+            Err(_) => String::new(),
+        };
+        tables(grid, "Neuron", k, name)
+    };
+    grids.flat_map(tables).map(Part::Table).collect()
 }
 
 fn table(

@@ -76,7 +76,7 @@ impl EdgeSweep<'_> {
         }
         let model = self.scene.model;
         let values = Values::prepare(&self.scene, [], Vec::new()).await?;
-        let threads = threads::count(&model.device);
+        let threads = threads::count(model);
         for (start, prompts) in self.starts() {
             let batch = SweepBatch::new(&self.scene, &values, start, prompts);
             let passes = Passes::new(&batch, self.edges_at_once(&batch, threads))?;
