@@ -13,6 +13,7 @@ mod hostile;
 mod interventions;
 mod parity;
 mod patching;
+mod planted;
 mod recorded;
 mod requests;
 mod roles;

@@ -64,7 +64,7 @@ struct Scored {
 /// What each node writes in one run less what it writes in the other: `[nodes, b, p, d]`.
 ///
 /// # Errors
-/// [`crate::Error::UnknownSite`] if they have not recorded [`output_sites`].
+/// [`crate::error::Error::UnknownSite`] if they have not recorded [`output_sites`].
 pub(crate) fn differences(model: &Model, base: &Run, other: &Run) -> Result<Tensor<4>> {
     let difference = |site: Site| -> Result<Tensor<3>> {
         Ok(other.cache.tensor::<3>(site)? - base.cache.tensor::<3>(site)?) // [b, p, d]
@@ -92,7 +92,7 @@ impl Backward<'_> {
     /// The score of each edge and prompt, from a run of these prompts that recorded [`gradient_sites`].
     ///
     /// # Errors
-    /// [`crate::Error::Compute`], [`crate::Error::UnknownSite`].
+    /// [`crate::error::Error::Compute`], [`crate::error::Error::UnknownSite`].
     pub(crate) async fn scores(&self, cache: &ActivationCache, batch: &Batch) -> Result<PerPrompt> {
         let mut scored = Vec::new();
         self.back(cache, batch, &mut scored)?;
@@ -172,7 +172,7 @@ impl Backward<'_> {
         use BlockSite::*;
         let [b, p, h, e] = z.dims();
         let by_head = |x: Tensor<4>| x.swap_dims(1, 2).contiguous().reshape([b * h, p, e]);
-        let of = |site| Ok::<_, crate::Error>(by_head(cache.tensor::<4>(Site::Block(layer, site))?));
+        let of = |site| -> Result<Tensor<3>> { Ok(by_head(cache.tensor::<4>(Site::Block(layer, site))?)) };
         let z = by_head(z);
         let pattern: Tensor<4> = cache.tensor(Site::Block(layer, Pattern))?;
         let pattern = pattern.reshape([b * h, p, p]); // destinations, sources
@@ -239,7 +239,7 @@ impl Backward<'_> {
     /// The activations of the run whose token embeddings lie `share` of the way from one run's to the other's.
     ///
     /// # Errors
-    /// [`crate::Error::Compute`], [`crate::Error::UnknownSite`].
+    /// [`crate::error::Error::Compute`], [`crate::error::Error::UnknownSite`].
     pub(crate) fn between(
         &self,
         [from, to]: [&Run; 2],
