@@ -1,11 +1,14 @@
 //! Every edge of the model's graph, exactly and by gradients, against a GPT-2 in which every reader has an input of its own
 //! (`fixtures/circuits.py`).
 
+use std::collections::BTreeMap;
 use std::fs;
 
-use patchlab::figures::{Grid, Part, Report};
+use patchlab::device::DevicePreference;
+use patchlab::figures::{DotSeries, Grid, Part, Report};
+use patchlab::host::Quiet;
 use patchlab::{Experiment, Session};
-use patchlab_tests::fixture::{DEVICES, Fixture, TINY, folder, report};
+use patchlab_tests::fixture::{DEVICES, Fixture, TINY, assert_close, folder, report, try_report};
 use serde_json::{Value, json};
 
 /// Of the largest magnitude. float32 is itself within 1e-5 of that of the float64 reference, in which every value was computed.
@@ -127,4 +130,87 @@ fn edges_have_the_names_and_the_order_of_eap_ig() {
         let recorded = fixture.json("circuits.json")["edges"].clone();
         assert_eq!(json!(edges(&report).columns.ticks), recorded);
     }
+}
+
+/// The recorded circuits, in the order of the arrays.
+const CIRCUITS: [&str; 8] = ["empty", "full", "hand", "pruned", "random", "attention", "top-20", "top-35"];
+
+/// By group: the logit difference of a circuit on each prompt.
+fn of_circuit(session: &Session, settings: &Value) -> BTreeMap<usize, Vec<f64>> {
+    let report = report(session, &experiment(), "circuit", settings);
+    let dots = report.parts.iter().find_map(|part| match part {
+        Part::Dots(dots) => Some(dots),
+        _ => None,
+    });
+    let values = |series: &DotSeries| series.points.iter().map(|point| point.value).collect();
+    dots.expect("dots").series.iter().map(|series| (series.group, values(series))).collect()
+}
+
+#[test]
+fn circuits_leave_what_pytorch_leaves() {
+    for fixture in TINY.map(Fixture::read) {
+        let recorded = fixture.json("circuits.json");
+        let name_of = |edge: &Value| {
+            let index = edge.as_u64().expect("an index") as usize;
+            recorded["edges"][index].as_str().expect("a name").to_owned()
+        };
+        for device in DEVICES {
+            let session = fixture.session(device);
+            for (row, circuit) in CIRCUITS.into_iter().enumerate() {
+                if device != DevicePreference::Cpu && circuit != "hand" {
+                    continue; // a software GPU takes seconds for each
+                }
+                let edges = recorded["circuits"][circuit].as_array().expect("edges");
+                let edges: Vec<String> = edges.iter().map(name_of).collect();
+                for ablation in ["resample", "zero", "mean"] {
+                    // Without edges, none are named: the first none by their scores.
+                    let settings =
+                        json!({ "edges": edges.join(" "), "count": 0, "by": "eap", "ablation": ablation });
+                    let found = of_circuit(&session, &settings);
+                    // A mean at each position needs prompts of one length.
+                    let groups: Vec<usize> = found.keys().copied().collect();
+                    assert_eq!(groups, if ablation == "mean" { vec![1, 2] } else { vec![0, 1, 2] });
+                    for (group, found) in found {
+                        let name = format!("{group}/circuit/{ablation}");
+                        let (shape, expected) = fixture.values_in("circuits.safetensors", &name);
+                        let expected = &expected[row * shape[1]..(row + 1) * shape[1]];
+                        let largest = expected.iter().fold(1.0, |most: f64, number| most.max(number.abs()));
+                        let what = format!("{} {name} {circuit}", fixture.name);
+                        assert_close(&what, &found, expected, TOLERANCE * largest);
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn greedy_circuits_lead_to_the_logits_and_are_faithful_in_the_end() {
+    let session = Fixture::read("tiny-a").session(DevicePreference::Cpu);
+    let found = report(&session, &experiment(), "circuit", &json!({ "by": "eap", "count": 12 }));
+    let Part::Edges(picture) = &found.parts[0] else { panic!("{:?}", found.parts[0]) };
+    let Part::Line(curve) = &found.parts[1] else { panic!("{:?}", found.parts[1]) };
+    for (picture, curve) in picture.panels.iter().zip(&curve.panels) {
+        let names: Vec<&str> = (picture.values[0].mean.iter().zip(&grid_names(&found)))
+            .filter_map(|(mean, name)| mean.map(|_| *name))
+            .collect();
+        assert_eq!(names.len(), 12);
+        // Every node that is read leads on.
+        for name in &names {
+            let (_, reader) = name.split_once("->").expect("an edge");
+            let node = reader.split('<').next().expect("a node");
+            assert!(
+                node == "logits" || names.iter().any(|other| other.starts_with(&format!("{node}->"))),
+                "{name}"
+            );
+        }
+        let last = curve.values[0].mean.last().copied().flatten().expect("a number");
+        assert!((last - 1.0).abs() < 1e-4, "with all edges: {last}");
+    }
+    let refused = try_report(&session, &experiment(), "circuit", &json!({ "edges": "m1->m0" }), &Quiet);
+    assert!(refused.expect_err("no such edge").to_string().contains("no edge of this model"));
+}
+
+fn grid_names(report: &Report) -> Vec<&str> {
+    edges(report).columns.ticks.iter().map(String::as_str).collect()
 }

@@ -128,6 +128,7 @@ fn shards_of_every_analysis_are_the_whole_byte_for_byte() {
         "head-patching",
         "path-patching",
         "edge-attribution",
+        "circuit",
         "ablation",
         "self-repair",
         "neuron-attribution",

@@ -25,7 +25,7 @@ const LAYERS: &[&[&str]] = &[
     &["model"],
     &["bootstrap", "device", "graph", "host", "metrics", "readback", "significance", "speed"],
     &["runs", "templates"],
-    &["attribution", "gradients", "interventions"],
+    &["attribution", "circuit", "gradients", "interventions"],
     &["figures"],
     &["recorded"],
     &["analyses"],

@@ -7,12 +7,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { assertClean, freshBrowser, watchedPage, thorough } from './harness/browser.mjs';
-import { fixtureGroups, readFixture, recordedValues, writeCheckpoint } from './harness/fixtures.mjs';
+import { circuitGroups, fixtureGroups, readFixture, recordedValues, writeCheckpoint } from './harness/fixtures.mjs';
 import { assertClose, dist } from './harness/inputs.mjs';
 import { serveSite } from './harness/server.mjs';
 
 /** @import { TestContext } from 'node:test' */
-/** @import { Attention, Grid, Part, Report, TextLens, TokenValues, Table } from '../../www/types/engine.js' */
+/** @import { Attention, Experiment, Grid, Part, Report, TextLens, TokenValues, Table } from '../../www/types/engine.js' */
 
 /** Relative to the largest magnitude for attributions and attention, absolute for normalised maps. tests/analyses.rs says why. */
 const TOLERANCE = 1e-4;
@@ -48,9 +48,8 @@ async function openEngine(t, model, device) {
   }, { model, device });
   assert.equal(opened.model.device.kind, device);
 
-  /** @param {string} analysis @param {object} [settings] @param {number[]} [groups] @returns {Promise<Report>} */
-  const run = async (analysis, settings = {}, groups = [0, 1, 2]) => {
-    const all = fixtureGroups(model);
+  /** @param {string} analysis @param {object} [settings] @param {number[]} [groups] @param {Experiment} [all] @returns {Promise<Report>} */
+  const run = async (analysis, settings = {}, groups = [0, 1, 2], all = fixtureGroups(model)) => {
     const experiment = { ...all, groups: groups.map((group) => all.groups[group]) };
     const report = await page.evaluate((request) => /** @type {any} */ (window).engine.call('run', request), { analysis, settings, experiment });
     assert.deepEqual(report.problems, []);
@@ -179,6 +178,18 @@ async function compareCausal({ run, recorded }, model) {
   }
 }
 
+/** Every edge, exactly and by gradients: the values of circuits.safetensors, of the group that is not symmetric. @param {Opened} opened @param {string} model */
+async function compareEdges({ run }, model) {
+  const recorded = recordedValues(model, ['circuits.safetensors']);
+  for (const [method, name] of /** @type {const} */ ([['exact', 'exact/noise'], ['eap', 'eap/noise'], ['eap-ig', 'eap-ig/noise/5'], ['relp', 'relp/noise']])) {
+    const [edges] = (await run('edge-attribution', { method }, [2], circuitGroups())).parts;
+    if (edges.kind !== 'edges') throw new Error(`${edges.kind} comes first`);
+    const wanted = recorded(`2/${name}`).flat();
+    // Exact edges are differences of float32 logits (tests/circuits.rs).
+    assertClose(byCell(edges, 0), wanted, TOLERANCE * largest(wanted) + (method === 'exact' ? 2e-5 : 0), `${model}, ${name}`);
+  }
+}
+
 /** @param {Opened} opened @param {number[]} groups */
 async function compareChecks({ run }, groups) {
   for (const part of /** @type {(Part & Table)[]} */ ((await run('checks', {}, groups)).parts)) {
@@ -200,6 +211,7 @@ for (const model of ['tiny-a', 'tiny-b']) {
     await compareMaps(opened, model, 'head-patching', {}, ['z', 'v', 'pattern', 'q', 'k'], groups);
     await compareMaps(opened, model, 'neuron-patching', {}, ['mlp_post'], groups);
     await compareCausal(opened, model);
+    await compareEdges(opened, model);
     await compareChecks(opened, groups);
     assertClean(opened.watched);
   });
@@ -214,6 +226,7 @@ for (const model of ['tiny-a', 'tiny-b']) {
     await compareMaps(opened, model, 'residual-patching', { probabilities: false }, ['resid_pre'], groups);
     await compareMaps(opened, model, 'head-patching', { probabilities: false }, ['z', 'v', 'pattern', 'q', 'k'], groups);
     await compareMaps(opened, model, 'neuron-patching', {}, ['mlp_post'], groups);
+    await compareEdges(opened, model);
     assertClean(opened.watched);
   });
 }

@@ -67,6 +67,31 @@ test('an edited prompt shows its new logit difference', async (t) => {
   assertClean(watched);
 });
 
+test('every edge of the demo model, and the picture of the strongest', async (t) => {
+  const { page, watched } = await wholePage(t);
+  await page.goto(`${page.url().split('#')[0]}#edge-attribution`);
+  await whenFresh(page, 'edge-attribution');
+  const computed = await page.locator('#edge-attribution').getByText('computed in').innerText();
+  const slider = page.getByLabel('Edges shown');
+  const shown = () => page.locator('.edge-graph path').count();
+  await slider.waitFor();
+  assert.equal(await shown(), 30);
+  // The slider answers from kept results.
+  const ms = await slider.evaluate((input) => {
+    if (!(input instanceof HTMLInputElement)) throw new Error('no slider');
+    const start = performance.now();
+    input.value = '400';
+    input.dispatchEvent(new Event('input'));
+    return performance.now() - start;
+  });
+  assert.equal(await shown(), 400);
+  t.diagnostic(`${computed}; slider ${ms.toFixed(1)} ms`);
+  const [, number, unit] = /([\d.]+)\s*(ms|s)/.exec(computed) ?? [];
+  assert.ok(Number(number) * (unit === 's' ? 1000 : 1) <= 5000, computed);
+  assert.ok(ms <= 100, `${ms} ms`);
+  assertClean(watched);
+});
+
 /** A thousand different pairs of 15 tokens, as JSON lines. */
 function thousandPairs() {
   const names = ['Mary', 'John', 'Anna', 'Paul', 'Tom', 'Kate', 'Mark', 'Sarah', 'David', 'Emma', 'James', 'Laura'];

@@ -127,6 +127,12 @@ export const FIGURES = [
     read: ['Every reader (a head\u2019s queries, keys or values, an MLP, the logits) has an input of its own, the sum of what was written before it. One term at a time is taken from the other run: in the clean run (noise), an orange edge is one that the answer needs.'],
   },
   {
+    analysis: 'circuit', section: 'patching', controls: ['edges', 'count', 'by', 'select', 'ablation'], tables: 'folded', onDemand: ({ parameters }) => parameters > 5e7,
+    height: (size) => rowsOf(size.groups, 60 + 30 * size.heads, size.width) * (330 + 64 * size.layers) + 700,
+    passes: ({ model }) => model.n_layers ** 2 * model.n_heads ** 2 * 0.55,
+    read: ['A circuit is a claim: these edges are enough. Everything else is taken from the corrupted prompts, or set to its mean or to zero, and what is left of the logit difference tests the claim. Name the edges, or take the strongest.'],
+  },
+  {
     analysis: 'ablation', section: 'patching', controls: ['what', 'value', 'position', 'align', 'layers', 'top_k'], tables: 'right', onDemand: true,
     height: (size) => 136 + rowsOf(size.groups, 60 + 30 * size.heads, size.width) * (134 + rowHeight(size.layers, size.groups) * size.layers),
     passes: ({ model }) => 0.5 * model.n_layers * model.n_heads,

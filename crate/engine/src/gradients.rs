@@ -38,7 +38,7 @@ pub fn gradient_sites(n_layers: usize) -> Vec<Site> {
     (0..n_layers).flat_map(of_layer).collect()
 }
 
-/// What both runs must have recorded for [`differences`].
+/// What runs must have recorded for what their nodes write ([`crate::circuit::outputs`]).
 pub fn output_sites(n_layers: usize) -> Vec<Site> {
     let of_layer = |layer| [BlockSite::Z, BlockSite::MlpOut].map(|site| Site::Block(layer, site));
     [Site::Embed].into_iter().chain((0..n_layers).flat_map(of_layer)).collect()
@@ -59,33 +59,6 @@ pub(crate) struct Backward<'a> {
 struct Scored {
     readers: Vec<Reader>,
     numbers: Tensor<3>,
-}
-
-/// What each node writes in one run less what it writes in the other: `[nodes, b, p, d]`.
-///
-/// # Errors
-/// [`crate::error::Error::UnknownSite`] if they have not recorded [`output_sites`].
-pub(crate) fn differences(model: &Model, base: &Run, other: &Run) -> Result<Tensor<4>> {
-    let difference = |site: Site| -> Result<Tensor<3>> {
-        Ok(other.cache.tensor::<3>(site)? - base.cache.tensor::<3>(site)?) // [b, p, d]
-    };
-    let one = |x: Tensor<3>| {
-        let [b, p, d] = x.dims();
-        x.reshape([1, b, p, d])
-    };
-    let mut all = vec![one(difference(Site::Embed)?)];
-    for layer in 0..model.config.n_layers {
-        let at = |site| Site::Block(layer, site);
-        let z = other.cache.tensor::<4>(at(BlockSite::Z))? - base.cache.tensor::<4>(at(BlockSite::Z))?;
-        let ([b, p, h, e], d) = (z.dims(), model.config.d_model);
-        let output = model.blocks[layer].output.weight.clone().reshape([h, e, d]);
-        flops::matmul(h * b * p, e, d);
-        let z = z.reshape([b * p, h, e]).swap_dims(0, 1).contiguous();
-        let none = z.zeros([b * p, d]);
-        all.push(products(z, output, none).reshape([h, b, p, d]));
-        all.push(one(difference(at(BlockSite::MlpOut))?));
-    }
-    Ok(Tensor::cat(all, 0))
 }
 
 impl Backward<'_> {

@@ -165,6 +165,17 @@ pub fn edge_name((node, reader): (Node, Reader)) -> String {
     format!("{node}->{reader}")
 }
 
+impl Reader {
+    /// What writes what it reads for. None: the logits.
+    pub fn node(self) -> Option<Node> {
+        match self {
+            Reader::Head(layer, head, _) => Some(Node::Head(layer, head)),
+            Reader::Mlp(layer) => Some(Node::Mlp(layer)),
+            Reader::Logits => None,
+        }
+    }
+}
+
 impl fmt::Display for Node {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

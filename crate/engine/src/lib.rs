@@ -4,13 +4,14 @@
 //!
 //! [`portion`], [`text`], `place` -> [`error`] -> [`experiment`], `lists`, `names`, [`reference`], [`site`], [`tokens`] ->
 //! [`answers`], `roles` -> [`prompts`], [`presets`] -> [`model`] -> `bootstrap`, `significance`, [`device`], [`graph`],
-//! [`host`], [`metrics`], [`readback`], [`speed`] -> [`runs`], [`templates`] -> [`attribution`], [`gradients`],
+//! [`host`], [`metrics`], [`readback`], [`speed`] -> [`runs`], [`templates`] -> [`attribution`], `circuit`, [`gradients`],
 //! [`interventions`] -> [`figures`] -> [`recorded`] -> [`analyses`] -> [`session`], [`notebook`] -> [`protocol`], [`shards`].
 //!
 //! Nothing here knows about JavaScript or the command line; only [`device`] picks a device; only [`readback`]
 //! waits for one.
 
 mod bootstrap;
+mod circuit;
 mod lists;
 mod names;
 mod place;

@@ -20,9 +20,14 @@ export function fixtureGroups(model) {
   return JSON.parse(readFileSync(join(folder, model, 'groups.json'), 'utf8'));
 }
 
-/** A recorded array as rows of its last axis. @param {string} model @returns {(name: string) => number[][]} */
-export function recordedValues(model) {
-  const files = ['expected.safetensors', 'causal.safetensors'].map((name) => {
+/** @returns {import('../../../www/types/engine.js').Experiment} */
+export function circuitGroups() {
+  return JSON.parse(readFileSync(join(folder, 'circuits/groups.json'), 'utf8'));
+}
+
+/** A recorded array as rows of its last axis. @param {string} model @param {string[]} [names] of files @returns {(name: string) => number[][]} */
+export function recordedValues(model, names = ['expected.safetensors', 'causal.safetensors']) {
+  const files = names.map((name) => {
     const file = readFileSync(join(folder, model, name));
     const headerLength = Number(file.readBigUInt64LE(0));
     return { file, headerLength, header: JSON.parse(file.toString('utf8', 8, 8 + headerLength)) };

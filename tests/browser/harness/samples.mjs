@@ -109,6 +109,24 @@ export function residualGrid(groups, more = {}) {
   return { kind: 'heat', ...grid({ title: 'Patching the residual stream', site: 'hook_resid_pre', rows: axis('layer', 'layer', ticks(12)), columns: axis('position', 'position', ticks(8)), groups, seed: 5, ...more }) };
 }
 
+/** Every edge of a model of this shape, in the engine's order. @param {number} layers @param {number} heads @param {string[]} groups @returns {Part} */
+export function edgeGrid(layers, heads, groups) {
+  /** @type {string[]} */
+  const nodes = ['input'];
+  /** @type {string[]} */
+  const names = [];
+  for (let layer = 0; layer < layers; layer += 1) {
+    const own = ticks(heads, (head) => `a${layer}.h${head}`);
+    for (const head of own) for (const part of 'qkv') names.push(...nodes.map((node) => `${node}->${head}<${part}>`));
+    nodes.push(...own);
+    names.push(...nodes.map((node) => `${node}->m${layer}`));
+    nodes.push(`m${layer}`);
+  }
+  names.push(...nodes.map((node) => `${node}->logits`));
+  const measures = [{ name: 'change', label: 'change of the logit difference', quantity: /** @type {const} */ ('logit-difference'), range: null, middle: 0 }];
+  return { kind: 'edges', ...grid({ title: 'Edges, exact', site: null, rows: axis('', 'other', ['']), columns: axis('Edge', 'edge', names), groups, prompts: 2, measures, seed: 17 }) };
+}
+
 /** @param {string[]} groups @returns {Part} */
 export function headPositionGrid(groups) {
   const rows = axis('head', 'layer-head', ticks(144, (index) => `L${Math.floor(index / 12)}H${index % 12}`));

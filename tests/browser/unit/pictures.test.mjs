@@ -26,6 +26,7 @@ const PICTURES = {
   'heat-12-phone': { part: samples.headGrid(12, [one], { prompts: 1, measures: samples.MEASURES.slice(0, 1) }), width: 326 },
   'heat-positions': { part: samples.residualGrid(samples.GROUPS.slice(0, 2), { prompts: 1, measures: samples.MEASURES.slice(0, 1) }) },
   'line-lens': { part: samples.lensGrid(samples.GROUPS.slice(0, 2)) },
+  edges: { part: samples.edgeGrid(3, 2, [one]) },
   scatter: { part: samples.scatter([one]) },
   attention: { part: samples.attention(3) },
   'text-lens': { part: samples.textLens() },

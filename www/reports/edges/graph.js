@@ -36,11 +36,14 @@ export class EdgeGraph {
     this.#edges = names.map(edgeOf);
     this.#hooks = hooks;
     const texts = s('g', { 'aria-hidden': 'true', 'pointer-events': 'none' });
-    for (let layer = 0; layer < layout.layers; layer += 1) texts.append(label(`L${layer}`, 4, layout.at(`a${layer}.h0`).y + 4, { fill: 'var(--ink-soft)' }));
+    for (let layer = 0; layer < layout.layers; layer += 1) texts.append(label(`L${layer}`, 4, layout.at(`a${layer}.h0`).y + 4));
     for (const [node, name, dy] of /** @type {const} */ ([['input', 'input', 20], ['logits', 'logits', -12]])) {
       const { x, y } = layout.at(node);
-      texts.append(label(name, x, y + dy, { 'text-anchor': 'middle', fill: 'var(--ink-soft)' }));
+      texts.append(label(name, x, y + dy, { 'text-anchor': 'middle' }));
     }
+    const bottom = layout.height - 6;
+    for (let head = 0; head < layout.heads; head += 1) texts.append(label(String(head), layout.at(`a0.h${head}`).x, bottom, { 'text-anchor': 'middle' }));
+    texts.append(label('head', 4, bottom), label('MLP', layout.at('m0').x, bottom, { 'text-anchor': 'middle' }));
     const circles = s('g', {});
     for (const node of new Set(this.#edges.flatMap(({ from, to }) => [from, to]))) circles.append(this.#node(node));
     this.svg = s('svg', { class: 'edge-graph', width: layout.width, height: layout.height, viewBox: `0 0 ${layout.width} ${layout.height}`, role: 'group', 'aria-label': title }, texts, this.#lines, circles);

@@ -17,7 +17,7 @@
 
 const LEFT = 34;
 const TOP = 26;
-const BOTTOM = 30;
+const BOTTOM = 44;
 
 /** `a0.h1->a2.h3<q>` @param {string} name @returns {Edge} */
 export function edgeOf(name) {
@@ -46,7 +46,7 @@ export function layoutOf(names, width) {
   const layers = 1 + Math.max(...places.map(({ layer = 0 }) => layer));
   const heads = 1 + Math.max(...places.map(({ head = 0 }) => head));
   // The MLP takes the room of a head and a half.
-  const cell = Math.max(16, Math.min(46, (width - LEFT - 12) / (heads + 1.5)));
+  const cell = Math.max(16, Math.min(84, (width - LEFT - 12) / (heads + 1.5)));
   const row = layers > 6 ? 44 : 64;
   const inner = cell * (heads + 1.5);
   const height = TOP + BOTTOM + row * (layers + 1);

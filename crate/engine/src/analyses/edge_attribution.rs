@@ -2,32 +2,20 @@
 
 use super::settings::{Spec, choice, count};
 use super::shared::attributed::{index_axis, layer_axis, panel};
+use super::shared::edges::{Method, Scoring};
 use super::shared::groups::{asked_for, that_differ, usable};
 use super::shared::top;
 use super::{Analyse, Findings, Job, settings};
 use crate::error::Result;
 use crate::figures::summary::Numbers;
 use crate::figures::{Axis, AxisKind, Grid, Measure, Panel, Part, Quantity};
-use crate::gradients::{Backward, Rules, by_node, differences, gradient_sites, output_sites};
+use crate::gradients::by_node;
 use crate::graph::{Graph, Node, edge_name};
 use crate::host::{ProgressUnit, Work};
-use crate::interventions::Scene;
-use crate::interventions::edges::EdgeSweep;
-use crate::metrics::{LogitStats, PerPrompt};
+use crate::metrics::PerPrompt;
 use crate::portion::{Division, Sizes};
-use crate::prompts::{PreparedCase, PreparedGroup};
-use crate::runs::{Direction, Runs, parts};
-use crate::site::Site;
-
-/// How an edge's effect is found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::EnumString, strum::VariantNames)]
-#[strum(serialize_all = "kebab-case")]
-enum Method {
-    Exact,
-    Eap,
-    EapIg,
-    Relp,
-}
+use crate::prompts::PreparedGroup;
+use crate::runs::Direction;
 
 /// What the pass back does at attention patterns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, strum::EnumString, strum::VariantNames)]
@@ -66,14 +54,22 @@ impl Analyse for Settings {
         let graph = Graph::new(&job.model.config);
         let (groups, mut problems) = usable(job)?;
         let groups = asked_for(job, that_differ(groups, &mut problems));
-        let total = groups.iter().map(|group| self.steps_of(job, &graph, group)).sum();
-        let unit = if self.method == Method::Exact { ProgressUnit::Patches } else { ProgressUnit::Prompts };
+        let scoring = self.scoring();
+        let total = groups.iter().map(|group| scoring.steps_of(job, &graph, group)).sum();
+        let unit = if scoring.is_exact() { ProgressUnit::Patches } else { ProgressUnit::Prompts };
         let mut work = Work::new(job.viewer, "Replacing edges", unit, total);
         work.done(0).await?;
         let mut edges = self.edges(&graph);
         let mut heads = self.heads(job);
         for group in &groups {
-            let found = self.scores(job, &graph, group, &edges, &mut work).await?;
+            let mut show = |scores: &PerPrompt| {
+                if job.viewer.wants_preview() {
+                    let mut edges = edges.clone();
+                    edges.panels.push(panel(group, vec![Numbers::alone(scores.clone()).means(0)]));
+                    job.viewer.preview(0, &Part::Edges(edges));
+                }
+            };
+            let found = scoring.of_group(job, &graph, group, &mut work, &mut show).await?;
             let nodes = by_node(&graph, &found);
             edges.panels.push(summarised(group, found, &work).await?);
             heads.panels.push(summarised(group, of_heads(&graph, &nodes), &work).await?);
@@ -110,125 +106,13 @@ fn of_heads(graph: &Graph, nodes: &PerPrompt) -> PerPrompt {
 }
 
 impl Settings {
-    fn is_exact(&self) -> bool {
-        self.method == Method::Exact
-    }
-
-    /// What is counted while a group is computed.
-    fn steps_of(&self, job: &Job<'_>, graph: &Graph, group: &PreparedGroup) -> usize {
-        match self.method {
-            Method::Exact => {
-                // In each part, edges of prompts that start to differ at the same position are run together.
-                let of_part = |cases: &[PreparedCase]| {
-                    let start = |case: &PreparedCase| {
-                        case.clean
-                            .iter()
-                            .zip(&case.corrupted)
-                            .position(|(clean, corrupted)| clean != corrupted)
-                    };
-                    let mut starts: Vec<usize> = cases.iter().filter_map(start).collect();
-                    starts.sort_unstable();
-                    starts.dedup();
-                    starts.len()
-                };
-                self.parts_of(job, group).map(of_part).sum::<usize>() * graph.len()
-            }
-            _ => group.cases.len(),
+    fn scoring(&self) -> Scoring {
+        Scoring {
+            method: self.method,
+            direction: self.direction,
+            steps: self.steps,
+            pattern: self.attention == Attention::Constant,
         }
-    }
-
-    /// A group's prompts in parts that fit the memory budget: what every node writes is held beside the two runs.
-    fn parts_of<'a>(
-        &self,
-        job: &'a Job<'_>,
-        group: &'a PreparedGroup,
-    ) -> impl Iterator<Item = &'a [PreparedCase]> + use<'a> {
-        parts(&group.cases, job.model, &self.sites(job), RUNS).collect::<Vec<_>>().into_iter()
-    }
-
-    fn sites(&self, job: &Job<'_>) -> Vec<Site> {
-        let layers = job.model.config.n_layers;
-        if self.is_exact() {
-            return EdgeSweep::sites(layers);
-        }
-        let mut sites = [output_sites(layers), gradient_sites(layers)].concat();
-        sites.sort_unstable();
-        sites.dedup();
-        sites
-    }
-
-    /// The score of every edge and prompt of a group.
-    async fn scores(
-        &self,
-        job: &Job<'_>,
-        graph: &Graph,
-        group: &PreparedGroup,
-        edges: &Grid,
-        work: &mut Work<'_>,
-    ) -> Result<PerPrompt> {
-        let sites = self.sites(job);
-        let mut scores = PerPrompt::new(graph.len(), group.cases.len());
-        let mut first = 0;
-        for cases in self.parts_of(job, group) {
-            let runs = Runs::record(job.model, cases, false, &sites).await?;
-            let scene = Scene::of(job.model, &runs, self.direction);
-            let base = scene.base.stats.logit_differences(0);
-            let mut show = |stats: &LogitStats, added: &[usize]| {
-                for &edge in added {
-                    let row = scores.row_mut(edge)[first..].iter_mut();
-                    row.zip(&base).enumerate().for_each(|(prompt, (score, base))| {
-                        *score = stats.logit_difference(edge, prompt) - base;
-                    });
-                }
-                if job.viewer.wants_preview() {
-                    let mut edges = edges.clone();
-                    edges.panels.push(panel(group, vec![Numbers::alone(scores.clone()).means(0)]));
-                    job.viewer.preview(0, &Part::Edges(edges));
-                }
-            };
-            if self.is_exact() {
-                let sweep = EdgeSweep { scene, graph, work: job.model.budget.work() };
-                let mut stats = LogitStats::new(graph.len(), cases.len(), false);
-                sweep.run(work, &mut stats, 0, &mut show).await?;
-                // Prompts that are the same on both sides were not run: nothing changes there.
-                show(&stats, &(0..graph.len()).collect::<Vec<_>>());
-            } else {
-                let estimated = self.estimated(job, graph, &scene).await?;
-                for edge in 0..graph.len() {
-                    scores.row_mut(edge)[first..first + cases.len()].copy_from_slice(estimated.row(edge));
-                }
-                work.done(cases.len()).await?;
-            }
-            first += cases.len();
-        }
-        Ok(scores)
-    }
-
-    /// Scores by gradients.
-    async fn estimated(&self, job: &Job<'_>, graph: &Graph, scene: &Scene<'_>) -> Result<PerPrompt> {
-        let Scene { model, base, other, readout, .. } = *scene;
-        let backward = Backward {
-            model,
-            graph,
-            rules: Rules {
-                relevance: self.method == Method::Relp,
-                pattern: self.attention == Attention::Constant,
-            },
-            compared: readout.compared(),
-            differences: &differences(model, base, other)?,
-        };
-        if self.method != Method::EapIg {
-            return backward.scores(&base.cache, &base.batch).await;
-        }
-        let sites = gradient_sites(job.model.config.n_layers);
-        let mut sums = vec![0.0; graph.len() * base.batch.prompts()];
-        for step in 0..self.steps {
-            let between = backward.between([other, base], step as f32 / self.steps as f32, &sites)?;
-            let scores = backward.scores(&between, &base.batch).await?;
-            sums.iter_mut().zip(scores.numbers()).for_each(|(sum, score)| *sum += score);
-        }
-        let mean = sums.into_iter().map(|sum| sum / self.steps as f64).collect();
-        Ok(PerPrompt::from_rows(base.batch.prompts(), mean))
     }
 
     /// The figure of edges, without panels.
@@ -268,7 +152,7 @@ impl Settings {
     /// The figure of heads, without panels.
     fn heads(&self, job: &Job<'_>) -> Grid {
         let config = &job.model.config;
-        let note = if self.is_exact() {
+        let note = if self.scoring().is_exact() {
             "The sum of a head\u{2019}s outgoing edges: not what replacing the head does, where its readers depend on each other."
         } else {
             "The sum of a head\u{2019}s outgoing edges, which by gradients is the estimate for the head itself (attribution patching)."
@@ -284,9 +168,6 @@ impl Settings {
         }
     }
 }
-
-/// So many runs' activations are held: both runs', and what every node writes.
-const RUNS: u64 = 4;
 
 fn change() -> Measure {
     Measure {

@@ -49,6 +49,7 @@ catalogue! {
     head_patching,
     path_patching,
     edge_attribution,
+    circuit,
     ablation,
     self_repair,
     neuron_attribution,

@@ -3,7 +3,7 @@
 //! What the reports have in common must be the same in all of them; that it is not means that they are not of one request, one
 //! model or one device. Numbers are moved, never changed.
 
-use super::{Attention, Grid, Panel, Part, Report, Scatter, Table, Values};
+use super::{Attention, Dots, Grid, Panel, Part, Report, Scatter, Table, Values};
 use crate::error::{Error, Result};
 use crate::metrics::PerPrompt;
 use crate::prompts::Problem;
@@ -139,6 +139,7 @@ impl Part {
             (Part::Heat(own), Part::Heat(other))
             | (Part::Line(own), Part::Line(other))
             | (Part::Edges(own), Part::Edges(other)) => own.join(other),
+            (Part::Dots(own), Part::Dots(other)) => own.join(other),
             (Part::Scatter(own), Part::Scatter(other)) => own.join(other),
             (Part::Attention(own), Part::Attention(other)) => own.join(other),
             (own, other) if *own == other => Ok(()),
@@ -160,6 +161,14 @@ impl Scatter {
     fn join(&mut self, other: Scatter) -> Result<()> {
         same!(self, other, format!("{:?}", self.title), note, x, y, alike, measures, names, layers);
         self.panels.extend(other.panels);
+        Ok(())
+    }
+}
+
+impl Dots {
+    fn join(&mut self, other: Dots) -> Result<()> {
+        same!(self, other, format!("{:?}", self.title), note, axis, quantity);
+        self.series.extend(other.series);
         Ok(())
     }
 }

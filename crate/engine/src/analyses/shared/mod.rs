@@ -4,6 +4,7 @@ pub(super) mod ablated;
 pub(super) mod attributed;
 pub(super) mod choices;
 pub(super) mod columns;
+pub(super) mod edges;
 pub(super) mod groups;
 pub(super) mod inspected;
 pub(super) mod likely;
