@@ -31,7 +31,8 @@ impl Side<'_> {
     fn pack<const N: usize>(&self, first: usize, start: usize, packed: &mut [[f32; N]]) {
         let there = N.min(self.count - first);
         let numbers = &self.numbers[first * self.stride + start * self.inner..];
-        if self.stride == 1 && there == N {
+        // Where the inner dimension is 1, a row may be one number from the next in both directions.
+        if self.stride == 1 && self.inner >= N && there == N {
             for (place, numbers) in packed.iter_mut().zip(numbers.chunks(self.inner)) {
                 place.copy_from_slice(&numbers[..N]);
             }
@@ -88,14 +89,18 @@ mod tests {
 
     #[test]
     fn products_are_sums_of_products() {
-        for (m, k, n) in [(1, 1, 1), (3, 5, 12), (4, 384, 13), (7, 385, 24), (64, 800, 31), (5, 2, 100)] {
+        for (m, k, n) in
+            [(1, 1, 1), (12, 1, 24), (3, 5, 12), (4, 384, 13), (7, 385, 24), (64, 800, 31), (5, 2, 100)]
+        {
             // Integers, so that sums are exact in any order; more of them than are used, so that strides
             // matter.
             let numbers: Vec<f32> =
                 (0..(m.max(k) + 3) * (k.max(n) + 3)).map(|i| (i * 37 % 23) as f32 - 11.0).collect();
             let side = |count, stride, inner| Side { numbers: &numbers[2..], count, stride, inner };
-            let lefts = [side(m, k + 3, 1), side(m, 1, m + 2)];
-            let rights = [side(n, 1, n + 3), side(n, k + 1, 1)];
+            // A matrix of one row or column may be described by strides of 1 alone.
+            let flat = |count| side(count, 1, if k == 1 { 1 } else { count + 2 });
+            let lefts = [side(m, k + 3, 1), side(m, 1, m + 2), flat(m)];
+            let rights = [side(n, 1, n + 3), side(n, k + 1, 1), flat(n)];
             for (left, right) in lefts.iter().flat_map(|left| rights.iter().map(move |right| (left, right))) {
                 let mut sums = vec![1.0; m * n];
                 add_product(left, right, k, &mut sums);
