@@ -5,7 +5,6 @@ import { h, icon, iconButton } from '../dom.js';
 import { formatQuantity } from '../numbers.js';
 import { emptyGroup, freeName, fullPair, MOST_PAIRS, pairsOf } from '../store/experiment.js';
 import { GroupView } from './group.js';
-import { openPasteDialog } from './paste-dialog.js';
 
 /** @import { Store, Structure } from '../store/store.js' */
 /** @import { Checked, Dots, Experiment, Field, Place } from '../types/engine.js' */
@@ -64,7 +63,7 @@ export class Editor {
       new GroupView(this.#store, g, moved.every((from) => from === null) ? g === 0 : (opened[moved[g] ?? -1] ?? false), {
         focusNext: (place) => { this.#focusNext = place; },
         onEnter: this.#onEnter,
-        onPaste: (pasted) => this.#paste(g, pasted),
+        onPaste: (pasted) => void this.#paste(g, pasted),
         check: this.#check,
       }));
     const bos = h('input', { type: 'checkbox', id: 'prepend-bos', on: { change: () => this.#store.edit((own) => { own.prepend_bos = bos.checked; }) } });
@@ -74,7 +73,7 @@ export class Editor {
       ...this.#groups.map((group) => group.element),
       h('div', { class: 'adds' },
         h('button', { type: 'button', class: 'add add-group', on: { click: () => this.#addGroup() } }, icon('plus'), 'Add a group'),
-        h('button', { type: 'button', class: 'add', id: 'paste-group', on: { click: () => this.#paste(null) } }, icon('copy'), 'Paste a group')),
+        h('button', { type: 'button', class: 'add', id: 'paste-group', on: { click: () => void this.#paste(null) } }, icon('copy'), 'Paste a group')),
       h('p', { class: 'hint' }, 'Rows of a spreadsheet (clean, corrupted, answer, distractor) can be pasted into any field. Enter runs at once; Shift+Enter starts a new line.'),
     );
     this.#root.scrollTop = scroll;
@@ -91,7 +90,8 @@ export class Editor {
   }
 
   /** Pastes many pairs at once, into a group, or into a new one if `group` is null. @param {number | null} group @param {string} [pasted] */
-  #paste(group, pasted) {
+  async #paste(group, pasted) {
+    const { openPasteDialog } = await import('./paste-dialog.js');
     const { experiment } = this.#store;
     const like = group === null ? null : experiment.groups[group];
     openPasteDialog({
