@@ -25,10 +25,12 @@ export function drawEdges(part, stage, name) {
   const picture = stage.picture(name);
   const names = grid.columns.ticks;
   const edges = names.map(edgeOf);
-  const { quantity, label } = grid.measures[0];
+  const { quantity, label, name: measure } = grid.measures[0];
   const layout = layoutOf(names, stage.width);
-  const most = Math.min(MOST, names.length);
-  const slider = h('input', { type: 'range', min: 1, max: most, value: Math.min(FEW, most), 'aria-label': 'Edges shown', on: { input: () => paint() } });
+  // Of a circuit all edges are shown; those outside it have no number.
+  const members = membersOf(grid);
+  const most = Math.max(1, Math.min(MOST, members));
+  const slider = h('input', { type: 'range', min: 1, max: most, value: members < names.length ? most : Math.min(FEW, most), 'aria-label': 'Edges shown', on: { input: () => paint() } });
   const count = h('output', {});
   const place = h('div', { class: 'panels' });
 
@@ -86,13 +88,18 @@ export function drawEdges(part, stage, name) {
   };
   const figure = frame(part, stage, {
     controls: [promptChoice(grid, picture, paint), h('label', { class: 'edges-shown' }, 'edges ', slider, count)],
-  }, place, h('p', { class: 'hint' }, 'Blue edges raise the logit difference, orange ones lower it, when they are replaced. Into a head, queries arrive on the left, keys in the middle, values on the right.'));
+  }, place, h('p', { class: 'hint' }, `${measure === 'change' ? 'Blue edges raise the logit difference, orange ones lower it, when they are replaced. ' : ''}Into a head, queries arrive on the left, keys in the middle, values on the right.`));
   paint();
   keepAlive(figure, { repaint: paint, update: (next) => {
-    if (next.kind !== 'edges' || !sameShape(grid, next)) return false;
+    if (next.kind !== 'edges' || !sameShape(grid, next) || membersOf(next) !== members) return false;
     grid = next;
     paint();
     return true;
   } });
   return figure;
+}
+
+/** How many edges any group may have a number for. @param {Grid} grid */
+function membersOf({ columns, panels }) {
+  return Math.max(0, ...panels.map(({ counts }) => (counts ? counts.filter((count) => count > 0).length : columns.ticks.length)));
 }

@@ -299,7 +299,7 @@ impl Settings {
                 ticks: graph.edges().map(edge_name).collect(),
             },
             measures: vec![Measure {
-                name: "change".to_owned(),
+                name: if self.edges.trim().is_empty() { "change" } else { "member" }.to_owned(),
                 label: measure.to_owned(),
                 quantity: Quantity::LogitDifference,
                 range: None,

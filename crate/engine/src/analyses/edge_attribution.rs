@@ -160,7 +160,7 @@ impl Settings {
         Grid {
             title: "Outgoing edges of each head, summed".to_owned(),
             note: Some(note.to_owned()),
-            site: Some("attn.hook_result".to_owned()),
+            site: None,
             rows: layer_axis(&(0..config.n_layers).collect::<Vec<_>>()),
             columns: index_axis(AxisKind::Head, "Head", config.n_heads),
             measures: vec![change()],
