@@ -25,7 +25,7 @@ const LAYERS: &[&[&str]] = &[
     &["model"],
     &["bootstrap", "device", "graph", "host", "metrics", "readback", "significance", "speed"],
     &["runs", "templates"],
-    &["attribution", "circuit", "gradients", "interventions"],
+    &["attribution", "circuits", "gradients", "interventions"],
     &["figures"],
     &["recorded"],
     &["analyses"],

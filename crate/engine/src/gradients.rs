@@ -38,7 +38,7 @@ pub fn gradient_sites(n_layers: usize) -> Vec<Site> {
     (0..n_layers).flat_map(of_layer).collect()
 }
 
-/// What runs must have recorded for what their nodes write ([`crate::circuit::outputs`]).
+/// What runs must have recorded for what their nodes write ([`crate::circuits::outputs`]).
 pub fn output_sites(n_layers: usize) -> Vec<Site> {
     let of_layer = |layer| [BlockSite::Z, BlockSite::MlpOut].map(|site| Site::Block(layer, site));
     [Site::Embed].into_iter().chain((0..n_layers).flat_map(of_layer)).collect()

@@ -71,6 +71,11 @@ impl Graph {
         graph
     }
 
+    /// Number of layers.
+    pub fn n_layers(&self) -> usize {
+        self.n_layers
+    }
+
     /// The nodes, in their order.
     pub fn nodes(&self) -> impl ExactSizeIterator<Item = Node> + use<> {
         let per_layer = self.n_heads + 1;
@@ -245,10 +250,10 @@ impl FromStr for Reader {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
-    fn config(n_layers: usize, n_heads: usize) -> Config {
+    pub(crate) fn config(n_layers: usize, n_heads: usize) -> Config {
         let text = format!(
             r#"{{"model_type":"gpt2","n_layer":{n_layers},"n_head":{n_heads},"n_embd":{},"n_positions":8,"vocab_size":9,
                 "layer_norm_epsilon":1e-5,"activation_function":"gelu_new"}}"#,

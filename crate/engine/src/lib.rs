@@ -4,14 +4,13 @@
 //!
 //! [`portion`], [`text`], `place` -> [`error`] -> [`experiment`], `lists`, `names`, [`reference`], [`site`], [`tokens`] ->
 //! [`answers`], `roles` -> [`prompts`], [`presets`] -> [`model`] -> `bootstrap`, `significance`, [`device`], [`graph`],
-//! [`host`], [`metrics`], [`readback`], [`speed`] -> [`runs`], [`templates`] -> [`attribution`], `circuit`, [`gradients`],
+//! [`host`], [`metrics`], [`readback`], [`speed`] -> [`runs`], [`templates`] -> [`attribution`], [`circuits`], [`gradients`],
 //! [`interventions`] -> [`figures`] -> [`recorded`] -> [`analyses`] -> [`session`], [`notebook`] -> [`protocol`], [`shards`].
 //!
 //! Nothing here knows about JavaScript or the command line; only [`device`] picks a device; only [`readback`]
 //! waits for one.
 
 mod bootstrap;
-mod circuit;
 mod lists;
 mod names;
 mod place;
@@ -21,6 +20,7 @@ mod significance;
 pub mod analyses;
 pub mod answers;
 pub mod attribution;
+pub mod circuits;
 pub mod device;
 pub mod error;
 pub mod experiment;

@@ -1,4 +1,5 @@
-//! An open model and the analyses it can run. The session keeps the model and nothing else between calls.
+//! An open model and the analyses it can run. Between calls the session keeps the model and the scores of edges
+//! ([`analyses::KeptScores`]).
 
 use std::cell::Cell;
 use std::ops::Range;
@@ -7,7 +8,7 @@ use std::sync::Arc;
 use patchlab_kernels::Tensor;
 use serde::{Deserialize, Serialize};
 
-use crate::analyses::{self, Analysis, Job, Viewer};
+use crate::analyses::{self, Analysis, Job, KeptScores, Viewer};
 use crate::device::{self, Adapter, DeviceInfo, DevicePreference, Picked};
 use crate::error::{Error, Result};
 use crate::experiment::Experiment;
@@ -118,6 +119,7 @@ pub struct Session {
     tokenizer: Tokenizer,
     reference: Option<Reference>,
     info: ModelInfo,
+    kept: KeptScores,
     /// There when the GPU's kernels are compiled.
     prepared: Option<Tensor<1>>,
 }
@@ -167,7 +169,7 @@ impl Session {
             device: chosen,
             note,
         };
-        Ok(Self { model, tokenizer, reference, info, prepared })
+        Ok(Self { model, tokenizer, reference, info, kept: KeptScores::default(), prepared })
     }
 
     /// Waits until the GPU's kernels are compiled. Without this the first analysis would wait for them.
@@ -259,8 +261,8 @@ impl Session {
         portion: &'a Portion,
         viewer: &'a dyn Viewer,
     ) -> Job<'a> {
-        let Self { model, tokenizer, reference, .. } = self;
-        Job { model, tokenizer, reference: reference.as_ref(), experiment, viewer, portion }
+        let Self { model, tokenizer, reference, kept, .. } = self;
+        Job { model, tokenizer, reference: reference.as_ref(), kept, experiment, viewer, portion }
     }
 
     /// Refuses a portion that the request is not cut into.

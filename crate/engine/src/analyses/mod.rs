@@ -22,6 +22,7 @@ use crate::tokens::Tokenizer;
 pub(crate) use recorded::record;
 use settings::{Declared, settings};
 pub use settings::{Setting, SettingRange};
+pub(crate) use shared::kept::KeptScores;
 
 /// Builds the catalogue from modules that each implement an analysis on a struct `Settings`.
 macro_rules! catalogue {
@@ -162,6 +163,8 @@ pub(crate) struct Job<'a> {
     pub(crate) tokenizer: &'a Tokenizer,
     /// Values of another implementation, if the model came with some.
     pub(crate) reference: Option<&'a Reference>,
+    /// Scores of edges that were computed before.
+    pub(crate) kept: &'a KeptScores,
     pub(crate) experiment: &'a Experiment,
     pub(crate) viewer: &'a dyn Viewer,
     /// What of it is computed. Analyses that are not cut need not look.

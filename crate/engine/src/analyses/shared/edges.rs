@@ -1,11 +1,11 @@
 //! Scores of all edges of the model's graph, on a group's prompts.
 
 use crate::analyses::Job;
-use crate::circuit::outputs;
+use crate::circuits::outputs;
 use crate::error::Result;
 use crate::gradients::{Backward, Rules, gradient_sites, output_sites};
 use crate::graph::Graph;
-use crate::host::Work;
+use crate::host::{ProgressUnit, Work};
 use crate::interventions::Scene;
 use crate::interventions::edges::EdgeSweep;
 use crate::metrics::{LogitStats, PerPrompt};
@@ -23,11 +23,26 @@ pub(in crate::analyses) enum Method {
     Relp,
 }
 
+impl Method {
+    /// How it is called on figures.
+    pub(in crate::analyses) fn name(self) -> &'static str {
+        match self {
+            Method::Exact => "exact",
+            Method::Eap => "EAP",
+            Method::EapIg => "EAP-IG",
+            Method::Relp => "RelP",
+        }
+    }
+}
+
 /// So many runs' activations are held: both runs', and what every node writes.
 pub(in crate::analyses) const RUNS: u64 = 4;
 
+/// Steps of integrated gradients, unless said otherwise (MIB's).
+pub(in crate::analyses) const STEPS: u32 = 5;
+
 /// How all edges of a group are scored.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::analyses) struct Scoring {
     pub method: Method,
     pub direction: Direction,
@@ -37,17 +52,41 @@ pub(in crate::analyses) struct Scoring {
     pub pattern: bool,
 }
 
+/// Called with all scores so far.
+pub(in crate::analyses) type OnScores<'a> = &'a mut dyn FnMut(&PerPrompt);
+
 impl Scoring {
+    /// A method, as it is without further settings.
+    pub(in crate::analyses) fn by(method: Method) -> Self {
+        Self { method, direction: Direction::Noise, steps: STEPS as usize, pattern: false }
+    }
+
     pub(in crate::analyses) fn is_exact(&self) -> bool {
         self.method == Method::Exact
     }
 
-    /// What is counted while a group is computed: edges, or prompts.
+    /// What is counted: edges, or prompts.
+    pub(in crate::analyses) fn unit(&self) -> ProgressUnit {
+        if self.is_exact() { ProgressUnit::Patches } else { ProgressUnit::Prompts }
+    }
+
+    /// How much of it is to be done for a group, nothing if its scores are kept.
     pub(in crate::analyses) fn steps_of(&self, job: &Job<'_>, graph: &Graph, group: &PreparedGroup) -> usize {
-        if !self.is_exact() {
-            return group.cases.len();
+        match self.is_exact() {
+            _ if job.kept.has(self, group) => 0,
+            true => self.parts_of(job, group) * graph.len(),
+            false => group.cases.len(),
         }
-        // In each part, edges of prompts that start to differ at the same position are run together.
+    }
+
+    /// The same for some of the edges, replaced exactly.
+    pub(in crate::analyses) fn steps_of_some(&self, job: &Job<'_>, edges: usize, group: &PreparedGroup) -> usize {
+        let exact = Self { method: Method::Exact, ..*self };
+        if job.kept.has(&exact, group) { 0 } else { exact.parts_of(job, group) * edges }
+    }
+
+    /// In how many parts a group's prompts are swept: those that start to differ at the same position are run together.
+    fn parts_of(&self, job: &Job<'_>, group: &PreparedGroup) -> usize {
         let of_part = |cases: &[PreparedCase]| {
             let start = |case: &PreparedCase| {
                 case.clean.iter().zip(&case.corrupted).position(|(clean, corrupted)| clean != corrupted)
@@ -57,7 +96,7 @@ impl Scoring {
             starts.dedup();
             starts.len()
         };
-        parts(&group.cases, job.model, &self.sites(job), RUNS).map(of_part).sum::<usize>() * graph.len()
+        parts(&group.cases, job.model, &self.sites(job), RUNS).map(of_part).sum()
     }
 
     fn sites(&self, job: &Job<'_>) -> Vec<Site> {
@@ -71,15 +110,71 @@ impl Scoring {
         sites
     }
 
-    /// The score of every edge and prompt of a group, `[edges, prompts]`: the change of the logit difference. `seen` is shown those
-    /// that are known so far.
+    /// The score of every edge and prompt of a group, `[edges, prompts]`: the change of the logit difference. They are kept for as long
+    /// as the model is open ([`super::kept::KeptScores`]). `seen` is shown those that are known so far.
     pub(in crate::analyses) async fn of_group(
         &self,
         job: &Job<'_>,
         graph: &Graph,
         group: &PreparedGroup,
         work: &mut Work<'_>,
-        seen: &mut dyn FnMut(&PerPrompt),
+        seen: OnScores<'_>,
+    ) -> Result<PerPrompt> {
+        if let Some(scores) = job.kept.get(self, group) {
+            return Ok(scores);
+        }
+        let scores = if self.is_exact() {
+            self.swept(job, graph, group, None, work, seen).await?
+        } else {
+            let sites = self.sites(job);
+            let mut scores = PerPrompt::new(graph.len(), group.cases.len());
+            let mut first = 0;
+            for cases in parts(&group.cases, job.model, &sites, RUNS) {
+                let runs = Runs::record(job.model, cases, false, &sites).await?;
+                let scene = Scene::of(job.model, &runs, self.direction);
+                let estimated = self.estimated(job, graph, &scene).await?;
+                for edge in 0..graph.len() {
+                    scores.row_mut(edge)[first..first + cases.len()].copy_from_slice(estimated.row(edge));
+                }
+                work.done(cases.len()).await?;
+                first += cases.len();
+            }
+            scores
+        };
+        job.kept.keep(self, group, &scores);
+        Ok(scores)
+    }
+
+    /// The exact scores of some edges, `[edges of the graph, prompts]`; those of the others are NaN.
+    pub(in crate::analyses) async fn exact_of_some(
+        &self,
+        job: &Job<'_>,
+        graph: &Graph,
+        group: &PreparedGroup,
+        edges: &[usize],
+        work: &mut Work<'_>,
+    ) -> Result<PerPrompt> {
+        let exact = Self { method: Method::Exact, ..*self };
+        let mut wanted = vec![false; graph.len()];
+        edges.iter().for_each(|&edge| wanted[edge] = true);
+        let mut scores = match job.kept.get(&exact, group) {
+            Some(scores) => scores,
+            None => exact.swept(job, graph, group, Some(&wanted), work, &mut |_| {}).await?,
+        };
+        let others = (0..graph.len()).filter(|&edge| !wanted[edge]);
+        others.for_each(|edge| scores.row_mut(edge).fill(f64::NAN));
+        Ok(scores)
+    }
+
+    /// Exact scores, of all edges or of those that are wanted.
+    async fn swept(
+        &self,
+        job: &Job<'_>,
+        graph: &Graph,
+        group: &PreparedGroup,
+        wanted: Option<&[bool]>,
+        work: &mut Work<'_>,
+        seen: OnScores<'_>,
     ) -> Result<PerPrompt> {
         let sites = self.sites(job);
         let mut scores = PerPrompt::new(graph.len(), group.cases.len());
@@ -87,29 +182,21 @@ impl Scoring {
         for cases in parts(&group.cases, job.model, &sites, RUNS) {
             let runs = Runs::record(job.model, cases, false, &sites).await?;
             let scene = Scene::of(job.model, &runs, self.direction);
-            if self.is_exact() {
-                let base = scene.base.stats.logit_differences(0);
-                let mut take = |stats: &LogitStats, added: &[usize]| {
-                    for &edge in added {
-                        let row = scores.row_mut(edge)[first..].iter_mut();
-                        row.zip(&base).enumerate().for_each(|(prompt, (score, base))| {
-                            *score = stats.logit_difference(edge, prompt) - base;
-                        });
-                    }
-                    seen(&scores);
-                };
-                let sweep = EdgeSweep { scene, graph, work: job.model.budget.work() };
-                let mut stats = LogitStats::new(graph.len(), cases.len(), false);
-                sweep.run(work, &mut stats, 0, &mut take).await?;
-                // Prompts that are the same on both sides were not run: nothing changes there.
-                take(&stats, &(0..graph.len()).collect::<Vec<_>>());
-            } else {
-                let estimated = self.estimated(job, graph, &scene).await?;
-                for edge in 0..graph.len() {
-                    scores.row_mut(edge)[first..first + cases.len()].copy_from_slice(estimated.row(edge));
+            let base = scene.base.stats.logit_differences(0);
+            let mut take = |stats: &LogitStats, added: &[usize]| {
+                for &edge in added {
+                    let row = scores.row_mut(edge)[first..].iter_mut();
+                    row.zip(&base).enumerate().for_each(|(prompt, (score, base))| {
+                        *score = stats.logit_difference(edge, prompt) - base;
+                    });
                 }
-                work.done(cases.len()).await?;
-            }
+                seen(&scores);
+            };
+            let sweep = EdgeSweep { scene, graph, wanted, work: job.model.budget.work() };
+            let mut stats = LogitStats::new(graph.len(), cases.len(), false);
+            sweep.run(work, &mut stats, 0, &mut take).await?;
+            // Prompts that are the same on both sides were not run: nothing changes there.
+            take(&stats, &(0..graph.len()).collect::<Vec<_>>());
             first += cases.len();
         }
         Ok(scores)

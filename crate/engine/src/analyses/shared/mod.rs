@@ -3,10 +3,12 @@
 pub(super) mod ablated;
 pub(super) mod attributed;
 pub(super) mod choices;
+pub(super) mod circuits;
 pub(super) mod columns;
 pub(super) mod edges;
 pub(super) mod groups;
 pub(super) mod inspected;
+pub(super) mod kept;
 pub(super) mod likely;
 pub(super) mod measures;
 pub(super) mod metric;

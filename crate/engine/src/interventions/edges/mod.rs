@@ -30,6 +30,8 @@ pub struct EdgeSweep<'a> {
     pub scene: Scene<'a>,
     /// The graph.
     pub graph: &'a Graph,
+    /// Whether each edge is wanted. None: all are.
+    pub wanted: Option<&'a [bool]>,
     /// For what exists at a time in passes, in bytes.
     pub work: u64,
 }
@@ -37,14 +39,16 @@ pub struct EdgeSweep<'a> {
 /// Called with all results so far, and the edges that were added.
 pub type OnEdges<'a> = &'a mut dyn FnMut(&LogitStats, &[usize]);
 
-/// Edges that are run together: from some nodes into the same part of all heads of a layer, or into an MLP or the logits.
+/// Edges that are run together: from some nodes into the same part of some heads of a layer, or into an MLP or the logits.
 #[derive(Debug, Clone)]
 struct Unit {
     /// What reads.
     stage: Stage,
     /// Of heads; None for others.
     part: Option<Part>,
-    sources: Range<usize>,
+    /// One, where no heads read.
+    heads: Range<usize>,
+    sources: Vec<usize>,
 }
 
 /// The numbers read of an edge, a row for each prompt of a batch.
@@ -59,7 +63,8 @@ impl EdgeSweep<'_> {
         [Site::Embed].into_iter().chain((0..n_layers).flat_map(of_layer)).collect()
     }
 
-    /// Runs every edge and writes its final logits into `stats`: a row per edge, in the columns from `first_prompt` on.
+    /// Runs every edge that is wanted and writes its final logits into `stats`: a row per edge, in the columns from `first_prompt` on.
+    /// The others have those of the base run.
     ///
     /// # Errors
     /// [`Error::Compute`], [`Error::Cancelled`].
@@ -122,17 +127,32 @@ impl EdgeSweep<'_> {
 
     /// The edges into a stage, cut into units.
     fn units(&self, stage: Stage, at_once: usize) -> Vec<Unit> {
-        let heads = self.scene.model.config.n_heads;
-        let (step, parts) = match stage {
-            Stage::Attention(_) => ((at_once / heads).max(1), Part::ALL.map(Some).to_vec()),
-            _ => (at_once, vec![None]),
+        let n_heads = self.scene.model.config.n_heads;
+        let (parts, heads) = match stage {
+            Stage::Attention(_) => (Part::ALL.map(Some).to_vec(), n_heads),
+            _ => (vec![None], 1),
         };
         let count = self.graph.sources(reader_of(stage, 0, Part::Q));
-        let of = |first: usize| {
-            let sources = first..count.min(first + step);
-            parts.clone().into_iter().map(move |part| Unit { stage, sources: sources.clone(), part })
-        };
-        (0..count).step_by(step).flat_map(of).collect()
+        let mut units = Vec::new();
+        match self.wanted {
+            // All heads read what a node writes, so it is computed for all of them.
+            None => {
+                let all: Vec<usize> = (0..count).collect();
+                for sources in all.chunks((at_once / heads).max(1)) {
+                    let unit = |part: &Option<Part>| Unit { stage, part: *part, heads: 0..heads, sources: sources.to_vec() };
+                    units.extend(parts.iter().map(unit));
+                }
+            }
+            Some(wanted) => {
+                for (&part, head) in parts.iter().flat_map(|part| (0..heads).map(move |head| (part, head))) {
+                    let edges = self.graph.edges_of(reader_of(stage, head, part.unwrap_or(Part::Q)));
+                    let sources: Vec<usize> = (0..count).filter(|source| wanted[edges.start + source]).collect();
+                    let unit = |sources: &[usize]| Unit { stage, part, heads: head..head + 1, sources: sources.to_vec() };
+                    units.extend(sources.chunks(at_once).map(unit));
+                }
+            }
+        }
+        units
     }
 
     /// What is read of some units' edges, each unit in a thread of its own.
@@ -159,8 +179,8 @@ impl EdgeSweep<'_> {
             for head in heads {
                 let reader = reader_of(unit.stage, head, unit.part.unwrap_or(Part::Q));
                 let first = self.graph.edges_of(reader).start;
-                let of_source = |(source, row): (usize, &[f32])| (first + source, row.to_vec());
-                found.extend(unit.sources.clone().zip(&mut rows).map(of_source));
+                let of_source = |(source, row): (&usize, &[f32])| (first + source, row.to_vec());
+                found.extend(unit.sources.iter().zip(&mut rows).map(of_source));
             }
         }
         Ok(found)

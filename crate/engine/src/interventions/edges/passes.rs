@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use patchlab_kernels::{Tensor, products};
+use patchlab_kernels::{Indices, Tensor, products};
 
 use super::Unit;
 use crate::error::Result;
@@ -62,15 +62,15 @@ impl<'a> Passes<'a> {
         let batch = self.batch;
         let (model, c) = (batch.model(), unit.sources.len());
         let base = batch.stream(unit.stage)?; // [b, n, d]
-        let change = self.change(unit.sources.clone(), base.dims()[1]); // [c b, n, d]
+        let change = self.change(&unit.sources, base.dims()[1]); // [c b, n, d]
         let input = repeated(base, c) + change.clone();
         let streams = match (unit.stage, unit.part) {
             (Stage::Attention(layer), Some(part)) => {
                 let z = self.change_of_heads(layer, part, input)?; // [h, c b n, e]
-                let (heads, mut found) = (batch.config().n_heads, Vec::new());
-                let step = (self.at_once / c).clamp(1, heads);
-                for first in (0..heads).step_by(step) {
-                    let heads = first..heads.min(first + step);
+                let mut found = Vec::new();
+                let step = (self.at_once / c).clamp(1, unit.heads.len());
+                for first in unit.heads.clone().step_by(step) {
+                    let heads = first..unit.heads.end.min(first + step);
                     let streams = self.written(layer, heads.clone(), z.clone(), c)?;
                     found.push((heads, self.carried(Stage::Mlp(layer), streams).await?));
                 }
@@ -89,16 +89,19 @@ impl<'a> Passes<'a> {
         Ok(vec![(0..1, self.carried(next, streams).await?)])
     }
 
-    /// What is added to a reader's input at its `n` positions, for some sources: `[c b, n, d]`.
-    fn change(&self, sources: Range<usize>, n: usize) -> Tensor<3> {
+    /// What is added to a reader's input at its `n` positions, for some sources, ascending: `[c b, n, d]`.
+    fn change(&self, sources: &[usize], n: usize) -> Tensor<3> {
+        let last = sources[sources.len() - 1];
         // A window of one position is its own last.
-        let all = if self.early.dims()[2] == n && sources.end <= self.early.dims()[0] {
-            &self.early
-        } else {
-            &self.ends
-        };
+        let all = if self.early.dims()[2] == n && last < self.early.dims()[0] { &self.early } else { &self.ends };
         let [_, b, n, d] = all.dims();
-        all.clone().slice([sources.clone(), 0..b, 0..n, 0..d]).reshape([sources.len() * b, n, d])
+        let change = if last - sources[0] + 1 == sources.len() {
+            all.clone().slice([sources[0]..last + 1, 0..b, 0..n, 0..d])
+        } else {
+            let rows = sources.iter().map(|&source| source as i32).collect();
+            all.clone().select(&Indices::new(rows, [sources.len()], &all.device()))
+        };
+        change.reshape([sources.len() * b, n, d])
     }
 
     /// By how much each head's z changes when it has one part from another input: `input [c b, t, d] -> [h, c b n, e]`.

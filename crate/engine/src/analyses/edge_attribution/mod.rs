@@ -1,18 +1,21 @@
 //! Which edges of the model's graph matter? Each is replaced alone, exactly, or its effect is estimated by gradients.
 
+mod compared;
+
 use super::settings::{Spec, choice, count};
 use super::shared::attributed::{index_axis, layer_axis, panel};
-use super::shared::edges::{Method, Scoring};
+use super::shared::edges::{Method, STEPS, Scoring};
 use super::shared::groups::{asked_for, that_differ, usable};
 use super::shared::top;
 use super::{Analyse, Findings, Job, settings};
 use crate::error::Result;
 use crate::figures::summary::Numbers;
-use crate::figures::{Axis, AxisKind, Grid, Measure, Panel, Part, Quantity};
+use crate::figures::{Axis, AxisKind, Grid, Measure, Part, Quantity, Values};
+use crate::circuits::select::by_size;
 use crate::gradients::by_node;
 use crate::graph::{Graph, Node, edge_name};
 use crate::host::{ProgressUnit, Work};
-use crate::metrics::PerPrompt;
+use crate::metrics::{PerPrompt, mean};
 use crate::portion::{Division, Sizes};
 use crate::prompts::PreparedGroup;
 use crate::runs::Direction;
@@ -36,9 +39,11 @@ settings! {
     method: Method = choice::<Method>("exact"),
     direction: Direction = DIRECTION,
     /// Steps of eap-ig, from the other prompt's embeddings towards those of the run that is changed, which are left out.
-    steps: usize = count(5, 1, 100),
+    steps: usize = count(STEPS, 1, 100),
     /// Whether gradients go through attention patterns, or these are held constant.
     attention: Attention = choice::<Attention>("gradient"),
+    /// Of estimates: how many edges, the largest first, are replaced exactly as well, and compared.
+    exact: usize = count(0, 0, 1_000_000),
     /// How many of the largest and how many of the smallest are listed.
     top_k: usize = count(10, 1, 100),
 }
@@ -56,11 +61,11 @@ impl Analyse for Settings {
         let groups = asked_for(job, that_differ(groups, &mut problems));
         let scoring = self.scoring();
         let total = groups.iter().map(|group| scoring.steps_of(job, &graph, group)).sum();
-        let unit = if scoring.is_exact() { ProgressUnit::Patches } else { ProgressUnit::Prompts };
-        let mut work = Work::new(job.viewer, "Replacing edges", unit, total);
+        let mut work = Work::new(job.viewer, "Replacing edges", scoring.unit(), total);
         work.done(0).await?;
         let mut edges = self.edges(&graph);
         let mut heads = self.heads(job);
+        let mut scores = Vec::new();
         for group in &groups {
             let mut show = |scores: &PerPrompt| {
                 if job.viewer.wants_preview() {
@@ -71,13 +76,23 @@ impl Analyse for Settings {
             };
             let found = scoring.of_group(job, &graph, group, &mut work, &mut show).await?;
             let nodes = by_node(&graph, &found);
-            edges.panels.push(summarised(group, found, &work).await?);
-            heads.panels.push(summarised(group, of_heads(&graph, &nodes), &work).await?);
+            edges.panels.push(panel(group, vec![summarised(0, group, found.clone(), &work).await?]));
+            heads.panels.push(panel(group, vec![summarised(0, group, of_heads(&graph, &nodes), &work).await?]));
+            scores.push(found);
         }
+        let largest = if scoring.is_exact() { Vec::new() } else { largest(&scores, self.exact) };
+        self.fill_in(job, &graph, &groups, &largest, &mut edges).await?;
         let names = edges.columns.ticks.clone();
         let tables = top::tables(&edges, "Edge", self.top_k, |cell| names[cell].clone());
-        let figures = [Part::Edges(edges), Part::Heat(heads)];
-        let parts = figures.into_iter().chain(tables.into_iter().map(Part::Table)).collect();
+        let (mut scatter, mut correlations) = (None, Vec::new());
+        if !largest.is_empty() {
+            let method = self.method.name();
+            let compared = compared::Compared { graph: &graph, edges: &largest, method };
+            scatter = Some(Part::Scatter(compared.scatter(&edges, change())));
+            correlations = compared.tables(&edges);
+        }
+        let figures = [Part::Edges(edges), Part::Heat(heads)].into_iter().chain(scatter);
+        let parts = figures.chain(correlations.into_iter().chain(tables).map(Part::Table)).collect();
         Ok(Findings { parts, problems })
     }
 
@@ -92,10 +107,19 @@ impl Analyse for Settings {
     }
 }
 
-/// A group's panel of changes.
-async fn summarised(group: &PreparedGroup, scores: PerPrompt, work: &Work<'_>) -> Result<Panel> {
-    let values = Numbers::changes(scores).summarise(0, &group.pairs(), work).await?;
-    Ok(panel(group, vec![values]))
+/// The changes of a group, in a measure.
+async fn summarised(measure: usize, group: &PreparedGroup, scores: PerPrompt, work: &Work<'_>) -> Result<Values> {
+    Numbers::changes(scores).summarise(measure, &group.pairs(), work).await
+}
+
+/// The `count` edges with the largest mean score in any group, in the graph's order.
+fn largest(groups: &[PerPrompt], count: usize) -> Vec<usize> {
+    let size = |edge: usize| groups.iter().map(|scores| mean(scores.row(edge)).abs()).fold(0.0, f64::max);
+    let sizes: Vec<f64> = (0..groups.first().map_or(0, PerPrompt::rows)).map(size).collect();
+    let mut edges = by_size(&sizes);
+    edges.truncate(count);
+    edges.sort_unstable();
+    edges
 }
 
 /// The rows of nodes that are heads, in the order of heads.
@@ -106,6 +130,30 @@ fn of_heads(graph: &Graph, nodes: &PerPrompt) -> PerPrompt {
 }
 
 impl Settings {
+    /// Adds the exact values of some edges as a second measure.
+    async fn fill_in(
+        &self,
+        job: &Job<'_>,
+        graph: &Graph,
+        groups: &[PreparedGroup],
+        some: &[usize],
+        edges: &mut Grid,
+    ) -> Result<()> {
+        if some.is_empty() {
+            return Ok(());
+        }
+        let scoring = self.scoring();
+        let total = groups.iter().map(|group| scoring.steps_of_some(job, some.len(), group)).sum();
+        let mut work = Work::new(job.viewer, "Replacing edges", ProgressUnit::Patches, total);
+        work.done(0).await?;
+        edges.measures.push(change());
+        for (group, panel) in groups.iter().zip(&mut edges.panels) {
+            let exact = scoring.exact_of_some(job, graph, group, some, &mut work).await?;
+            panel.values.push(summarised(1, group, exact, &work).await?);
+        }
+        Ok(())
+    }
+
     fn scoring(&self) -> Scoring {
         Scoring {
             method: self.method,
@@ -144,8 +192,20 @@ impl Settings {
             site: None,
             rows: Axis { label: String::new(), counts: AxisKind::Other, ticks: vec![String::new()] },
             columns: Axis { label: "Edge".to_owned(), counts: AxisKind::Edge, ticks },
-            measures: vec![change()],
+            measures: vec![self.measure()],
             panels: Vec::new(),
+        }
+    }
+
+    /// What the scores are: exact changes, or estimates of them.
+    fn measure(&self) -> Measure {
+        if self.scoring().is_exact() {
+            return change();
+        }
+        Measure {
+            name: "estimate".to_owned(),
+            label: "estimated change of the logit difference".to_owned(),
+            ..change()
         }
     }
 
@@ -163,7 +223,7 @@ impl Settings {
             site: None,
             rows: layer_axis(&(0..config.n_layers).collect::<Vec<_>>()),
             columns: index_axis(AxisKind::Head, "Head", config.n_heads),
-            measures: vec![change()],
+            measures: vec![self.measure()],
             panels: Vec::new(),
         }
     }
