@@ -76,6 +76,11 @@ impl Graph {
         self.n_layers
     }
 
+    /// Whether it has so many layers and heads.
+    pub fn has(&self, [n_layers, n_heads]: [usize; 2]) -> bool {
+        (self.n_layers, self.n_heads) == (n_layers, n_heads)
+    }
+
     /// The nodes, in their order.
     pub fn nodes(&self) -> impl ExactSizeIterator<Item = Node> + use<> {
         let per_layer = self.n_heads + 1;

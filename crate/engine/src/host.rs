@@ -40,6 +40,8 @@ pub enum ProgressUnit {
     Points,
     /// Patches run, each on every prompt of a group.
     Patches,
+    /// Circuits run, likewise.
+    Circuits,
 }
 
 /// The caller of a long call. In the browser it is the page's worker; natively it prints, or is silent.

@@ -51,6 +51,7 @@ catalogue! {
     path_patching,
     edge_attribution,
     circuit,
+    circuit_tests,
     ablation,
     self_repair,
     neuron_attribution,

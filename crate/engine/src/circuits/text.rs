@@ -17,15 +17,45 @@ struct CircuitFile {
 
 #[derive(Deserialize)]
 struct FileEdge {
-    /// Some edges of large graphs have none.
+    /// Older files have edges without one.
     score: Option<f64>,
     /// Absent in files that hold scores only.
     in_graph: Option<bool>,
 }
 
-/// The edges that a text names, in its order and each once: a circuit file, or words like `m0->a1.h3<v>`. On either side of the arrow
-/// may stand several, separated by commas; `*`, `a*`, `m*` and `a5.*` are all that there are; a head that reads without `<q>`, `<k>`
-/// or `<v>` reads all three.
+/// A circuit from the literature, by the word that stands for it.
+pub struct Known {
+    /// The word.
+    pub name: &'static str,
+    /// What it is, where it is from.
+    pub note: &'static str,
+    model: &'static str,
+    /// Layers and heads of the model.
+    shape: [usize; 2],
+    edges: &'static str,
+}
+
+/// The circuits that are known by name (docs/circuits.md).
+pub const KNOWN: [Known; 2] = [
+    Known {
+        name: "ioi",
+        note: "Indirect objects in GPT-2 small (Wang et al. 2022), as 771 edges without positions: AutoCircuit\u{2019}s `ioi_true_edges`.",
+        model: "GPT-2 small",
+        shape: [12, 12],
+        edges: include_str!("../../data/circuits/ioi.txt"),
+    },
+    Known {
+        name: "ioi-heads",
+        note: "The same as the paper tests it: every edge but those from heads outside the circuit (26 heads are in it).",
+        model: "GPT-2 small",
+        shape: [12, 12],
+        edges: include_str!("../../data/circuits/ioi-heads.txt"),
+    },
+];
+
+/// The edges that a text names, in its order and each once: a circuit file, the name of a known circuit, or words like
+/// `m0->a1.h3<v>`. On either side of the arrow may stand several names, separated by commas; `*`, `a*`, `a5.*` and `m*` are all that
+/// there are, `m3-m5` some MLPs; a head that reads without `<q>`, `<k>` or `<v>` reads all three.
 ///
 /// # Errors
 /// [`Error::Setting`] of `edges` that says which word is no edge of this graph.
@@ -42,7 +72,8 @@ fn refuse<T>(message: String) -> Result<T> {
 
 /// The edges of a circuit file that are in its graph, the strongest first.
 fn of_file(graph: &Graph, text: &str) -> Result<Vec<usize>> {
-    let file: CircuitFile = match serde_json::from_str(text) {
+    // Python writes numbers that are none in a way that JSON does not know.
+    let file: CircuitFile = match serde_json::from_str(&text.replace(": NaN", ": null")) {
         Ok(file) => file,
         Err(error) => return refuse(format!("This is no circuit file ({error}). EAP-IG's Graph.to_json writes one.")),
     };
@@ -71,74 +102,91 @@ fn of_file(graph: &Graph, text: &str) -> Result<Vec<usize>> {
 fn of_words(graph: &Graph, text: &str) -> Result<Vec<usize>> {
     let mut found = Vec::new();
     for word in text.split([' ', ';', '\t', '\n', '\r']).map(|word| word.trim_matches(',')) {
-        if !word.is_empty() {
-            found.extend(of_word(graph, word)?);
+        match KNOWN.iter().find(|known| known.name == word) {
+            _ if word.is_empty() => {}
+            Some(known) if graph.has(known.shape) => found.extend(of_words(graph, known.edges)?),
+            Some(known) => return refuse(format!("`{word}` is a circuit of {}, which this model is not.", known.model)),
+            None => found.extend(of_word(graph, word)?),
         }
     }
     Ok(found)
 }
 
-/// The edges of a word: from each of its writers to each of its readers.
+/// The edges of a word: from each of its writers to each of its readers, as far as there are such edges.
 fn of_word(graph: &Graph, word: &str) -> Result<Vec<usize>> {
-    let unknown = || {
+    let unknown = |name: &str| {
         refuse(format!(
-            "{word:.40?} is no edge of this model. Edges look like input->m0, m0->a1.h3<v> or a1.h3,a2.h0->logits, with spaces between \
+            "{name:.40?} is no edge of this model. Edges look like input->m0, m0->a1.h3<v> or a1.h3,a2.h0->logits, with spaces between \
              them: from what writes to what reads after it."
         ))
     };
-    let Some((from, to)) = word.split_once("->") else { return unknown() };
-    let mut all = false;
-    let mut nodes = Vec::new();
-    for name in from.split(',') {
-        let Some(matching) = Pattern::parse(name) else { return unknown() };
-        all |= matching.is_wild();
-        nodes.extend(graph.nodes().filter(|node| matching.node(*node)));
+    let Some((from, to)) = word.split_once("->") else { return unknown(word) };
+    let Some(writers) = names(from, |name| writers(graph, name)) else { return unknown(word) };
+    let Some(readers) = names(to, |name| readers(graph, name)) else { return unknown(word) };
+    let edge = |writer: &Node, reader: &Reader| {
+        let index = graph.node_index(*writer);
+        (index < graph.sources(*reader)).then(|| graph.edges_of(*reader).start + index)
+    };
+    let nodes: Vec<Node> = writers.iter().flat_map(|(_, nodes)| nodes.clone()).collect();
+    let all: Vec<Reader> = readers.iter().flat_map(|(_, readers)| readers.clone()).collect();
+    let joined = |nodes: &[Node], readers: &[Reader]| {
+        nodes.iter().any(|node| readers.iter().any(|reader| edge(node, reader).is_some()))
+    };
+    // Whoever names a writer or a reader means that there is an edge.
+    let idle = writers.iter().find(|(_, nodes)| !joined(nodes, &all)).map(|(name, _)| *name);
+    let idle = idle.or_else(|| readers.iter().find(|(_, readers)| !joined(&nodes, readers)).map(|(name, _)| *name));
+    if let Some(name) = idle {
+        return unknown(if writers.len() + readers.len() > 2 { name } else { word });
     }
-    let mut readers = Vec::new();
-    for name in to.split(',') {
-        let (name, parts) = match name.strip_suffix('>').and_then(|name| name.split_once('<')) {
-            Some((name, parts)) => (name, Some(parts)),
-            None => (name, None),
-        };
-        let Some(matching) = Pattern::parse(name) else { return unknown() };
-        all |= matching.is_wild();
-        let reads = |part: Part| parts.is_none_or(|parts| parts.contains(letter(part)));
-        readers.extend(graph.readers().filter(|reader| match *reader {
-            Reader::Head(_, _, part) => matching.reader(*reader) && reads(part),
-            _ => matching.reader(*reader) && parts.is_none(),
-        }));
-        if parts.is_some_and(|parts| parts.is_empty() || parts.contains(|part| !"qkv".contains(part))) {
-            return unknown();
-        }
+    Ok(nodes.iter().flat_map(|node| all.iter().filter_map(|reader| edge(node, reader))).collect())
+}
+
+/// Each name of a list between commas, and what it means. None: one means nothing.
+fn names<T>(list: &str, of: impl Fn(&str) -> Option<Vec<T>>) -> Option<Vec<(&str, Vec<T>)>> {
+    list.split(',').map(|name| Some((name, of(name).filter(|found| !found.is_empty())?))).collect()
+}
+
+fn writers(graph: &Graph, name: &str) -> Option<Vec<Node>> {
+    let pattern = Pattern::parse(name)?;
+    Some(graph.nodes().filter(|node| pattern.has(*node)).collect())
+}
+
+fn readers(graph: &Graph, name: &str) -> Option<Vec<Reader>> {
+    let (name, parts) = match name.strip_suffix('>').and_then(|name| name.split_once('<')) {
+        Some((name, parts)) => (name, Some(parts).filter(|parts| parts.chars().all(|part| "qkv".contains(part)))?),
+        None => (name, "qkv"),
+    };
+    if name == "logits" {
+        return Some(vec![Reader::Logits]);
     }
-    let pairs = nodes.iter().flat_map(|node| readers.iter().map(|reader| (*node, *reader)));
-    let (mut found, mut whole) = (Vec::new(), true);
-    for (node, reader) in pairs {
-        let index = graph.node_index(node);
-        let is_edge = index < graph.sources(reader);
-        whole &= is_edge;
-        found.extend(is_edge.then(|| graph.edges_of(reader).start + index));
-    }
-    // What is named one by one must be there; of all, what there is.
-    if found.is_empty() || (!whole && !all) { unknown() } else { Ok(found) }
+    let pattern = Pattern::parse(name)?;
+    let reads = |reader: &Reader| match *reader {
+        Reader::Head(_, _, part) => parts.contains(letter(part)),
+        _ => parts == "qkv",
+    };
+    let has = |reader: &Reader| reader.node().map_or(matches!(pattern, Pattern::All), |node| pattern.has(node));
+    Some(graph.readers().filter(|reader| has(reader) && reads(reader)).collect())
 }
 
 /// What a name with or without `*` means.
 enum Pattern {
     All,
     Heads(Option<usize>),
-    Mlps,
-    Logits,
+    /// From one layer to another.
+    Mlps(usize, usize),
     Node(Node),
 }
 
 impl Pattern {
     fn parse(name: &str) -> Option<Self> {
+        let mlp = |name: &str| name.strip_prefix('m')?.parse::<usize>().ok();
+        if let Some((first, last)) = name.split_once('-') {
+            return Some(Pattern::Mlps(mlp(first)?, mlp(last)?));
+        }
         Some(match name {
             "*" => Pattern::All,
             "a*" => Pattern::Heads(None),
-            "m*" => Pattern::Mlps,
-            "logits" => Pattern::Logits,
+            "m*" => Pattern::Mlps(0, usize::MAX),
             _ => match name.strip_suffix(".*").or_else(|| name.strip_suffix(".h*")) {
                 Some(layer) => Pattern::Heads(Some(layer.strip_prefix('a')?.parse().ok()?)),
                 None => Pattern::Node(name.parse().ok()?),
@@ -146,23 +194,13 @@ impl Pattern {
         })
     }
 
-    fn is_wild(&self) -> bool {
-        matches!(self, Pattern::All | Pattern::Heads(_) | Pattern::Mlps)
-    }
-
-    fn node(&self, node: Node) -> bool {
+    fn has(&self, node: Node) -> bool {
         match (self, node) {
-            (Pattern::All, _) | (Pattern::Heads(None), Node::Head(..)) | (Pattern::Mlps, Node::Mlp(_)) => true,
+            (Pattern::All, _) | (Pattern::Heads(None), Node::Head(..)) => true,
             (Pattern::Heads(Some(layer)), Node::Head(own, _)) => *layer == own,
+            (Pattern::Mlps(first, last), Node::Mlp(layer)) => (*first..=*last).contains(&layer),
             (Pattern::Node(own), node) => *own == node,
             _ => false,
-        }
-    }
-
-    fn reader(&self, reader: Reader) -> bool {
-        match reader.node() {
-            None => matches!(self, Pattern::All | Pattern::Logits),
-            Some(node) => self.node(node),
         }
     }
 }
@@ -171,8 +209,9 @@ fn letter(part: Part) -> char {
     ['q', 'k', 'v'][part as usize]
 }
 
-/// A circuit file as EAP-IG's `Graph.from_json` reads it: every node and edge, whether it is in the circuit, and the edges' scores as
-/// changes of the logit difference. Where no scores are known, those of its members are 1.
+/// A circuit file as EAP-IG's `Graph.from_json` reads it: every node and edge, whether it is in the circuit, and the edges' scores.
+/// These are changes of the loss there, so that an edge which the answer needs has a positive one: `scores`, the changes of the logit
+/// difference, change their sign. Where none are known, those of its members are 1.
 pub fn write(config: &Config, graph: &Graph, members: &[usize], scores: Option<&[f64]>) -> String {
     let mut is_in = vec![false; graph.len()];
     members.iter().for_each(|&edge| is_in[edge] = true);
@@ -181,7 +220,7 @@ pub fn write(config: &Config, graph: &Graph, members: &[usize], scores: Option<&
     nodes.insert("logits".to_owned(), false);
     let mut edges = serde_json::Map::new();
     for (index, edge) in graph.edges().enumerate() {
-        let score = scores.map_or(f64::from(u8::from(is_in[index])), |scores| scores[index]);
+        let score = scores.map_or(f64::from(u8::from(is_in[index])), |scores| -scores[index]);
         edges.insert(edge_name(edge), json!({ "score": score, "in_graph": is_in[index] }));
         if is_in[index] {
             let reader = edge.1.node().map_or_else(|| "logits".to_owned(), |node| node.to_string());
@@ -209,7 +248,7 @@ mod tests {
     use super::*;
     use crate::graph::tests::config;
 
-    fn names(graph: &Graph, text: &str) -> Vec<String> {
+    fn listed(graph: &Graph, text: &str) -> Vec<String> {
         let all: Vec<String> = graph.edges().map(edge_name).collect();
         read(graph, text).expect(text).into_iter().map(|edge| all[edge].clone()).collect()
     }
@@ -217,19 +256,30 @@ mod tests {
     #[test]
     fn edges_are_read_as_people_write_them() {
         let graph = Graph::new(&config(2, 2));
-        assert_eq!(names(&graph, " m0->logits,\ninput->m0;m0->logits"), ["m0->logits", "input->m0"]);
-        assert_eq!(names(&graph, "a0.h1->a1.h0"), ["a0.h1->a1.h0<q>", "a0.h1->a1.h0<k>", "a0.h1->a1.h0<v>"]);
-        assert_eq!(names(&graph, "a0.h0,a0.h1->m0,logits").len(), 4);
-        assert_eq!(names(&graph, "input->a0.*<qk>").len(), 4);
+        assert_eq!(listed(&graph, " m0->logits,\ninput->m0;m0->logits"), ["m0->logits", "input->m0"]);
+        assert_eq!(listed(&graph, "a0.h1->a1.h0"), ["a0.h1->a1.h0<q>", "a0.h1->a1.h0<k>", "a0.h1->a1.h0<v>"]);
+        assert_eq!(listed(&graph, "a0.h0,a0.h1->m0,logits").len(), 4);
+        assert_eq!(listed(&graph, "input->a0.*<qk>").len(), 4);
         // Of all that there are, those that are edges.
-        assert_eq!(names(&graph, "m*->m*"), ["m0->m1"]);
-        assert_eq!(names(&graph, "*->logits").len(), 7);
-        assert_eq!(names(&graph, "*->*").len(), graph.len());
+        assert_eq!(listed(&graph, "m*->m*"), ["m0->m1"]);
+        assert_eq!(listed(&graph, "input,m0-m1->m0-m1").len(), 3);
+        assert_eq!(listed(&graph, "*->logits").len(), 7);
+        assert_eq!(listed(&graph, "*->*").len(), graph.len());
         assert!(read(&graph, "").expect("nothing").is_empty());
-        for text in ["m1->m0", "m0", "m0->", "m0->a1.h0<x>", "m0->a1.h0<>", "m0->m1<q>", "a0.h0,m1->m1", "a5.*->logits", "logits->m0"] {
+        for text in ["m1->m0", "m0", "m0->", "m0->a1.h0<x>", "m0->a1.h0<>", "m0->m1<q>", "a0.h0,m1->m1", "a5.*->logits", "logits->m0", "m0-m1->a*<qx>", "m2-m3->logits"] {
             let error = read(&graph, text).expect_err(text).to_string();
             assert!(error.contains("no edge of this model"), "{text}: {error}");
         }
+    }
+
+    #[test]
+    fn known_circuits_are_of_their_model() {
+        let small = Graph::new(&config(12, 12));
+        // As many as AutoCircuit's functions give (data/README.md).
+        assert_eq!(read(&small, "ioi").expect("edges").len(), 771);
+        assert_eq!(read(&small, "ioi-heads").expect("edges").len(), 6540);
+        let error = read(&Graph::new(&config(2, 2)), "ioi").expect_err("another model").to_string();
+        assert!(error.contains("GPT-2 small"), "{error}");
     }
 
     #[test]

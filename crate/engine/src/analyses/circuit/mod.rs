@@ -15,7 +15,7 @@ use crate::error::Result;
 use crate::figures::summary::Numbers;
 use crate::figures::{Dots, Part, Quantity};
 use crate::graph::Graph;
-use crate::host::{ProgressUnit, Work};
+use crate::host::Work;
 use crate::metrics::{PerPrompt, mean};
 use crate::portion::{Division, Sizes};
 
@@ -48,8 +48,7 @@ impl Analyse for Settings {
         let groups = self.ablation.possible(job, groups, &mut problems);
         let groups: Vec<_> = groups.into_iter().filter(|(group, _)| job.portion.has_group(group.group)).collect();
         let total = groups.iter().map(|(group, _)| choice.steps_of(job, &graph, group)).sum();
-        let unit = choice.scoring().map_or(ProgressUnit::Prompts, |scoring| scoring.unit());
-        let mut work = Work::new(job.viewer, "Scoring edges", unit, total);
+        let mut work = Work::new(job.viewer, "Scoring edges", choice.unit(), total);
         work.done(0).await?;
         let mut picture = figures::picture(&graph, choice.scoring().is_some());
         let mut curve = figures::curve(&graph);

@@ -16,7 +16,7 @@ use crate::circuits::{Circuits, outputs};
 use crate::error::{Error, Result};
 use crate::gradients::output_sites;
 use crate::graph::{Graph, Reader};
-use crate::host::Work;
+use crate::host::{ProgressUnit, Work};
 use crate::metrics::{PerPrompt, mean};
 use crate::prompts::{PreparedCase, PreparedGroup, Problem};
 use crate::runs::{Runs, parts};
@@ -119,6 +119,11 @@ impl Choice {
     /// How edges are scored. None: they need not be.
     pub(in crate::analyses) fn scoring(&self) -> Option<&Scoring> {
         (!self.is_named() && self.select != Select::Acdc).then_some(&self.scoring)
+    }
+
+    /// What is counted while edges are scored.
+    pub(in crate::analyses) fn unit(&self) -> ProgressUnit {
+        self.scoring().map_or(ProgressUnit::Prompts, Scoring::unit)
     }
 
     /// The steps of scoring a group's edges.
