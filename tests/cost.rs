@@ -10,8 +10,10 @@ use std::path::Path;
 use std::thread;
 
 use patchlab::device::DevicePreference;
+use patchlab::graph::{Graph, Part, Reader};
 use patchlab::host::ProgressUnit;
 use patchlab::host::{Quiet, Work};
+use patchlab::interventions::edges::EdgeSweep;
 use patchlab::interventions::sweep::{Sweep, SweepSites};
 use patchlab::interventions::{Intervention, Scene, Shortcut};
 use patchlab::metrics::LogitStats;
@@ -264,5 +266,51 @@ fn paths_spend_little_more_than_they_need() {
                 fixture.name
             );
         }
+    }
+}
+
+/// What replacing every edge needs: a reader's own product, its head's attention and what that writes, and all that follows; or its
+/// MLP, from the changed positions on (docs/circuits.md).
+#[test]
+fn edges_spend_little_more_than_they_need() {
+    for fixture in TINY.map(Fixture::read) {
+        let session = fixture.session(DevicePreference::Cpu);
+        let (model, config) = (session.model(), &session.model().config);
+        let graph = Graph::new(config);
+        let (groups, _) = prepare(&fixture.experiment, session.tokenizer(), config.n_ctx).expect("groups");
+        let cases = &groups[0].cases;
+        let e = config.d_head as f64;
+        let needed = |case: &PreparedCase, reader: Reader| {
+            let first = case.clean.iter().zip(&case.corrupted).position(|(a, b)| a != b);
+            let Some(first) = first else { return 0.0 };
+            let least = Least::new(config, case.clean.len(), first);
+            match reader {
+                Reader::Head(layer, _, part) => {
+                    let queries = if layer + 1 == config.n_layers { 1.0 } else { least.t };
+                    let read = if part == Part::Q { queries } else { least.t };
+                    let attention = 4.0 * queries * least.p * e + 2.0 * queries * e * least.d;
+                    2.0 * read * least.d * e + attention + least.from(2 * layer + 1)
+                }
+                Reader::Mlp(layer) => least.from(2 * layer + 1),
+                Reader::Logits => least.from(2 * config.n_layers),
+            }
+        };
+        let of_reader = |reader: Reader| {
+            graph.sources(reader) as f64 * cases.iter().map(|case| needed(case, reader)).sum::<f64>()
+        };
+        let needed: f64 = graph.readers().map(of_reader).sum();
+        let spent = block_on(async {
+            let runs = Runs::record(model, cases, false, &EdgeSweep::sites(config.n_layers)).await?;
+            let scene = Scene::of(model, &runs, Direction::Noise);
+            let sweep = EdgeSweep { scene, graph: &graph, wanted: None, work: model.budget.work() };
+            flops::take();
+            let mut stats = LogitStats::new(graph.len(), cases.len(), false);
+            let mut work = Work::new(&Quiet, "", ProgressUnit::Patches, graph.len());
+            sweep.run(&mut work, &mut stats, 0, &mut |_, _| {}).await?;
+            Ok::<_, patchlab::Error>(flops::take() as f64)
+        });
+        let ratio = spent.expect("a sweep") / needed;
+        println!("{}: {ratio:.3} of {needed:.0}", fixture.name);
+        assert!((0.9..=SPENT).contains(&ratio), "{}: {ratio:.2} times the least", fixture.name);
     }
 }

@@ -1,13 +1,15 @@
 // The page's only interface to the engine: calls are posted to the worker, and results come back as promises.
 
 /** @import { ModelChoice } from '../opening/choices.js' */
-/** @import { Checked, Experiment, Grid, NotebookRequest, Opened, Panel, Place, Preset, Preview, Progress, Report, AnalysisInfo, StoredModel, DevicePreference } from '../types/engine.js' */
+/** @import { Checked, Experiment, Grid, NotebookRequest, Opened, Panel, Place, Preset, Preview, Progress, ReadCircuit, Report, WriteCircuit, AnalysisInfo, StoredModel, DevicePreference } from '../types/engine.js' */
 
 /**
  * @typedef {object} Calls
  * @property {{ args: { model: ModelChoice, device: DevicePreference, halved?: number }, result: Opened }} open
  * @property {{ args: { experiment: Experiment }, result: Checked }} check
  * @property {{ args: { text: string }, result: Experiment }} read
+ * @property {{ args: { text: string }, result: ReadCircuit }} circuit
+ * @property {{ args: { circuit: WriteCircuit }, result: string }} circuitFile
  * @property {{ args: { analysis: string, experiment: Experiment, settings: object, first?: boolean }, result: Report }} run
  * @property {{ args: { grid: Grid, group: number, minus: number }, result: Panel | null }} difference
  * @property {{ args: { request: NotebookRequest }, result: string }} notebook

@@ -3,7 +3,7 @@
 import { offerTimestamps } from './timestamps.js';
 
 /** @import { ModelChoice } from '../opening/choices.js' */
-/** @import { Checked, Experiment, Grid, NotebookRequest, Opened, Panel, Preset, Preview, Progress, Report, AnalysisInfo, StoredModel, DevicePreference } from '../types/engine.js' */
+/** @import { Checked, Experiment, Grid, NotebookRequest, Opened, Panel, Preset, Preview, Progress, ReadCircuit, Report, WriteCircuit, AnalysisInfo, StoredModel, DevicePreference } from '../types/engine.js' */
 
 /**
  * The module's exports.
@@ -19,6 +19,8 @@ import { offerTimestamps } from './timestamps.js';
  * @typedef {object} WasmEngine
  * @property {(call: number, choice: ModelChoice, device: DevicePreference, progress: (progress: Progress) => void, halved: number) => Promise<Opened>} open
  * @property {(experiment: Experiment) => Checked} check
+ * @property {(text: string) => ReadCircuit} circuit
+ * @property {(circuit: WriteCircuit) => string} circuit_file
  * @property {(call: number, request: unknown, progress: (progress: Progress) => void, preview: (preview: Preview) => void, read: (path: string) => Promise<string>) => Promise<Report>} run
  * @property {(call: number) => void} cancel
  * @property {(call: number, paused: boolean) => void} pause
@@ -111,6 +113,10 @@ async function perform(id, call, args) {
       return module.notebook(args.request);
     case 'read':
       return module.read(args.text);
+    case 'circuit':
+      return engine.circuit(args.text);
+    case 'circuitFile':
+      return engine.circuit_file(args.circuit);
     case 'check':
       return engine.check(args.experiment);
     case 'cancel':

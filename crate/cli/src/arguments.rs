@@ -72,6 +72,12 @@ pub(crate) struct RunArguments {
     /// Which shard of the plan, from 0
     #[arg(long, value_name = "K", requires = "plan")]
     pub(crate) shard: Option<usize>,
+    /// Read the setting `edges` from this file: a list of edges, or a circuit file of EAP-IG (docs/circuits.md)
+    #[arg(long, value_name = "FILE", conflicts_with = "plan")]
+    pub(crate) circuit: Option<PathBuf>,
+    /// Write the circuit of the first group to this file, as EAP-IG reads it
+    #[arg(long, value_name = "OUT", conflicts_with = "plan")]
+    pub(crate) save_circuit: Option<PathBuf>,
     /// Write the report as JSON to this file, with `all` a list of reports; `-` for standard output instead of the
     /// text
     #[arg(long, value_name = "OUT")]

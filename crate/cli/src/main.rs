@@ -24,11 +24,12 @@ use anyhow::{Context as _, Result};
 use clap::Parser as _;
 use patchlab::analyses::{Reading, Viewer};
 use patchlab::device::{Adapter, DevicePreference, native_adapter};
-use patchlab::figures::Report;
+use patchlab::figures::{Part, Report};
 use patchlab::host::Host;
 use patchlab::host::Progress;
 use patchlab::model::flops;
 use patchlab::notebook::{NotebookRequest, notebook};
+use patchlab::protocol::{WriteCircuit, write_circuit};
 use patchlab::recorded::Listed;
 use patchlab::templates::{Template, templates};
 use patchlab::tokens::Tokenizer;
@@ -115,7 +116,11 @@ fn run(arguments: &RunArguments) -> Result<()> {
     let mut experiment = experiment(arguments.experiment.experiment.as_deref())?;
     experiment.prepend_bos &= !arguments.no_bos;
     let selection = arguments.analysis.as_ref().context("--analysis says what is run")?;
-    let requests = catalogue::requests(selection, &arguments.settings, &experiment)?;
+    let mut settings = arguments.settings.clone();
+    if let Some(path) = &arguments.circuit {
+        settings.push(format!("edges={}", folder::text_of(path)?));
+    }
+    let requests = catalogue::requests(selection, &settings, &experiment)?;
     let viewer = Terminal { recorded: arguments.recorded.as_deref() };
     let reports = pollster::block_on(async {
         let session = open(&arguments.model).await?;
@@ -130,9 +135,27 @@ fn run(arguments: &RunArguments) -> Result<()> {
             let (seconds, operations) = (start.elapsed().as_secs_f64(), flops::take() as f64 / 1e9);
             eprintln!("{}: {seconds:.2} s, {operations:.3} GFLOP", request.analysis);
         }
+        if let Some(path) = &arguments.save_circuit {
+            let file = circuit_of(&session, &reports)?;
+            fs::write(path, file).with_context(|| path.display().to_string())?;
+        }
         anyhow::Ok(reports)
     })?;
     deliver(&reports, *selection == Selection::All, arguments.json.as_deref())
+}
+
+/// The circuit of the first group of a report, as a file.
+fn circuit_of(session: &Session, reports: &[Report]) -> Result<String> {
+    let grid = reports.iter().filter(|report| report.analysis == "circuit").flat_map(|report| &report.parts);
+    let grid = grid.filter_map(|part| if let Part::Edges(grid) = part { Some(grid) } else { None }).next();
+    let values = grid.and_then(|grid| Some((grid, &grid.panels.first()?.values.first()?.mean)));
+    let (grid, values) = values.context("--save-circuit: no circuit was run; use --analysis circuit")?;
+    let members = grid.columns.ticks.iter().zip(values).filter(|(_, value)| value.is_some());
+    let edges: Vec<String> = members.map(|(name, _)| name.clone()).collect();
+    // Where edges were named, their numbers are no scores.
+    let scored = grid.measures.first().is_some_and(|measure| measure.name == "change");
+    let circuit = WriteCircuit { edges, scores: if scored { values.clone() } else { Vec::new() } };
+    Ok(write_circuit(&session.model().config, &circuit)?)
 }
 
 fn record(arguments: &RecordArguments) -> Result<()> {

@@ -9,7 +9,7 @@ use patchlab::figures::Report;
 use patchlab::host::Progress;
 use patchlab::notebook::NotebookRequest;
 use patchlab::presets::Preset;
-use patchlab::protocol::{Checked, Opened, Preview, StoredModel};
+use patchlab::protocol::{Checked, Opened, Preview, ReadCircuit, StoredModel, WriteCircuit};
 use patchlab::{Experiment, Request};
 use ts_rs::{Config, TS, TypeVisitor};
 
@@ -26,6 +26,8 @@ pub(crate) fn declarations() -> String {
     declarations.visit::<Report>();
     declarations.visit::<Preview>();
     declarations.visit::<Checked>();
+    declarations.visit::<ReadCircuit>();
+    declarations.visit::<WriteCircuit>();
     declarations.visit::<Opened>();
     declarations.visit::<Progress>();
     declarations.visit::<StoredModel>();

@@ -4,9 +4,12 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
+use crate::circuits;
 use crate::error::Result;
 use crate::experiment::{Experiment, Group};
 use crate::figures::Part;
+use crate::graph::{Graph, edge_name};
+use crate::model::Config;
 use crate::prompts::{Problem, TokenizedPair, find_roles, tokenize};
 use crate::session::ModelInfo;
 use crate::tokens::{Token, Tokenizer};
@@ -102,6 +105,63 @@ pub struct Checked {
     pub problems: Vec<Problem>,
 }
 
+/// A circuit that was read, by the names of its edges.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
+pub struct ReadCircuit {
+    /// Its edges, in the order in which they were named.
+    pub edges: Vec<String>,
+    /// The circuits of this model that are known by name.
+    pub known: Vec<KnownCircuit>,
+}
+
+/// A circuit that is known by name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
+pub struct KnownCircuit {
+    /// What stands for it among edges.
+    pub name: String,
+    /// What it is, and where it is from.
+    pub note: String,
+}
+
+/// A circuit to be written as a file.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
+#[serde(deny_unknown_fields)]
+pub struct WriteCircuit {
+    /// The names of its edges.
+    pub edges: Vec<String>,
+    /// The score of every edge of the model, in the graph's order, as changes of the logit difference; null where there is none. Empty:
+    /// none are known.
+    pub scores: Vec<Option<f64>>,
+}
+
+/// Reads a circuit: a list of edges, or a circuit file ([`circuits::text::read`]).
+///
+/// # Errors
+/// [`crate::Error::Setting`] that says what is no edge of this model.
+pub fn read_circuit(config: &Config, text: &str) -> Result<ReadCircuit> {
+    let graph = Graph::new(config);
+    let names: Vec<String> = graph.edges().map(edge_name).collect();
+    let edges = circuits::text::read(&graph, text)?.into_iter().map(|edge| names[edge].clone()).collect();
+    let known = circuits::text::known(&graph)
+        .map(|known| KnownCircuit { name: known.name.to_owned(), note: known.note.to_owned() });
+    Ok(ReadCircuit { edges, known: known.collect() })
+}
+
+/// The text of a circuit file ([`circuits::text::write`]).
+///
+/// # Errors
+/// As [`read_circuit`].
+pub fn write_circuit(config: &Config, circuit: &WriteCircuit) -> Result<String> {
+    let graph = Graph::new(config);
+    let members = circuits::text::read(&graph, &circuit.edges.join(" "))?;
+    let scores: Vec<f64> = circuit.scores.iter().map(|score| score.unwrap_or(0.0)).collect();
+    let scores = Some(scores.as_slice()).filter(|scores| scores.len() == graph.len());
+    Ok(circuits::text::write(config, &graph, &members, scores))
+}
+
 /// How many tokens of an answer are shown; somebody may paste a whole page.
 const LONGEST_ANSWER: usize = 12;
 
@@ -178,6 +238,20 @@ mod tests {
         assert!(!checked.groups[0][0].clean.is_empty());
         assert!(!checked.groups[0][0].differing.is_empty());
         assert_eq!(checked, with_model);
+    }
+
+    #[test]
+    fn circuits_are_read_as_names_and_written_back() {
+        let config = crate::graph::tests::config(12, 12);
+        let read = read_circuit(&config, "ioi").expect("a circuit");
+        assert_eq!((read.edges.len(), read.known.len()), (771, 2));
+        let file = write_circuit(&config, &WriteCircuit { edges: read.edges.clone(), scores: Vec::new() });
+        let mut again = read_circuit(&config, &file.expect("a file")).expect("a circuit").edges;
+        let mut edges = read.edges;
+        again.sort();
+        edges.sort();
+        assert_eq!(again, edges);
+        assert!(read_circuit(&crate::graph::tests::config(2, 2), "").expect("nothing").known.is_empty());
     }
 
     #[test]

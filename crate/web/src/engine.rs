@@ -9,7 +9,7 @@ use patchlab::device::{Adapter, DevicePreference};
 use patchlab::error::{Error, Result};
 use patchlab::experiment::Experiment;
 use patchlab::host::{Progress, Quiet};
-use patchlab::protocol::{Opened, WeightBytes, check};
+use patchlab::protocol::{Opened, WeightBytes, check, read_circuit, write_circuit};
 use patchlab::session::{Request, Session};
 use patchlab::tokens::Tokenizer;
 use wasm_bindgen::prelude::*;
@@ -77,6 +77,25 @@ impl Engine {
             None => Tokenizer::gpt2().and_then(|gpt2| check(&experiment, &gpt2, None)),
         };
         js::give(&checked.map_err(js::thrown)?)
+    }
+
+    /// Reads a circuit of the open model, a list of edges or a circuit file; answers `ReadCircuit`.
+    ///
+    /// # Errors
+    /// As [`crate::catalogue`]; code `no-model` if none is open.
+    pub fn circuit(&self, text: &str) -> Result<JsValue, JsValue> {
+        let session = self.session.borrow().clone().ok_or_else(js::no_model)?;
+        js::give(&read_circuit(&session.model().config, text).map_err(js::thrown)?)
+    }
+
+    /// The text of a circuit file, of a `WriteCircuit`.
+    ///
+    /// # Errors
+    /// As [`Self::circuit`].
+    pub fn circuit_file(&self, circuit: JsValue) -> Result<String, JsValue> {
+        let circuit = js::take(&circuit).map_err(js::thrown)?;
+        let session = self.session.borrow().clone().ok_or_else(js::no_model)?;
+        write_circuit(&session.model().config, &circuit).map_err(js::thrown)
     }
 
     /// Runs a `Request`; answers a `Report`. `preview` receives figures that are not complete yet, as `Preview`s; `read`

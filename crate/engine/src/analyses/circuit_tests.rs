@@ -7,8 +7,8 @@
 
 use super::settings::{count, flag};
 use super::shared::circuits::{
-    ABLATION, Ablation, Asked, BY, COUNT, Choice, Chosen, EDGES, Faithfulness, PRUNE, SELECT, Select, THRESHOLD,
-    Test,
+    ABLATION, Ablation, Asked, BY, COUNT, Choice, Chosen, EDGES, Faithfulness, PRUNE, SELECT, Select,
+    THRESHOLD, Test,
 };
 use super::shared::edges::Method;
 use super::shared::groups::{that_differ, usable};
@@ -77,7 +77,8 @@ impl Analyse for Settings {
         let (groups, mut problems) = usable(job)?;
         let groups = that_differ(groups, &mut problems);
         let groups = self.ablation.possible(job, groups, &mut problems);
-        let groups: Vec<_> = groups.into_iter().filter(|(group, _)| job.portion.has_group(group.group)).collect();
+        let groups: Vec<_> =
+            groups.into_iter().filter(|(group, _)| job.portion.has_group(group.group)).collect();
         let total = groups.iter().map(|(group, _)| choice.steps_of(job, &graph, group)).sum();
         let mut scoring = Work::new(job.viewer, "Scoring edges", choice.unit(), total);
         scoring.done(0).await?;
@@ -90,7 +91,12 @@ impl Analyse for Settings {
             let base = test.run_lists(&circuits, &scoring).await?;
             let Some(share) = Faithfulness::of(group, &base, &mut problems) else { continue };
             let nodes = nodes_of(&graph, &chosen);
-            let mut work = Work::new(job.viewer, "Testing the circuit", ProgressUnit::Circuits, self.circuits(nodes.len()));
+            let mut work = Work::new(
+                job.viewer,
+                "Testing the circuit",
+                ProgressUnit::Circuits,
+                self.circuits(nodes.len()),
+            );
             let complete = self.completeness(&test, &chosen, &nodes, &mut work).await?;
             names = complete.sets.iter().map(|set| set.name.clone()).collect();
             tables.push(complete.table(group, &graph, mean(base.row(2)) - mean(base.row(1))));
@@ -105,7 +111,10 @@ impl Analyse for Settings {
             }
         }
         let scatter = (!panels.is_empty()).then(|| Part::Scatter(scatter(names, panels)));
-        Ok(Findings { parts: scatter.into_iter().chain(tables.into_iter().map(Part::Table)).collect(), problems })
+        Ok(Findings {
+            parts: scatter.into_iter().chain(tables.into_iter().map(Part::Table)).collect(),
+            problems,
+        })
     }
 
     fn division(&self, _: &Sizes) -> Result<Division> {
@@ -180,11 +189,16 @@ impl Settings {
         for step in 1..=self.greedy.min(nodes.len()) {
             let left = nodes.iter().filter(|node| !gone.contains(*node));
             let more: Vec<Removed> = left
-                .map(|&node| Removed { name: format!("greedy {step}"), nodes: gone.iter().copied().chain([node]).collect() })
+                .map(|&node| Removed {
+                    name: format!("greedy {step}"),
+                    nodes: gone.iter().copied().chain([node]).collect(),
+                })
                 .collect();
             let (circuits, models) = self.apart(test, chosen, &more, work).await?;
             let distance = |set: &usize| (circuits[*set] - models[*set]).abs();
-            let Some(worst) = (0..more.len()).max_by(|a, b| distance(a).total_cmp(&distance(b))) else { break };
+            let Some(worst) = (0..more.len()).max_by(|a, b| distance(a).total_cmp(&distance(b))) else {
+                break;
+            };
             circuit.push(circuits[worst]);
             model.push(models[worst]);
             let worst = more.into_iter().nth(worst);
@@ -319,7 +333,8 @@ impl Settings {
         };
         let circuits: Vec<Vec<usize>> = (0..self.random).map(|_| random()).collect();
         let found = run(test, &circuits, work).await?;
-        let mut shares: Vec<f64> = (0..found.rows()).map(|row| share.of_number(mean(found.row(row)))).collect();
+        let mut shares: Vec<f64> =
+            (0..found.rows()).map(|row| share.of_number(mean(found.row(row)))).collect();
         shares.sort_by(f64::total_cmp);
         let own = share.of_number(mean(base.row(2)));
         let at = |place: f64| shares[((shares.len() - 1) as f64 * place).round() as usize];
@@ -343,7 +358,10 @@ impl Settings {
                 row("random: 95 % are below", at(0.95)),
                 row("random: largest", at(1.0)),
                 // The circuit counts as one of them.
-                row("p: share of them that reach the circuit", (reach + 1) as f64 / (shares.len() + 1) as f64),
+                row(
+                    "p: share of them that reach the circuit",
+                    (reach + 1) as f64 / (shares.len() + 1) as f64,
+                ),
             ],
         })
     }

@@ -126,7 +126,10 @@ impl Circuits<'_> {
         let [b, p, d] = embed.dims();
         let instead = self.instead_of(0..1).reshape([b, p, d]);
         let difference = (embed - instead.clone()).reshape([1, 1, b * p * d]);
-        Ok(Live { differences: difference.expand([c, 1, b * p * d]).contiguous(), instead: positions + instead })
+        Ok(Live {
+            differences: difference.expand([c, 1, b * p * d]).contiguous(),
+            instead: positions + instead,
+        })
     }
 
     /// What stands in the place of some nodes, `[1, n, b p d]`.

@@ -71,7 +71,9 @@ mod tests {
     #[test]
     fn what_leads_nowhere_is_pruned_step_by_step() {
         let graph = Graph::new(&config(3, 2));
-        let circuit = read(&graph, "input->a0.h0<q> a0.h0->a1.h0<k> a1.h0->m1 input->m2 m2->logits a1.h1->logits").expect("edges");
+        let circuit =
+            read(&graph, "input->a0.h0<q> a0.h0->a1.h0<k> a1.h0->m1 input->m2 m2->logits a1.h1->logits")
+                .expect("edges");
         // Nothing reads m1, so neither a1.h0 nor what leads there stays; nothing goes into a1.h1.
         assert_eq!(pruned(&graph, circuit), read(&graph, "input->m2 m2->logits").expect("edges"));
     }

@@ -36,7 +36,7 @@ pub struct Known {
 }
 
 /// The circuits that are known by name (docs/circuits.md).
-pub const KNOWN: [Known; 2] = [
+static KNOWN: [Known; 2] = [
     Known {
         name: "ioi",
         note: "Indirect objects in GPT-2 small (Wang et al. 2022), as 771 edges without positions: AutoCircuit\u{2019}s `ioi_true_edges`.",
@@ -52,6 +52,11 @@ pub const KNOWN: [Known; 2] = [
         edges: include_str!("../../data/circuits/ioi-heads.txt"),
     },
 ];
+
+/// Those that are circuits of a model with this graph.
+pub fn known(graph: &Graph) -> impl Iterator<Item = &'static Known> {
+    KNOWN.iter().filter(|known| graph.has(known.shape))
+}
 
 /// The edges that a text names, in its order and each once: a circuit file, the name of a known circuit, or words like
 /// `m0->a1.h3<v>`. On either side of the arrow may stand several names, separated by commas; `*`, `a*`, `a5.*` and `m*` are all that
@@ -75,7 +80,9 @@ fn of_file(graph: &Graph, text: &str) -> Result<Vec<usize>> {
     // Python writes numbers that are none in a way that JSON does not know.
     let file: CircuitFile = match serde_json::from_str(&text.replace(": NaN", ": null")) {
         Ok(file) => file,
-        Err(error) => return refuse(format!("This is no circuit file ({error}). EAP-IG's Graph.to_json writes one.")),
+        Err(error) => {
+            return refuse(format!("This is no circuit file ({error}). EAP-IG's Graph.to_json writes one."));
+        }
     };
     if !file.edges.values().any(|edge| edge.in_graph.is_some()) {
         return refuse(
@@ -90,7 +97,9 @@ fn of_file(graph: &Graph, text: &str) -> Result<Vec<usize>> {
             match graph.edge(name) {
                 Some(edge) => found.push((score.unwrap_or(0.0).abs(), edge)),
                 None => {
-                    return refuse(format!("The circuit file is of another model: {name:.40?} is no edge of this one."));
+                    return refuse(format!(
+                        "The circuit file is of another model: {name:.40?} is no edge of this one."
+                    ));
                 }
             }
         }
@@ -105,7 +114,9 @@ fn of_words(graph: &Graph, text: &str) -> Result<Vec<usize>> {
         match KNOWN.iter().find(|known| known.name == word) {
             _ if word.is_empty() => {}
             Some(known) if graph.has(known.shape) => found.extend(of_words(graph, known.edges)?),
-            Some(known) => return refuse(format!("`{word}` is a circuit of {}, which this model is not.", known.model)),
+            Some(known) => {
+                return refuse(format!("`{word}` is a circuit of {}, which this model is not.", known.model));
+            }
             None => found.extend(of_word(graph, word)?),
         }
     }
@@ -134,7 +145,8 @@ fn of_word(graph: &Graph, word: &str) -> Result<Vec<usize>> {
     };
     // Whoever names a writer or a reader means that there is an edge.
     let idle = writers.iter().find(|(_, nodes)| !joined(nodes, &all)).map(|(name, _)| *name);
-    let idle = idle.or_else(|| readers.iter().find(|(_, readers)| !joined(&nodes, readers)).map(|(name, _)| *name));
+    let idle =
+        idle.or_else(|| readers.iter().find(|(_, readers)| !joined(&nodes, readers)).map(|(name, _)| *name));
     if let Some(name) = idle {
         return unknown(if writers.len() + readers.len() > 2 { name } else { word });
     }
@@ -153,7 +165,9 @@ fn writers(graph: &Graph, name: &str) -> Option<Vec<Node>> {
 
 fn readers(graph: &Graph, name: &str) -> Option<Vec<Reader>> {
     let (name, parts) = match name.strip_suffix('>').and_then(|name| name.split_once('<')) {
-        Some((name, parts)) => (name, Some(parts).filter(|parts| parts.chars().all(|part| "qkv".contains(part)))?),
+        Some((name, parts)) => {
+            (name, Some(parts).filter(|parts| parts.chars().all(|part| "qkv".contains(part)))?)
+        }
         None => (name, "qkv"),
     };
     if name == "logits" {
@@ -164,7 +178,8 @@ fn readers(graph: &Graph, name: &str) -> Option<Vec<Reader>> {
         Reader::Head(_, _, part) => parts.contains(letter(part)),
         _ => parts == "qkv",
     };
-    let has = |reader: &Reader| reader.node().map_or(matches!(pattern, Pattern::All), |node| pattern.has(node));
+    let has =
+        |reader: &Reader| reader.node().map_or(matches!(pattern, Pattern::All), |node| pattern.has(node));
     Some(graph.readers().filter(|reader| has(reader) && reads(reader)).collect())
 }
 
@@ -266,7 +281,19 @@ mod tests {
         assert_eq!(listed(&graph, "*->logits").len(), 7);
         assert_eq!(listed(&graph, "*->*").len(), graph.len());
         assert!(read(&graph, "").expect("nothing").is_empty());
-        for text in ["m1->m0", "m0", "m0->", "m0->a1.h0<x>", "m0->a1.h0<>", "m0->m1<q>", "a0.h0,m1->m1", "a5.*->logits", "logits->m0", "m0-m1->a*<qx>", "m2-m3->logits"] {
+        for text in [
+            "m1->m0",
+            "m0",
+            "m0->",
+            "m0->a1.h0<x>",
+            "m0->a1.h0<>",
+            "m0->m1<q>",
+            "a0.h0,m1->m1",
+            "a5.*->logits",
+            "logits->m0",
+            "m0-m1->a*<qx>",
+            "m2-m3->logits",
+        ] {
             let error = read(&graph, text).expect_err(text).to_string();
             assert!(error.contains("no edge of this model"), "{text}: {error}");
         }
@@ -290,7 +317,11 @@ mod tests {
         let mut scores = vec![0.0; graph.len()];
         members.iter().zip([0.1, -3.0, 2.0]).for_each(|(&edge, score)| scores[edge] = score);
         let file = write(&config, &graph, &members, Some(&scores));
-        assert_eq!(read(&graph, &file).expect("a circuit"), [members[1], members[2], members[0]], "the strongest first");
+        assert_eq!(
+            read(&graph, &file).expect("a circuit"),
+            [members[1], members[2], members[0]],
+            "the strongest first"
+        );
         let known: Value = serde_json::from_str(&file).expect("JSON");
         assert_eq!(known["nodes"]["a1.h2"]["in_graph"], true);
         assert_eq!(known["nodes"]["m1"]["in_graph"], false);

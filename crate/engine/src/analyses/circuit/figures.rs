@@ -5,7 +5,9 @@ use crate::analyses::shared::attributed::panel;
 use crate::analyses::shared::circuits::Chosen;
 use crate::bootstrap::Bootstrap;
 use crate::figures::summary::Numbers;
-use crate::figures::{Axis, AxisKind, Cell, Column, Dot, DotSeries, Grid, Measure, Panel, Quantity, Row, Table};
+use crate::figures::{
+    Axis, AxisKind, Cell, Column, Dot, DotSeries, Grid, Measure, Panel, Quantity, Row, Table,
+};
 use crate::graph::{Graph, edge_name};
 use crate::metrics::{PerPrompt, mean};
 use crate::prompts::{PreparedCase, PreparedGroup};

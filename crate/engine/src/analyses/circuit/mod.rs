@@ -4,10 +4,10 @@
 mod figures;
 
 use super::settings::flag;
+use super::shared::attributed::panel;
 use super::shared::circuits::{
     ABLATION, Ablation, Asked, BY, COUNT, Choice, EDGES, Faithfulness, PRUNE, SELECT, Select, THRESHOLD, Test,
 };
-use super::shared::attributed::panel;
 use super::shared::edges::Method;
 use super::shared::groups::{that_differ, usable};
 use super::{Analyse, Findings, Job, settings};
@@ -46,7 +46,8 @@ impl Analyse for Settings {
         let (groups, mut problems) = usable(job)?;
         let groups = that_differ(groups, &mut problems);
         let groups = self.ablation.possible(job, groups, &mut problems);
-        let groups: Vec<_> = groups.into_iter().filter(|(group, _)| job.portion.has_group(group.group)).collect();
+        let groups: Vec<_> =
+            groups.into_iter().filter(|(group, _)| job.portion.has_group(group.group)).collect();
         let total = groups.iter().map(|(group, _)| choice.steps_of(job, &graph, group)).sum();
         let mut work = Work::new(job.viewer, "Scoring edges", choice.unit(), total);
         work.done(0).await?;
@@ -60,7 +61,8 @@ impl Analyse for Settings {
             let has_curve = self.curve && !chosen.order.is_empty();
             let mut circuits = vec![Vec::new(), (0..graph.len()).collect(), chosen.members.clone()];
             if has_curve {
-                circuits.extend(sizes(&graph).map(|size| chosen.order[..size.min(chosen.order.len())].to_vec()));
+                circuits
+                    .extend(sizes(&graph).map(|size| chosen.order[..size.min(chosen.order.len())].to_vec()));
             }
             let found = test.run_lists(&circuits, &work).await?;
             let Some(share) = Faithfulness::of(group, &found, &mut problems) else { continue };

@@ -8,10 +8,10 @@ use super::shared::edges::{Method, STEPS, Scoring};
 use super::shared::groups::{asked_for, that_differ, usable};
 use super::shared::top;
 use super::{Analyse, Findings, Job, settings};
+use crate::circuits::select::by_size;
 use crate::error::Result;
 use crate::figures::summary::Numbers;
 use crate::figures::{Axis, AxisKind, Grid, Measure, Part, Quantity, Values};
-use crate::circuits::select::by_size;
 use crate::gradients::by_node;
 use crate::graph::{Graph, Node, edge_name};
 use crate::host::{ProgressUnit, Work};
@@ -77,7 +77,9 @@ impl Analyse for Settings {
             let found = scoring.of_group(job, &graph, group, &mut work, &mut show).await?;
             let nodes = by_node(&graph, &found);
             edges.panels.push(panel(group, vec![summarised(0, group, found.clone(), &work).await?]));
-            heads.panels.push(panel(group, vec![summarised(0, group, of_heads(&graph, &nodes), &work).await?]));
+            heads
+                .panels
+                .push(panel(group, vec![summarised(0, group, of_heads(&graph, &nodes), &work).await?]));
             scores.push(found);
         }
         let largest = if scoring.is_exact() { Vec::new() } else { largest(&scores, self.exact) };
@@ -108,7 +110,12 @@ impl Analyse for Settings {
 }
 
 /// The changes of a group, in a measure.
-async fn summarised(measure: usize, group: &PreparedGroup, scores: PerPrompt, work: &Work<'_>) -> Result<Values> {
+async fn summarised(
+    measure: usize,
+    group: &PreparedGroup,
+    scores: PerPrompt,
+    work: &Work<'_>,
+) -> Result<Values> {
     Numbers::changes(scores).summarise(measure, &group.pairs(), work).await
 }
 

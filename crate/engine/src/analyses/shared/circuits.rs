@@ -48,8 +48,8 @@ pub(in crate::analyses) const EDGES: Spec<String> = text("").described(
 );
 pub(in crate::analyses) const COUNT: Spec<usize> =
     count(30, 0, 1_000_000).described("How many edges, if none are named, for greedy and top.");
-pub(in crate::analyses) const BY: Spec<Method> =
-    choice::<Method>("exact").described("By which scores (see edge-attribution), for greedy, top and threshold.");
+pub(in crate::analyses) const BY: Spec<Method> = choice::<Method>("exact")
+    .described("By which scores (see edge-attribution), for greedy, top and threshold.");
 pub(in crate::analyses) const SELECT: Spec<Select> = choice::<Select>("greedy").described(
     "greedy: from the logits up, the largest score first, so that every edge leads somewhere; top: the largest scores; threshold: all \
      scores of at least the threshold; acdc: from the logits down, an edge goes if that changes the mean logit difference by less \
@@ -102,7 +102,8 @@ impl Choice {
     /// [`Error::Setting`] for edges that the model does not have, and for a threshold that is no number.
     pub(in crate::analyses) fn new(graph: &Graph, asked: &Asked<'_>) -> Result<Self> {
         let named = if asked.edges.trim().is_empty() { None } else { Some(read(graph, asked.edges)?) };
-        let threshold = asked.threshold.trim().parse().ok().filter(|number: &f64| number.is_finite() && *number >= 0.0);
+        let threshold =
+            asked.threshold.trim().parse().ok().filter(|number: &f64| number.is_finite() && *number >= 0.0);
         let threshold = threshold.ok_or_else(|| Error::Setting {
             name: "threshold".to_owned(),
             message: format!("{:.20?} is no number from 0 on, like 0.02.", asked.threshold),
@@ -144,7 +145,8 @@ impl Choice {
         };
         let scores = scoring.of_group(test.job, graph, test.group, work, &mut |_| {}).await?;
         let scores: Vec<f64> = (0..graph.len()).map(|edge| mean(scores.row(edge))).collect();
-        let order = if self.select == Select::Greedy { from_logits(graph, &scores) } else { by_size(&scores) };
+        let order =
+            if self.select == Select::Greedy { from_logits(graph, &scores) } else { by_size(&scores) };
         let size = match self.select {
             Select::Threshold => order.iter().filter(|&&edge| scores[edge].abs() >= self.threshold).count(),
             _ => self.count.min(order.len()),
@@ -157,7 +159,8 @@ impl Choice {
     async fn reduced(&self, test: &Test<'_>, work: &Work<'_>) -> Result<Vec<usize>> {
         let graph = test.graph;
         let readers: Vec<Reader> = graph.readers().collect();
-        let order: Vec<usize> = readers.iter().rev().flat_map(|reader| graph.edges_of(*reader).rev()).collect();
+        let order: Vec<usize> =
+            readers.iter().rev().flat_map(|reader| graph.edges_of(*reader).rev()).collect();
         let mut kept = vec![true; graph.len()];
         let mut before = mean(test.run(std::slice::from_ref(&kept), work).await?.row(0));
         let mut tried = 0;
@@ -200,7 +203,9 @@ impl Ablation {
         let align = match self {
             Ablation::Mean => Align::Start,
             Ablation::MeanByRole => Align::Role,
-            Ablation::Resample | Ablation::Zero => return groups.into_iter().map(|group| (group, None)).collect(),
+            Ablation::Resample | Ablation::Zero => {
+                return groups.into_iter().map(|group| (group, None)).collect();
+            }
         };
         let of = |(group, columns)| (group, Some(columns));
         align.of_groups(job, groups, problems).into_iter().map(of).collect()
@@ -248,7 +253,11 @@ impl<'a> Test<'a> {
     ///
     /// # Errors
     /// [`Error::Compute`], [`Error::Cancelled`].
-    pub(in crate::analyses) async fn run(&self, circuits: &[Vec<bool>], work: &Work<'_>) -> Result<PerPrompt> {
+    pub(in crate::analyses) async fn run(
+        &self,
+        circuits: &[Vec<bool>],
+        work: &Work<'_>,
+    ) -> Result<PerPrompt> {
         let model = self.job.model;
         let mut found = PerPrompt::new(circuits.len(), self.group.cases.len());
         let mut first = 0;
@@ -262,8 +271,13 @@ impl<'a> Test<'a> {
                 (_, Some(means)) => means.of(first..first + cases.len(), model.config.d_model),
                 (_, None) => outputs(model, &runs.corrupted)?,
             };
-            let run =
-                Circuits { model, graph: self.graph, clean: &runs.clean, readout: &runs.readout, instead: &instead };
+            let run = Circuits {
+                model,
+                graph: self.graph,
+                clean: &runs.clean,
+                readout: &runs.readout,
+                instead: &instead,
+            };
             let mut row = 0;
             for some in circuits.chunks(run.at_once(model.budget.work())) {
                 for differences in run.run(some).await? {
@@ -281,7 +295,11 @@ impl<'a> Test<'a> {
     ///
     /// # Errors
     /// As [`Self::run`].
-    pub(in crate::analyses) async fn run_lists(&self, circuits: &[Vec<usize>], work: &Work<'_>) -> Result<PerPrompt> {
+    pub(in crate::analyses) async fn run_lists(
+        &self,
+        circuits: &[Vec<usize>],
+        work: &Work<'_>,
+    ) -> Result<PerPrompt> {
         let of = |edges: &Vec<usize>| {
             let mut is_in = vec![false; self.graph.len()];
             edges.iter().for_each(|&edge| is_in[edge] = true);
@@ -341,7 +359,9 @@ impl Means {
         let columns = &self.columns[prompts];
         let (b, p) = (columns.len(), columns.iter().map(Vec::len).max().unwrap_or(0));
         // What stands after a shorter prompt's last token is not read.
-        let of = |own: &Vec<usize>| (0..p).map(|position| own.get(position).map_or(0, |&column| column as i32)).collect::<Vec<_>>();
+        let of = |own: &Vec<usize>| {
+            (0..p).map(|position| own.get(position).map_or(0, |&column| column as i32)).collect::<Vec<_>>()
+        };
         let rows = Indices::new(columns.iter().flat_map(of).collect(), [b * p], &self.means.device());
         let tokens = self.means.clone().select(&rows); // [b p, nodes d]
         let nodes = tokens.dims()[1] / d;

@@ -80,7 +80,12 @@ impl Scoring {
     }
 
     /// The same for some of the edges, replaced exactly.
-    pub(in crate::analyses) fn steps_of_some(&self, job: &Job<'_>, edges: usize, group: &PreparedGroup) -> usize {
+    pub(in crate::analyses) fn steps_of_some(
+        &self,
+        job: &Job<'_>,
+        edges: usize,
+        group: &PreparedGroup,
+    ) -> usize {
         let exact = Self { method: Method::Exact, ..*self };
         if job.kept.has(&exact, group) { 0 } else { exact.parts_of(job, group) * edges }
     }

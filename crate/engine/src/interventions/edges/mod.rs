@@ -139,15 +139,26 @@ impl EdgeSweep<'_> {
             None => {
                 let all: Vec<usize> = (0..count).collect();
                 for sources in all.chunks((at_once / heads).max(1)) {
-                    let unit = |part: &Option<Part>| Unit { stage, part: *part, heads: 0..heads, sources: sources.to_vec() };
+                    let unit = |part: &Option<Part>| Unit {
+                        stage,
+                        part: *part,
+                        heads: 0..heads,
+                        sources: sources.to_vec(),
+                    };
                     units.extend(parts.iter().map(unit));
                 }
             }
             Some(wanted) => {
                 for (&part, head) in parts.iter().flat_map(|part| (0..heads).map(move |head| (part, head))) {
                     let edges = self.graph.edges_of(reader_of(stage, head, part.unwrap_or(Part::Q)));
-                    let sources: Vec<usize> = (0..count).filter(|source| wanted[edges.start + source]).collect();
-                    let unit = |sources: &[usize]| Unit { stage, part, heads: head..head + 1, sources: sources.to_vec() };
+                    let sources: Vec<usize> =
+                        (0..count).filter(|source| wanted[edges.start + source]).collect();
+                    let unit = |sources: &[usize]| Unit {
+                        stage,
+                        part,
+                        heads: head..head + 1,
+                        sources: sources.to_vec(),
+                    };
                     units.extend(sources.chunks(at_once).map(unit));
                 }
             }

@@ -93,7 +93,8 @@ impl<'a> Passes<'a> {
     fn change(&self, sources: &[usize], n: usize) -> Tensor<3> {
         let last = sources[sources.len() - 1];
         // A window of one position is its own last.
-        let all = if self.early.dims()[2] == n && last < self.early.dims()[0] { &self.early } else { &self.ends };
+        let all =
+            if self.early.dims()[2] == n && last < self.early.dims()[0] { &self.early } else { &self.ends };
         let [_, b, n, d] = all.dims();
         let change = if last - sources[0] + 1 == sources.len() {
             all.clone().slice([sources[0]..last + 1, 0..b, 0..n, 0..d])
