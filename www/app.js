@@ -111,6 +111,10 @@ export function createApp(parts) {
   });
   /** @type {Actions} */
   const actions = {
+    circuit: {
+      get text() { return String(store.view.settings.circuit?.edges ?? ''); },
+      set: (text) => store.setSetting('circuit', 'edges', text || null),
+    },
     onHead: ({ layer, head, group }) => inspector.open({ kind: 'head', layer, head, group }),
     onNeuron: ({ layer, neuron, group }) => inspector.open({ kind: 'neuron', layer, neuron, group }),
     onPatch: ({ site, layer, head, neuron, position, group }) => {
@@ -133,7 +137,7 @@ export function createApp(parts) {
       fold.querySelector('summary')?.focus();
     },
   };
-  const stage = new Stage({ actions, hover: new Hover(), tip, pictures, menu: (figure, part) => saveMenu(figure, part, (text) => messages.toast(text)) });
+  const stage = new Stage({ actions, hover: new Hover(), tip, pictures, menu: (figure, part) => saveMenu(figure, part, (text) => messages.toast(text), (circuit) => engine.call('circuitFile', { circuit })) });
   const study = new Study(engine, store, { root: parts.sections, stage, describe, goTo, say: (text) => messages.say(text), onCrash, onLost: (error) => opener.lost(error) });
   const inspector = new Inspector(parts.inspector, store, study, stage);
   const contents = startContents(parts.contents, study, { onGo: goToSection });

@@ -4,7 +4,7 @@ import { h } from '../dom.js';
 import { choicesMenu } from './choices-menu.js';
 import { download, fileName } from './download.js';
 
-/** @import { Part } from '../types/engine.js' */
+/** @import { Part, WriteCircuit } from '../types/engine.js' */
 
 const FORMATS = [
   { format: 'svg', name: 'SVG', note: 'vector picture, for papers' },
@@ -13,17 +13,25 @@ const FORMATS = [
   { format: 'sheet', name: 'CSV for spreadsheets', note: 'the same, with a byte order mark' },
 ];
 
-/** @param {HTMLElement} figure @param {Part} part @param {(text: string) => void} fail tells why it could not be saved */
-export function saveMenu(figure, part, fail) {
+const CIRCUIT = { format: 'circuit', name: 'Circuit', note: 'the edges shown, as EAP-IG reads them' };
+
+/**
+ * @param {HTMLElement} figure
+ * @param {Part} part
+ * @param {(text: string) => void} fail tells why it could not be saved
+ * @param {(circuit: WriteCircuit) => Promise<string>} write makes a circuit file
+ */
+export function saveMenu(figure, part, fail, write) {
   /** @param {string} format */
   const choose = async (format) => {
     try {
-      download(await contentOf(figure, part, format), fileName(part.title, format === 'sheet' ? 'csv' : format));
+      if (format === 'circuit') download(await (await import('./circuit.js')).circuitOf(figure, part, write), fileName(part.title, 'json'));
+      else download(await contentOf(figure, part, format), fileName(part.title, format === 'sheet' ? 'csv' : format));
     } catch (error) {
       fail(`The picture could not be saved as ${format.toUpperCase()}: ${error instanceof Error ? error.message : error}`);
     }
   };
-  const { button, menu } = choicesMenu({ text: 'Save', label: `Save ${part.title}`, buttonClass: 'save', menuClass: 'menu-save', choices: FORMATS, width: 220, onChoose: choose });
+  const { button, menu } = choicesMenu({ text: 'Save', label: `Save ${part.title}`, buttonClass: 'save', menuClass: 'menu-save', choices: part.kind === 'edges' ? [...FORMATS, CIRCUIT] : FORMATS, width: 220, onChoose: choose });
   return h('span', { class: 'save-place', data: { screen: true } }, button, menu);
 }
 

@@ -1,6 +1,6 @@
 // What clicks on figures do.
 
-/** @import { Grid, Panel } from '../types/engine.js' */
+/** @import { Grid, Panel, Report } from '../types/engine.js' */
 /** @import { Target } from './hover.js' */
 
 /**
@@ -19,7 +19,15 @@
  */
 
 /**
+ * @typedef {object} Circuit the circuit that is being put together: the edges that the figure "Circuit" is asked for
+ * @property {string} text
+ * @property {(text: string) => void} set
+ *
+ * @typedef {Record<string, string | number | boolean>} Settings
+ *
  * @typedef {object} Actions
+ * @property {Circuit} [circuit]
+ * @property {(analysis: string, settings: (own: Settings) => Settings | null, answer: (report: Report) => void) => void} [onAsk] asks something small about what the figure shows; `settings` is given the figure's, and answers null if there is nothing to ask. The last question counts
  * @property {(head: Head) => void} [onHead]
  * @property {(neuron: Neuron) => void} [onNeuron]
  * @property {(patch: Patch) => void} [onPatch] a cell of a patching grid was clicked

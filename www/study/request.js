@@ -38,6 +38,10 @@ export function askFor(entry, info, store, reportOf) {
   const shown = entry.everyGroup ? experiment.groups.map((_, group) => group) : view.shown;
   /** @type {Settings} */
   const settings = { ...view.settings[entry.analysis] };
+  // What it has in common with the figure that it goes with is set there.
+  for (const [name, value] of Object.entries(entry.goesWith ? view.settings[entry.goesWith] ?? {} : {})) {
+    if (info.settings.some((setting) => setting.name === name)) settings[name] = value;
+  }
   if (isDirected(info, entry)) settings.direction = view.direction;
   const { follows } = entry;
   const first = follows && !settings[follows.setting] ? firstRowOf(reportOf(follows.from)) : null;

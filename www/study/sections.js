@@ -44,6 +44,9 @@ export const SECTIONS = [
  * @property {boolean} [alone] whether it has prompts of its own and does not depend on the experiment
  * @property {(size: Size) => number} [height] about how many pixels its pictures take, so that the page keeps its length when they arrive
  * @property {(work: { model: ModelInfo, positions: number, layers: number }) => number} [passes] forward passes per prompt and its counterpart, beyond the plain two
+ * @property {string} [goesWith] the analysis whose settings it takes over
+ * @property {true} [basket] whether circuits can be put into it from files and from the literature
+ * @property {true} [asks] whether its pictures ask small questions while they are used
  * @property {{ setting: string, from: string }} [follows] a setting that defaults to the first row of another figure's first table
  */
 
@@ -121,16 +124,22 @@ export const FIGURES = [
     read: ['One head or MLP takes its value from the other run, and only what it writes *directly* to the receivers counts: other heads are held. In the clean run (noise), red is a path that the answer needs. A head\u2019s card asks what reaches its query, key or value.'],
   },
   {
-    analysis: 'edge-attribution', section: 'patching', controls: ['method', 'direction', 'steps', 'attention', 'top_k'], tables: 'folded', onDemand: ({ parameters }) => parameters > 5e7,
+    analysis: 'edge-attribution', section: 'patching', asks: true, controls: ['method', 'exact', 'direction', 'steps', 'attention', 'top_k'], tables: 'folded', onDemand: ({ parameters }) => parameters > 5e7,
     height: (size) => rowsOf(size.groups, 60 + 30 * size.heads, size.width) * (330 + 64 * size.layers) + 200,
     passes: ({ model }) => model.n_layers ** 2 * model.n_heads ** 2 * 0.55,
     read: ['Every reader (a head\u2019s queries, keys or values, an MLP, the logits) has an input of its own, the sum of what was written before it. One term at a time is taken from the other run: in the clean run (noise), an orange edge is one that the answer needs.'],
   },
   {
-    analysis: 'circuit', section: 'patching', controls: ['edges', 'count', 'by', 'select', 'ablation'], tables: 'folded', onDemand: ({ parameters }) => parameters > 5e7,
+    analysis: 'circuit', section: 'patching', basket: true, controls: ['edges', 'count', 'by', 'select', 'threshold', 'prune', 'ablation'], tables: 'folded', onDemand: ({ parameters }) => parameters > 5e7,
     height: (size) => rowsOf(size.groups, 60 + 30 * size.heads, size.width) * (330 + 64 * size.layers) + 700,
     passes: ({ model }) => model.n_layers ** 2 * model.n_heads ** 2 * 0.55,
-    read: ['A circuit is a claim: these edges are enough. Everything else is taken from the corrupted prompts, or set to its mean or to zero, and what is left of the logit difference tests the claim. Name the edges, or take the strongest.'],
+    read: ['A circuit is a claim: these edges are enough. Everything else is taken from the corrupted prompts, or set to its mean or to zero, and what is left of the logit difference tests the claim. Name the edges, take them from the picture above or from a file, or choose the strongest.'],
+  },
+  {
+    analysis: 'circuit-tests', section: 'patching', goesWith: 'circuit', controls: ['subsets', 'greedy', 'pairs', 'random', 'seed'], onDemand: true,
+    height: (size) => 500 * rowsOf(size.groups, 340, size.width) + 1100 * size.groups,
+    passes: () => 500,
+    read: ['The circuit above, put to the test. *Complete*: take the same nodes out of it and of the model, and both do the same (points on the diagonal). *Minimal*: every node is needed, some only when another is gone. *Better than chance*: random circuits of its size do less.'],
   },
   {
     analysis: 'ablation', section: 'patching', controls: ['what', 'value', 'position', 'align', 'layers', 'top_k'], tables: 'right', onDemand: true,

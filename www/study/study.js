@@ -10,7 +10,7 @@ import { UNKNOWN } from './heights.js';
 import { askFor, isDirected } from './request.js';
 import { Results } from './results.js';
 import { Run } from './run.js';
-import { Scheduler } from './scheduler.js';
+import { Scheduler, URGENCY } from './scheduler.js';
 import { Section } from './section.js';
 import { FIGURES, SECTIONS } from './sections.js';
 import { settingsForm } from './settings-form.js';
@@ -20,9 +20,11 @@ import { Timing } from './timing.js';
 
 /** @import { Engine, EngineError } from '../engine/client.js' */
 /** @import { StudyFigure } from '../exports/study-source.js' */
+/** @import { Actions } from '../reports/actions.js' */
 /** @import { Picture, Stage } from '../reports/stage.js' */
 /** @import { Store } from '../store/store.js' */
 /** @import { AnalysisInfo, Place, Report } from '../types/engine.js' */
+/** @import { Client } from './scheduler.js' */
 /** @import { FigureEntry, SectionEntry } from './sections.js' */
 
 /** The size of the default model, to reserve space for its figures before it is open. */
@@ -140,7 +142,9 @@ export class Study {
         form.show(store.view.settings[info.name] ?? {}, typeof ask === 'string' ? {} : ask.settings);
       });
     }
-    const own = stage.apart({ width: () => this.#width.value, ...(isDirected(info, entry) ? {} : { actions: { ...stage.actions, onPatch: undefined } }) });
+    const onAsk = entry.asks ? this.#asker(run) : undefined;
+    const own = stage.apart({ width: () => this.#width.value, actions: { ...stage.actions, onAsk, ...(isDirected(info, entry) ? {} : { onPatch: undefined }) } });
+    if (entry.basket && form?.element) this.#basket(run, form.element);
     const figure = new Figure({
       run, title, read: entry.read ?? [info.description], controls: test?.element ?? form?.element ?? null, stage: own,
       layout: { tables: entry.tables, measure: isDirected(info, entry) ? this.#sharedPicture(info.name) : null },
@@ -157,6 +161,30 @@ export class Study {
       },
     });
     return { entry, info, run, figure };
+  }
+
+  /** What asks the engine about a figure's prompts. @param {Run} run @returns {NonNullable<Actions['onAsk']>} */
+  #asker(run) {
+    /** @type {(report: Report) => void} */
+    let tell = () => {};
+    /** @type {Client} */
+    const client = { order: 0, urgency: () => URGENCY.inspector, guess: () => 0.1, onStart() {}, onProgress() {}, onPreview() {}, onError() {}, onReport: (report) => tell(report) };
+    return (analysis, settings, answer) => {
+      const ask = run.ask.value;
+      const asked = typeof ask === 'string' ? null : settings(ask.settings);
+      if (typeof ask === 'string' || !asked) return this.scheduler.drop(client);
+      tell = answer;
+      this.scheduler.ask(client, { ...ask, analysis, settings: asked });
+    };
+  }
+
+  /** Adds what fills a circuit, once its figure is seen. @param {Run} run @param {HTMLElement} form */
+  #basket(run, form) {
+    const end = effect(() => {
+      if (!run.inView.value) return;
+      queueMicrotask(() => end());
+      import('./basket.js').then(({ basket }) => form.after(basket(this.#engine, this.#store)), reportError);
+    });
   }
 
   /** The report that a figure shows, up to date or not. @param {string} analysis @returns {Report | null} */

@@ -334,6 +334,19 @@ logit: number,
 probability: number, };
 
 /**
+ * A circuit that is known by name.
+ */
+export type KnownCircuit = { 
+/**
+ * What stands for it among edges.
+ */
+name: string, 
+/**
+ * What it is, and where it is from.
+ */
+note: string, };
+
+/**
  * A document on the web.
  */
 export type Link = { 
@@ -678,12 +691,25 @@ note: string | null, };
 /**
  * What [`Progress`] counts.
  */
-export type ProgressUnit = "bytes" | "prompts" | "sites" | "checks" | "points" | "patches";
+export type ProgressUnit = "bytes" | "prompts" | "sites" | "checks" | "points" | "patches" | "circuits";
 
 /**
  * The kind of a value, which decides how it is formatted and drawn.
  */
 export type Quantity = "text" | "token" | "count" | "logit" | "logit-difference" | "probability" | "log-probability" | "share" | "attention" | "score" | "activation" | "loss" | "error";
+
+/**
+ * A circuit that was read, by the names of its edges.
+ */
+export type ReadCircuit = { 
+/**
+ * Its edges, in the order in which they were named.
+ */
+edges: Array<string>, 
+/**
+ * The circuits of this model that are known by name.
+ */
+known: Array<KnownCircuit>, };
 
 /**
  * The result of one analysis.
@@ -1143,3 +1169,17 @@ storage: number,
  * from disk.
  */
 unkept: string | null, };
+
+/**
+ * A circuit to be written as a file.
+ */
+export type WriteCircuit = { 
+/**
+ * The names of its edges.
+ */
+edges: Array<string>, 
+/**
+ * The score of every edge of the model, in the graph's order, as changes of the logit difference; null where there is none. Empty:
+ * none are known.
+ */
+scores: Array<number | null>, };

@@ -12,7 +12,7 @@ import { edgeOf, shownName } from './layout.js';
  * @property {(edge: number, anchor: Anchor) => void} onEdge
  * @property {(node: string, anchor: Anchor) => void} onNode
  * @property {() => void} onLeave
- * @property {(edge: number) => void} onClick
+ * @property {(edge: number, isShifted: boolean) => void} onClick
  * @property {(node: string) => void} onNodeClick
  * @property {(edge: number) => string} name accessible description of an edge
  */
@@ -61,32 +61,32 @@ export class EdgeGraph {
     return circle;
   }
 
-  /** Shows some edges, the strongest last, so that it lies on top. @param {{ edge: number, value: number, size: number }[]} shown `size` from 0 to 1 */
+  /** Shows some edges, the strongest last, so that it lies on top. @param {{ edge: number, value: number, size: number, isEstimate: boolean }[]} shown `size` from 0 to 1 */
   paint(shown) {
     const joined = new Set(shown.flatMap(({ edge }) => [this.#edges[edge].from, this.#edges[edge].to]));
     for (const [node, circle] of this.#nodes) {
       circle.setAttribute('fill', joined.has(node) ? 'var(--ink)' : 'var(--paper)');
       circle.setAttribute('stroke-opacity', joined.has(node) ? '1' : '0.35');
     }
-    this.#lines.replaceChildren(...shown.map(({ edge, value, size }) => this.#line(edge, value, size)));
+    this.#lines.replaceChildren(...shown.map(({ edge, value, size, isEstimate }) => this.#line(edge, value, size, isEstimate)));
   }
 
-  /** @param {number} index @param {number} value @param {number} size */
-  #line(index, value, size) {
+  /** @param {number} index @param {number} value @param {number} size @param {boolean} isEstimate */
+  #line(index, value, size, isEstimate) {
     const path = s('path', {
       d: curve(this.#edges[index], this.#layout), stroke: category(value < 0 ? 1 : 0), 'stroke-width': (0.8 + 5.2 * size).toFixed(2), 'stroke-opacity': (0.35 + 0.6 * size).toFixed(2),
-      tabindex: 0, role: 'button', 'aria-label': this.#hooks.name(index), 'data-edge': index,
+      'stroke-dasharray': isEstimate ? '5 4' : null, tabindex: 0, role: 'button', 'aria-label': this.#hooks.name(index), 'data-edge': index,
     });
     // A long curve has its tip at the pointer.
     const show = (/** @type {PointerEvent | FocusEvent} */ event) => this.#hooks.onEdge(index, 'clientX' in event ? { getBoundingClientRect: () => new DOMRect(event.clientX, event.clientY, 1, 1) } : path);
     path.addEventListener('pointerenter', show);
     path.addEventListener('focus', show);
     for (const end of ['pointerleave', 'blur']) path.addEventListener(end, () => this.#hooks.onLeave());
-    path.addEventListener('click', () => this.#hooks.onClick(index));
+    path.addEventListener('click', (event) => this.#hooks.onClick(index, event.shiftKey));
     path.addEventListener('keydown', (event) => {
       if (event.key !== 'Enter' && event.key !== ' ') return;
       event.preventDefault();
-      this.#hooks.onClick(index);
+      this.#hooks.onClick(index, event.shiftKey);
     });
     return path;
   }

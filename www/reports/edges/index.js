@@ -25,7 +25,10 @@ export function drawEdges(part, stage, name) {
   const picture = stage.picture(name);
   const names = grid.columns.ticks;
   const edges = names.map(edgeOf);
+  // Estimates are the first measure, and what is known exactly of them the second.
   const { quantity, label, name: measure } = grid.measures[0];
+  const isEstimate = measure === 'estimate';
+  const { circuit } = stage.actions;
   const layout = layoutOf(names, stage.width);
   // Of a circuit all edges are shown; those outside it have no number.
   const members = membersOf(grid);
@@ -37,11 +40,17 @@ export function drawEdges(part, stage, name) {
   const describe = (/** @type {number} */ panel, /** @type {number} */ edge) => {
     const values = valuesOf(grid.panels[panel], 0);
     const value = numbersOf(grid.panels[panel], 0, picture.now)?.[edge];
+    const exact = numbersOf(grid.panels[panel], 1, picture.now)?.[edge];
     if (!values || typeof value !== 'number') return readable(edges[edge]);
     const [low, high, p] = [values.low[edge], values.high[edge], values.adjusted[edge]];
     const ends = picture.now.prompt < 0 && typeof low === 'number' && typeof high === 'number' ? `\n95 % interval ${formatQuantity(low, quantity)} to ${formatQuantity(high, quantity)}` : '';
-    return `${readable(edges[edge])}\n${names[edge]}\n${label}: ${formatQuantity(value, quantity)}${ends}${typeof p === 'number' ? `\np, adjusted: ${formatQuantity(p, 'probability')}` : ''}`;
+    return `${readable(edges[edge])}\n${names[edge]}\n${label}: ${formatQuantity(value, quantity)}${ends}${typeof p === 'number' ? `\np, adjusted: ${formatQuantity(p, 'probability')}` : ''}${typeof exact === 'number' ? `\nexact: ${formatQuantity(exact, quantity)}` : ''}${circuit ? `\nShift and click: ${isIn(names[edge]) ? 'out of' : 'into'} the circuit` : ''}`;
   };
+  /** The edges of the circuit that is being put together. */
+  const listed = () => (circuit && measure !== 'member' ? circuit.text.split(/[\s,;]+/).filter(Boolean) : names.filter((_, edge) => grid.panels.some(({ counts }) => counts?.[edge])));
+  const isIn = (/** @type {string} */ name) => listed().includes(name);
+  const toggle = (/** @type {string} */ name) => circuit?.set((isIn(name) ? listed().filter((own) => own !== name) : [...listed(), name]).join(' '));
+
   const graphs = grid.panels.map((panel, index) => {
     const leave = () => {
       stage.hover.publish(null);
@@ -62,7 +71,7 @@ export function drawEdges(part, stage, name) {
       },
       onLeave: leave,
       // An edge into a head is about what that head reads; every other, about what writes.
-      onClick: (edge) => open(placeOf(edges[edge].to).head === undefined ? edges[edge].from : edges[edge].to),
+      onClick: (edge, isShifted) => (isShifted ? toggle(names[edge]) : open(placeOf(edges[edge].to).head === undefined ? edges[edge].from : edges[edge].to)),
       onNodeClick: open,
       name: (edge) => describe(index, edge).replaceAll('\n', '; '),
     });
@@ -74,22 +83,47 @@ export function drawEdges(part, stage, name) {
   });
   place.append(...graphs.map(({ svg }, index) => h('div', { class: 'panel' }, heads[index].element, scrolling(stage, svg, { unit: layout.cell, what: 'head', start: 0 }))));
 
+  const take = h('button', { type: 'button', class: 'quiet', hidden: !circuit || measure === 'member', on: { click: () => circuit?.set([...shown].map((edge) => names[edge]).join(' ')) } });
+  const left = h('output', { class: 'hint' });
+  /** What the edges shown leave of the logit difference, by themselves. */
+  const askWhatIsLeft = () => {
+    const count = Number(slider.value);
+    stage.actions.onAsk?.('circuit', ({ method = 'exact', direction = 'noise', steps = 5, attention = 'gradient' }) => (
+      // Circuits are chosen by these.
+      direction === 'noise' && steps === 5 && attention === 'gradient' && picture.now.prompt < 0 ? { by: method, select: 'top', count, curve: false } : null
+    ), ({ parts }) => {
+      if (count !== Number(slider.value)) return;
+      const tables = parts.flatMap((one) => (one.kind === 'table' ? [one] : []));
+      const shares = tables.map(({ group, rows }) => `${formatQuantity(Number(rows[3]?.cells[1]), 'share')}${tables.length > 1 ? ` (${grid.panels.find((panel) => panel.group === group)?.name ?? ''})` : ''}`);
+      left.textContent = shares.length > 0 ? `Alone, all others resampled, they leave ${shares.join(', ')} of the logit difference.` : '';
+    });
+  };
+  /** @type {Set<number>} */
+  let shown = new Set();
   const paint = () => {
     const n = Number(slider.value);
     count.textContent = `${n} of ${names.length}`;
-    const all = grid.panels.map((panel) => numbersOf(panel, 0, picture.now) ?? []);
+    shown = new Set();
+    left.textContent = '';
+    askWhatIsLeft();
+    const exact = grid.panels.map((panel) => numbersOf(panel, 1, picture.now) ?? []);
+    const all = grid.panels.map((panel, index) => (numbersOf(panel, 0, picture.now) ?? []).map((value, edge) => exact[index][edge] ?? value));
     // All groups on one scale.
     const limit = all.flat().reduce((/** @type {number} */ largest, value) => Math.max(largest, Math.abs(value ?? 0)), 0) || 1;
     graphs.forEach((graph, index) => {
       heads[index].show(grid, grid.panels[index], picture.now);
-      const known = all[index].flatMap((value, edge) => (typeof value === 'number' ? [{ edge, value, size: Math.abs(value) / limit }] : []));
-      graph.paint(known.sort((a, b) => b.size - a.size).slice(0, n).reverse());
+      const known = all[index].flatMap((value, edge) => (typeof value === 'number' ? [{ edge, value, size: Math.abs(value) / limit, isEstimate: isEstimate && typeof exact[index][edge] !== 'number' }] : []));
+      const strongest = known.sort((a, b) => b.size - a.size).slice(0, n);
+      strongest.forEach(({ edge }) => shown.add(edge));
+      graph.paint(strongest.reverse());
     });
+    take.textContent = `Take ${shown.size === 1 ? 'this edge' : `these ${shown.size} edges`} as the circuit`;
   };
   const figure = frame(part, stage, {
     controls: [promptChoice(grid, picture, paint), h('label', { class: 'edges-shown' }, 'edges ', slider, count)],
-  }, place, h('p', { class: 'hint' }, `${measure === 'change' ? 'Blue edges raise the logit difference, orange ones lower it, when they are replaced. ' : ''}Into a head, queries arrive on the left, keys in the middle, values on the right.`));
+  }, h('div', { class: 'edges-actions' }, take, left), place, h('p', { class: 'hint' }, `${isEstimate ? 'Dashed edges are estimates. ' : ''}${measure !== 'member' ? 'Blue edges raise the logit difference, orange ones lower it, when they are replaced. ' : ''}Into a head, queries arrive on the left, keys in the middle, values on the right.`));
   paint();
+  shownOf.set(figure, () => [...shown].map((edge) => names[edge]));
   keepAlive(figure, { repaint: paint, update: (next) => {
     if (next.kind !== 'edges' || !sameShape(grid, next) || membersOf(next) !== members) return false;
     grid = next;
@@ -97,6 +131,15 @@ export function drawEdges(part, stage, name) {
     return true;
   } });
   return figure;
+}
+
+/** What each picture shows. @type {WeakMap<HTMLElement, () => string[]>} */
+const shownOf = new WeakMap();
+
+/** The names of the edges that a picture shows in any of its panels. @param {HTMLElement} figure */
+export function shownEdges(figure) {
+  const [shown] = [figure, ...figure.querySelectorAll('*')].flatMap((element) => shownOf.get(/** @type {HTMLElement} */ (element)) ?? []);
+  return shown?.() ?? [];
 }
 
 /** How many edges any group may have a number for. @param {Grid} grid */
