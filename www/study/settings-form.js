@@ -68,7 +68,7 @@ function field(analysis, setting, set) {
       };
     }
     case 'text': {
-      const long = ['prompt', 'text'].includes(name) && analysis !== 'attention';
+      const long = ['prompt', 'text', 'edges'].includes(name) && analysis !== 'attention';
       const input = h('input', {
         type: 'text', id, spellcheck: 'false', autocomplete: 'off', autocapitalize: 'off', class: long ? 'setting-long' : '',
         placeholder: range.default || /empty for ([^.;]*)/.exec(description)?.[1] || 'empty',

@@ -94,7 +94,7 @@ export function drawEdges(part, stage, name) {
     ), ({ parts }) => {
       if (count !== Number(slider.value)) return;
       const tables = parts.flatMap((one) => (one.kind === 'table' ? [one] : []));
-      const shares = tables.map(({ group, rows }) => `${formatQuantity(Number(rows[3]?.cells[1]), 'share')}${tables.length > 1 ? ` (${grid.panels.find((panel) => panel.group === group)?.name ?? ''})` : ''}`);
+      const shares = tables.map(({ group, rows }) => `${Math.round(100 * Number(rows[3]?.cells[1]))} %${tables.length > 1 ? ` (${grid.panels.find((panel) => panel.group === group)?.name ?? ''})` : ''}`);
       left.textContent = shares.length > 0 ? `Alone, all others resampled, they leave ${shares.join(', ')} of the logit difference.` : '';
     });
   };
@@ -112,7 +112,7 @@ export function drawEdges(part, stage, name) {
     const limit = all.flat().reduce((/** @type {number} */ largest, value) => Math.max(largest, Math.abs(value ?? 0)), 0) || 1;
     graphs.forEach((graph, index) => {
       heads[index].show(grid, grid.panels[index], picture.now);
-      const known = all[index].flatMap((value, edge) => (typeof value === 'number' ? [{ edge, value, size: Math.abs(value) / limit, isEstimate: isEstimate && typeof exact[index][edge] !== 'number' }] : []));
+      const known = all[index].flatMap((value, edge) => (typeof value === 'number' ? [{ edge, value, size: measure === 'member' ? 0.25 : Math.abs(value) / limit, isEstimate: isEstimate && typeof exact[index][edge] !== 'number' }] : []));
       const strongest = known.sort((a, b) => b.size - a.size).slice(0, n);
       strongest.forEach(({ edge }) => shown.add(edge));
       graph.paint(strongest.reverse());

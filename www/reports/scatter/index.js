@@ -1,6 +1,6 @@
 // Draws the `scatter` part: heads as points, coloured by layer, one panel per group, on the same scales.
 
-import { ordered } from '../../colour.js';
+import { category, ordered } from '../../colour.js';
 import { h } from '../../dom.js';
 import { formatQuantity, precise } from '../../numbers.js';
 import { act } from '../actions.js';
@@ -18,7 +18,7 @@ import { ScatterPlot } from './plot.js';
 export function drawScatter(part, stage, name) {
   const picture = stage.picture(name);
   const layers = 1 + Math.max(0, ...part.layers);
-  const colours = part.layers.map((layer) => layerColour(layer, layers));
+  const colours = part.names.map((_, index) => (part.layers.length > 0 ? layerColour(part.layers[index], layers) : category(0)));
   const targets = part.names.map((text, index) => targetOf(text, part.layers[index]));
   // As large as there is room for, with the labels beside it.
   const side = Math.max(160, Math.min(stage.width - 84, part.panels.length === 1 ? 420 : part.panels.length <= 4 ? 270 : 178));
@@ -57,7 +57,7 @@ export function drawScatter(part, stage, name) {
     part,
     stage,
     { controls: [measureSwitch(part, picture, paint)] },
-    legend(part, layers),
+    part.layers.length > 0 ? legend(part, layers) : null,
     h('div', { class: 'panels' }, ...panels.map((plot, index) =>
       h('div', { class: 'panel' }, h('div', { class: 'panel-head' }, h('p', { class: 'panel-name' }, part.panels[index].name)), h('div', { class: 'panel-scroll' }, plot.svg)))),
   );

@@ -27,7 +27,7 @@ pub(crate) struct Options {
     /// A Python with transformer-lens 2.18, timed in turns with the engine
     #[arg(long)]
     python: Option<PathBuf>,
-    /// forward, experiment1, neurons or growth
+    /// forward, experiment1, neurons, growth or edges
     #[arg(long, default_value = "experiment1")]
     what: String,
 }
@@ -88,7 +88,11 @@ pub(super) fn measure(paths: &Paths, folder: &Path, options: &Options) -> Result
 /// What one patch, or one forward pass, takes in Python.
 fn python_seconds(paths: &Paths, python: &Path, what: &str, model: &Path, device: &str) -> Result<f64> {
     let device = if device == "wgpu" { "cuda" } else { "cpu" };
-    let what = if what == "forward" { "forward" } else { "patch" };
+    let what = match what {
+        "forward" => "forward",
+        "edges" => "edge",
+        _ => "patch",
+    };
     let words: [OsString; 4] =
         ["tests/fixtures/time_python.py".into(), what.into(), model.into(), device.into()];
     let printed = paths.command(&python.to_string_lossy(), words).read().context("Python failed")?;

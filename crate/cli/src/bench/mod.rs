@@ -7,13 +7,15 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result};
 use clap::ValueEnum;
+use patchlab::graph::Graph;
 use patchlab::host::ProgressUnit;
 use patchlab::host::{Quiet, Work};
+use patchlab::interventions::edges::EdgeSweep;
 use patchlab::interventions::sweep::{Sweep, SweepSites};
 use patchlab::interventions::{Intervention, Scene, Shortcut};
 use patchlab::metrics::LogitStats;
 use patchlab::model::{Batch, Hooks, Model, flops};
-use patchlab::prompts::PreparedCase;
+use patchlab::prompts::{PreparedCase, prepare};
 use patchlab::readback;
 use patchlab::runs::{Direction, Runs};
 use patchlab::site::{BlockSite, Site};
@@ -28,6 +30,7 @@ pub(crate) enum Workload {
     Experiment1,
     Neurons,
     Growth,
+    Edges,
     Kernels,
 }
 
@@ -111,6 +114,7 @@ pub(crate) async fn bench(session: &Session, workload: Workload, repeats: usize)
                 rows.push(grown(session.model(), prompts, tokens, patches, repeats).await?.told());
             }
         }
+        Workload::Edges => rows.push(edges(session, repeats).await?.told()),
         Workload::Kernels => rows = kernels::kernels(&session.model().device, repeats).await?,
     }
     Ok(rows)
@@ -199,6 +203,29 @@ async fn grown(model: &Model, prompts: usize, tokens: usize, patches: usize, rep
             sweep.run(&mut work, &mut stats, 0, &mut |_, _| {}).await?;
         }
         Ok(())
+    })
+    .await
+}
+
+/// Of how many nodes one is taken, for a sample of edges.
+const EVERY: usize = 40;
+
+/// The edges from some nodes to all that read them, each replaced alone on the first group.
+async fn edges(session: &Session, repeats: usize) -> Result<Row> {
+    let model = session.model();
+    let graph = Graph::new(&model.config);
+    let (groups, _) = prepare(&first_group()?, session.tokenizer(), model.config.n_ctx)?;
+    let cases = &groups.first().context("the first group can be run")?.cases;
+    let wanted: Vec<bool> =
+        graph.edges().map(|(node, _)| graph.node_index(node) % EVERY == EVERY / 2).collect();
+    let count = wanted.iter().filter(|wanted| **wanted).count();
+    measure(&format!("{count} edges of {}", graph.len()), count, repeats, async || {
+        let runs = Runs::record(model, cases, false, &EdgeSweep::sites(model.config.n_layers)).await?;
+        let scene = Scene::of(model, &runs, Direction::Noise);
+        let sweep = EdgeSweep { scene, graph: &graph, wanted: Some(&wanted), work: model.budget.work() };
+        let mut stats = LogitStats::new(graph.len(), cases.len(), false);
+        let mut work = Work::new(&Quiet, "", ProgressUnit::Patches, count);
+        sweep.run(&mut work, &mut stats, 0, &mut |_, _| {}).await
     })
     .await
 }

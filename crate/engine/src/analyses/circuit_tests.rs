@@ -430,7 +430,7 @@ fn scatter(names: Vec<String>, panels: Vec<ScatterPanel>) -> Scatter {
             range: None,
             middle: Some(0.0),
         }],
-        layers: vec![0; names.len()],
+        layers: Vec::new(),
         names,
         panels,
     }

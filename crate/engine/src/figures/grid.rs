@@ -132,6 +132,10 @@ pub struct Values {
     /// For each prompt, its number in each cell, row by row; null where the prompt has no such position or role.
     #[cfg_attr(feature = "typescript", ts(type = "(number | null)[][]"))]
     pub prompts: PerPrompt,
+    /// Whether only some cells were asked for, so that one without a mean is no fault.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[cfg_attr(feature = "typescript", ts(as = "Option<_>", optional))]
+    pub some: bool,
     /// The mean over the unpatched clean prompts, if the measure has one.
     pub clean: Option<f64>,
     /// The mean over the unpatched corrupted prompts, if the measure has one.

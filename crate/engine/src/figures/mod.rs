@@ -112,7 +112,8 @@ impl Part {
                     let empty = |cell: usize| {
                         panel.counts.as_ref().is_some_and(|counts| counts[cell % counts.len()] == 0)
                     };
-                    grid.measures[values.measure].quantity == Quantity::Activation
+                    values.some
+                        || grid.measures[values.measure].quantity == Quantity::Activation
                         || values.mean.iter().enumerate().all(|(cell, mean)| mean.is_some() || empty(cell))
                 };
                 grid.panels.iter().all(|panel| panel.values.iter().all(|values| shown(panel, values)))

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Measure;
 
-/// Named points, coloured by layer, in one panel per group, all on the same scales.
+/// Named points, coloured by their layers, in one panel per group, all on the same scales.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct Scatter {
@@ -22,7 +22,7 @@ pub struct Scatter {
     pub measures: Vec<Measure>,
     /// The name of each point: `L7H11`.
     pub names: Vec<String>,
-    /// Each point's layer.
+    /// Each point's layer; empty if they are of none.
     pub layers: Vec<usize>,
     /// The groups.
     pub panels: Vec<ScatterPanel>,

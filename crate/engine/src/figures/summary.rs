@@ -68,6 +68,7 @@ impl Numbers {
             p: Vec::new(),
             adjusted: Vec::new(),
             prompts: PerPrompt::default(),
+            some: false,
             clean: self.clean.as_deref().map(mean),
             corrupted: self.corrupted.as_deref().map(mean),
         }
@@ -163,6 +164,7 @@ fn subtract((one, pairs): (&Values, &[usize]), (two, other_pairs): (&Values, &[u
         p: Vec::new(),
         adjusted: Vec::new(),
         prompts: PerPrompt::default(),
+        some: false,
         clean: both(one.clean, two.clean),
         corrupted: both(one.corrupted, two.corrupted),
     };

@@ -156,7 +156,7 @@ impl Settings {
         edges.measures.push(change());
         for (group, panel) in groups.iter().zip(&mut edges.panels) {
             let exact = scoring.exact_of_some(job, graph, group, some, &mut work).await?;
-            panel.values.push(summarised(1, group, exact, &work).await?);
+            panel.values.push(Values { some: true, ..summarised(1, group, exact, &work).await? });
         }
         Ok(())
     }

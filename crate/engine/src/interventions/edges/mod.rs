@@ -134,33 +134,23 @@ impl EdgeSweep<'_> {
         };
         let count = self.graph.sources(reader_of(stage, 0, Part::Q));
         let mut units = Vec::new();
-        match self.wanted {
-            // All heads read what a node writes, so it is computed for all of them.
-            None => {
-                let all: Vec<usize> = (0..count).collect();
-                for sources in all.chunks((at_once / heads).max(1)) {
-                    let unit = |part: &Option<Part>| Unit {
-                        stage,
-                        part: *part,
-                        heads: 0..heads,
-                        sources: sources.to_vec(),
-                    };
-                    units.extend(parts.iter().map(unit));
+        for part in parts {
+            // What a node writes is read by all heads at once, if it is wanted for all.
+            let mut alike: Vec<(Range<usize>, Vec<usize>)> = Vec::new();
+            for head in 0..heads {
+                let edges = self.graph.edges_of(reader_of(stage, head, part.unwrap_or(Part::Q)));
+                let is_wanted =
+                    |source: &usize| self.wanted.is_none_or(|wanted| wanted[edges.start + source]);
+                let sources: Vec<usize> = (0..count).filter(is_wanted).collect();
+                match alike.last_mut() {
+                    Some((heads, known)) if *known == sources => heads.end += 1,
+                    _ => alike.push((head..head + 1, sources)),
                 }
             }
-            Some(wanted) => {
-                for (&part, head) in parts.iter().flat_map(|part| (0..heads).map(move |head| (part, head))) {
-                    let edges = self.graph.edges_of(reader_of(stage, head, part.unwrap_or(Part::Q)));
-                    let sources: Vec<usize> =
-                        (0..count).filter(|source| wanted[edges.start + source]).collect();
-                    let unit = |sources: &[usize]| Unit {
-                        stage,
-                        part,
-                        heads: head..head + 1,
-                        sources: sources.to_vec(),
-                    };
-                    units.extend(sources.chunks(at_once).map(unit));
-                }
+            for (heads, sources) in alike {
+                let unit =
+                    |sources: &[usize]| Unit { stage, part, heads: heads.clone(), sources: sources.to_vec() };
+                units.extend(sources.chunks((at_once / heads.len()).max(1)).map(unit));
             }
         }
         units
