@@ -129,6 +129,7 @@ fn shards_of_every_analysis_are_the_whole_byte_for_byte() {
         "path-patching",
         "edge-attribution",
         "circuit",
+        "circuit-tests",
         "ablation",
         "self-repair",
         "neuron-attribution",

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { assertClean, freshBrowser, watchedPage, thorough } from './harness/browser.mjs';
-import { circuitGroups, fixtureGroups, readFixture, recordedValues, writeCheckpoint } from './harness/fixtures.mjs';
+import { circuitGroups, fixtureGroups, readFixture, recordedCircuits, recordedValues, writeCheckpoint } from './harness/fixtures.mjs';
 import { assertClose, dist } from './harness/inputs.mjs';
 import { serveSite } from './harness/server.mjs';
 
@@ -190,6 +190,20 @@ async function compareEdges({ run }, model) {
   }
 }
 
+/** A circuit named edge by edge, with all that can stand in place of the others. @param {Opened} opened @param {string} model */
+async function compareCircuits({ run }, model) {
+  const recorded = recordedValues(model, ['circuits.safetensors']);
+  const { edges, circuits } = recordedCircuits(model);
+  const row = Object.keys(circuits).indexOf('hand');
+  for (const ablation of ['resample', 'mean', 'zero']) {
+    const settings = { edges: circuits.hand.map((edge) => edges[edge]).join(' '), ablation };
+    const dots = (await run('circuit', settings, [2], circuitGroups())).parts.find((part) => part.kind === 'dots');
+    const found = dots?.series[0].points.map(({ value }) => value) ?? [];
+    const wanted = recorded(`2/circuit/${ablation}`)[row].flat();
+    assertClose(found, wanted, TOLERANCE * Math.max(1, largest(wanted)), `${model}, circuit, ${ablation}`);
+  }
+}
+
 /** @param {Opened} opened @param {number[]} groups */
 async function compareChecks({ run }, groups) {
   for (const part of /** @type {(Part & Table)[]} */ ((await run('checks', {}, groups)).parts)) {
@@ -212,6 +226,7 @@ for (const model of ['tiny-a', 'tiny-b']) {
     await compareMaps(opened, model, 'neuron-patching', {}, ['mlp_post'], groups);
     await compareCausal(opened, model);
     await compareEdges(opened, model);
+    await compareCircuits(opened, model);
     await compareChecks(opened, groups);
     assertClean(opened.watched);
   });
@@ -227,6 +242,7 @@ for (const model of ['tiny-a', 'tiny-b']) {
     await compareMaps(opened, model, 'head-patching', { probabilities: false }, ['z', 'v', 'pattern', 'q', 'k'], groups);
     await compareMaps(opened, model, 'neuron-patching', {}, ['mlp_post'], groups);
     await compareEdges(opened, model);
+    await compareCircuits(opened, model);
     assertClean(opened.watched);
   });
 }

@@ -25,6 +25,11 @@ export function circuitGroups() {
   return JSON.parse(readFileSync(join(folder, 'circuits/groups.json'), 'utf8'));
 }
 
+/** What is recorded of edges and circuits besides numbers: names, and the circuits as lists of edges. @param {string} model @returns {{ edges: string[], circuits: Record<string, number[]> }} */
+export function recordedCircuits(model) {
+  return JSON.parse(readFileSync(join(folder, model, 'circuits.json'), 'utf8'));
+}
+
 /** A recorded array as rows of its last axis. @param {string} model @param {string[]} [names] of files @returns {(name: string) => number[][]} */
 export function recordedValues(model, names = ['expected.safetensors', 'causal.safetensors']) {
   const files = names.map((name) => {

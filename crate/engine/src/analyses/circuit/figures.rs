@@ -2,7 +2,7 @@
 
 use super::{SHARES, sizes};
 use crate::analyses::shared::attributed::panel;
-use crate::analyses::shared::circuits::Chosen;
+use crate::analyses::shared::chosen::Chosen;
 use crate::bootstrap::Bootstrap;
 use crate::figures::summary::Numbers;
 use crate::figures::{

@@ -5,9 +5,8 @@ mod figures;
 
 use super::settings::flag;
 use super::shared::attributed::panel;
-use super::shared::circuits::{
-    ABLATION, Ablation, Asked, BY, COUNT, Choice, EDGES, Faithfulness, PRUNE, SELECT, Select, THRESHOLD, Test,
-};
+use super::shared::chosen::{Asked, BY, COUNT, Choice, EDGES, PRUNE, SELECT, Select, THRESHOLD};
+use super::shared::circuits::{ABLATION, Ablation, Faithfulness, Test};
 use super::shared::edges::Method;
 use super::shared::groups::{that_differ, usable};
 use super::{Analyse, Findings, Job, settings};

@@ -105,6 +105,10 @@ impl Analyse for Settings {
             Method::EapIg => 3.0 * self.steps as f64,
             Method::Eap | Method::Relp => 3.0,
         };
+        // Which edges are compared is decided over all groups.
+        if self.exact > 0 && !self.scoring().is_exact() {
+            return Ok(Division::whole(passes));
+        }
         Ok(Division::by_group(passes))
     }
 }

@@ -3,6 +3,7 @@
 pub(super) mod ablated;
 pub(super) mod attributed;
 pub(super) mod choices;
+pub(super) mod chosen;
 pub(super) mod circuits;
 pub(super) mod columns;
 pub(super) mod edges;
