@@ -63,7 +63,7 @@ function cutOff(page) {
 
 test('every head, layer and position of every map is seen, on wide and narrow screens', async () => {
   // Without logits over the vocabulary and 32,491 edges one by one, which take most of the time.
-  const settings = { ...Object.fromEntries(['residual', 'component', 'head'].map((what) => [`${what}-patching`, { probabilities: 'no' }])), 'edge-attribution': { method: 'eap' }, circuit: { by: 'eap' } };
+  const settings = { ...Object.fromEntries(['residual', 'component', 'head'].map((what) => [`${what}-patching`, { probabilities: 'no' }])), 'edge-attribution': { method: 'eap' }, circuit: { by: 'eap' }, 'circuit-tests': { subsets: 2, greedy: 1, random: 5, pairs: false } };
   const { page, watched } = await opened({ settings });
   await page.evaluate(() => document.getElementById('run-all')?.click());
   // Without the sweep over all neurons, which has its own test.
