@@ -9,7 +9,8 @@ use serde_json::{Map, Value, json};
 use crate::analyses::{Analysis, PythonCell};
 use crate::error::{Error, Result};
 use crate::experiment::Experiment;
-use crate::names::Neuron;
+use crate::graph::{Node, Reader};
+use crate::names::{Neuron, words};
 
 /// What the notebook should repeat.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -65,12 +66,14 @@ pub fn notebook(request: &NotebookRequest) -> Result<String> {
             left_out.push(analysis.title.to_owned());
             continue;
         };
-        if let Some((setting, value)) = unrepeated(&own) {
-            left_out.push(format!("{} with {setting}={value}", analysis.title));
+        if let Some(which) = unrepeated(&own) {
+            left_out.push(format!("{} {which}", analysis.title));
             continue;
         }
-        if analysis.name == "neuron-on-text" {
-            name_neuron(&mut own, &request.experiment)?;
+        match analysis.name {
+            "neuron-on-text" => name_neuron(&mut own, &request.experiment)?,
+            "circuit" => name_edges(&mut own),
+            _ => {}
         }
         settings.insert(name.clone(), own.into());
         body.push(markdown(&format!("## {}\n\n{}", analysis.title, analysis.description)));
@@ -98,17 +101,28 @@ pub fn notebook(request: &NotebookRequest) -> Result<String> {
     serde_json::to_string_pretty(&document).map_err(|error| Error::BuiltIn(error.to_string()))
 }
 
-/// A setting with a value for which the cells have no code: columns that are other positions in each prompt.
-fn unrepeated(settings: &Map<String, Value>) -> Option<(&str, &str)> {
+/// A setting with a value for which the cells have no code, in words: what is by role, or at other positions in each prompt; passes
+/// back that hold something constant; circuits that are chosen or pruned.
+fn unrepeated(settings: &Map<String, Value>) -> Option<String> {
     let repeats = |name: &str, value: &str| match name {
         "align" => !matches!(value, "role" | "end"),
         "at" => value == "last",
         "by" => value != "role",
         "position" => value != "each",
+        "method" => value != "relp",
+        "attention" => value != "constant",
+        "ablation" => value != "mean-by-role",
+        "edges" => members(value).is_some(),
+        "prune" => value != "true",
         _ => true,
     };
-    let texts = settings.iter().filter_map(|(name, value)| Some((name.as_str(), value.as_str()?)));
-    texts.into_iter().find(|(name, value)| !repeats(name, value))
+    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let mut settings = settings.iter().map(|(name, value)| (name.as_str(), text(value)));
+    let (name, value) = settings.find(|(name, value)| !repeats(name, value))?;
+    Some(match name {
+        "edges" => "unless its edges are named one by one".to_owned(),
+        _ => format!("with {name}={value}"),
+    })
 }
 
 fn introduction(left_out: &[String]) -> String {
@@ -157,6 +171,23 @@ fn name_neuron(settings: &mut Map<String, Value>, experiment: &Experiment) -> Re
     Ok(())
 }
 
+/// Puts the circuit's edges, one by one, in the place of the text that names them.
+fn name_edges(settings: &mut Map<String, Value>) {
+    let edges = settings.remove("edges");
+    let edges = edges.as_ref().and_then(Value::as_str).and_then(members).unwrap_or_default();
+    settings.insert("members".to_owned(), edges.into());
+}
+
+/// The edges that a text names one by one. None: it names none, or it takes the model's graph to read it (`*`, lists, files).
+fn members(edges: &str) -> Option<Vec<&str>> {
+    let is_edge = |edge: &&str| {
+        let ends = edge.split_once("->");
+        ends.is_some_and(|(node, reader)| node.parse::<Node>().is_ok() && reader.parse::<Reader>().is_ok())
+    };
+    let edges: Vec<&str> = words(edges).collect();
+    (!edges.is_empty() && edges.iter().all(is_edge)).then_some(edges)
+}
+
 fn markdown(text: &str) -> Value {
     json!({ "cell_type": "markdown", "metadata": {}, "source": text })
 }
@@ -186,16 +217,35 @@ mod tests {
         }
     }
 
+    fn set(request: &mut NotebookRequest, name: &str, setting: &str, value: &str) {
+        let analysis =
+            request.analyses.iter_mut().find(|analysis| analysis.name == name).expect("it is in it");
+        analysis.settings.insert(setting.to_owned(), value.into());
+    }
+
+    /// What the first cell gives this name.
+    fn named(request: &NotebookRequest, name: &str) -> String {
+        let text = notebook(request).expect("a notebook");
+        let document: Value = serde_json::from_str(&text).expect("JSON");
+        let names = document["cells"][1]["source"].as_str().expect("code");
+        let literal = names
+            .lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix(" = json.loads(")?.strip_suffix(')'));
+        serde_json::from_str(literal.expect("one line")).expect("a string")
+    }
+
     #[test]
     fn every_cell_belongs_to_an_analysis_and_what_it_builds_on_comes_once() {
         let all: Vec<&str> =
             ALL.iter().filter(|analysis| analysis.python.is_some()).map(|analysis| analysis.name).collect();
-        let text = notebook(&request(&all)).expect("a notebook");
+        let mut request = request(&all);
+        set(&mut request, "circuit", "edges", "input->m0 m0->logits");
+        let text = notebook(&request).expect("a notebook");
         let document: Value = serde_json::from_str(&text).expect("JSON");
         let code =
             document["cells"].as_array().expect("cells").iter().filter(|cell| cell["cell_type"] == "code");
-        // Names, setup and experiment; one cell per analysis; the two shared cells.
-        assert_eq!(code.count(), 3 + all.len() + 2);
+        // Names, setup and experiment; one cell per analysis; the three shared cells.
+        assert_eq!(code.count(), 3 + all.len() + 3);
     }
 
     #[test]
@@ -208,22 +258,53 @@ mod tests {
     #[test]
     fn what_is_by_role_is_named_and_left_out() {
         let mut by_role = request(&["residual-patching"]);
-        by_role.analyses[0].settings.insert("align".to_owned(), "role".into());
+        set(&mut by_role, "residual-patching", "align", "role");
         let text = notebook(&by_role).expect("a notebook");
         assert!(text.contains("Not repeated here: Residual stream patching with align=role."), "{text:.400}");
         assert!(!notebook(&request(&["residual-patching"])).expect("a notebook").contains("Not repeated"));
     }
 
     #[test]
+    fn edges_are_repeated_by_gradients_and_exactly() {
+        let left_out = |setting: &str, value: &str| {
+            let mut request = request(&["edge-attribution"]);
+            set(&mut request, "edge-attribution", setting, value);
+            let text = notebook(&request).expect("a notebook");
+            text.contains(&format!("Not repeated here: Edges with {setting}={value}."))
+        };
+        assert!(["exact", "eap", "eap-ig"].iter().all(|method| !left_out("method", method)));
+        assert!(left_out("method", "relp") && left_out("attention", "constant"));
+    }
+
+    #[test]
+    fn a_circuit_is_repeated_if_its_edges_are_named_one_by_one() {
+        for (setting, value, says) in [
+            ("edges", "", "unless its edges are named one by one"),
+            ("edges", "m0->logits a0.*->logits", "unless its edges are named one by one"),
+            ("edges", "a0.h1->a1.h0", "unless its edges are named one by one"),
+            ("ablation", "mean-by-role", "with ablation=mean-by-role"),
+        ] {
+            let mut circuit = request(&["circuit"]);
+            set(&mut circuit, "circuit", "edges", "m0->logits");
+            set(&mut circuit, "circuit", setting, value);
+            let text = notebook(&circuit).expect("a notebook");
+            assert!(text.contains(&format!("Not repeated here: Circuit {says}.")), "{text:.400}");
+        }
+        let mut circuit = request(&["circuit"]);
+        set(&mut circuit, "circuit", "edges", " input->m0\nm0->a1.h0<v>; m0->logits");
+        let settings: Value = serde_json::from_str(&named(&circuit, "SETTINGS")).expect("JSON");
+        assert_eq!(settings["circuit"]["members"], json!(["input->m0", "m0->a1.h0<v>", "m0->logits"]));
+        circuit.analyses[0].settings.insert("prune".to_owned(), true.into());
+        assert!(
+            notebook(&circuit).expect("a notebook").contains("Not repeated here: Circuit with prune=true.")
+        );
+    }
+
+    #[test]
     fn prompts_cannot_break_out_of_their_string() {
         let mut request = request(&[]);
         request.experiment.groups[0].name = "\"\"\"'''\\ \n) + 1".to_owned();
-        let text = notebook(&request).expect("a notebook");
-        let document: Value = serde_json::from_str(&text).expect("JSON");
-        let names = document["cells"][1]["source"].as_str().expect("code");
-        let line = names.lines().find(|line| line.starts_with("EXPERIMENT")).expect("the experiment");
-        let literal = line.strip_prefix("EXPERIMENT = json.loads(").and_then(|line| line.strip_suffix(')'));
-        let inner: String = serde_json::from_str(literal.expect("one line")).expect("a string");
-        assert_eq!(Experiment::from_json(&inner).expect("the experiment"), request.experiment);
+        let experiment = Experiment::from_json(&named(&request, "EXPERIMENT")).expect("the experiment");
+        assert_eq!(experiment, request.experiment);
     }
 }

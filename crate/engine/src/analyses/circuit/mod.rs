@@ -7,9 +7,9 @@ use super::settings::flag;
 use super::shared::attributed::panel;
 use super::shared::chosen::{Asked, BY, COUNT, Choice, EDGES, PRUNE, SELECT, Select, THRESHOLD};
 use super::shared::circuits::{ABLATION, Ablation, Faithfulness, Test};
-use super::shared::edges::Method;
+use super::shared::edges::{self, Method};
 use super::shared::groups::{that_differ, usable};
-use super::{Analyse, Findings, Job, settings};
+use super::{Analyse, Findings, Job, PythonCell, settings};
 use crate::error::Result;
 use crate::figures::summary::Numbers;
 use crate::figures::{Dots, Part, Quantity};
@@ -38,6 +38,10 @@ impl Analyse for Settings {
     const TITLE: &'static str = "Circuit";
     const DESCRIPTION: &'static str = "What is left of the logit difference if only some edges carry what the clean run writes, and \
          every other what stands in its place: how faithful a circuit is, and how many edges it takes.";
+    const PYTHON: Option<PythonCell> = Some(PythonCell {
+        code: include_str!("../../../data/transformer-lens/circuit.py"),
+        needs: Some(edges::PYTHON),
+    });
 
     async fn run(&self, job: &Job<'_>) -> Result<Findings> {
         let graph = Graph::new(&job.model.config);

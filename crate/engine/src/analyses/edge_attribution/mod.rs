@@ -4,10 +4,10 @@ mod compared;
 
 use super::settings::{Spec, choice, count};
 use super::shared::attributed::{index_axis, layer_axis, panel};
-use super::shared::edges::{Method, STEPS, Scoring};
+use super::shared::edges::{self, Method, STEPS, Scoring};
 use super::shared::groups::{asked_for, that_differ, usable};
 use super::shared::top;
-use super::{Analyse, Findings, Job, settings};
+use super::{Analyse, Findings, Job, PythonCell, settings};
 use crate::circuits::select::by_size;
 use crate::error::Result;
 use crate::figures::summary::Numbers;
@@ -54,6 +54,10 @@ impl Analyse for Settings {
     const DESCRIPTION: &'static str = "What the logit difference loses if one reader (a head\u{2019}s queries, keys or values, an MLP, \
          or the logits) gets what one node wrote from the other run, everything else being as it was: every edge of the model, \
          one at a time.";
+    const PYTHON: Option<PythonCell> = Some(PythonCell {
+        code: include_str!("../../../data/transformer-lens/edge_attribution.py"),
+        needs: Some(edges::PYTHON),
+    });
 
     async fn run(&self, job: &Job<'_>) -> Result<Findings> {
         let graph = Graph::new(&job.model.config);

@@ -13,6 +13,9 @@ use crate::prompts::{PreparedCase, PreparedGroup};
 use crate::runs::{Direction, Runs, parts};
 use crate::site::Site;
 
+/// The notebook's graph.
+pub(in crate::analyses) const PYTHON: &str = include_str!("../../../data/transformer-lens/graph.py");
+
 /// How an edge's effect is found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, strum::EnumString, strum::VariantNames)]
 #[strum(serialize_all = "kebab-case")]
