@@ -119,6 +119,7 @@ fn shards_are_read_like_one_file() {
             config: fixture.config.clone(),
             tokenizer: TokenizerFiles::Gpt2,
             reference: None,
+            truth: None,
             weights: joined,
         };
         let none = Adapter::None("not asked for".to_owned());
@@ -347,6 +348,7 @@ fn no_byte_is_read_twice_and_none_that_is_not_needed() {
         config: config_text,
         tokenizer: TokenizerFiles::Gpt2,
         reference: None,
+        truth: None,
         weights: source,
     };
     let host = Listening::default();

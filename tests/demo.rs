@@ -56,6 +56,7 @@ fn it_says_what_pytorch_says() {
             config: text("config.json"),
             tokenizer: TokenizerFiles::Gpt2,
             reference: Some(reference),
+            truth: None,
             weights: MemorySource::new("model.safetensors", weights.clone()),
         };
         block_on(Session::open(files, DevicePreference::Cpu, &Adapter::None(String::new()), &Quiet))

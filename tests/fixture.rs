@@ -136,6 +136,7 @@ pub fn open(config: &str, weights: Vec<u8>, wanted: DevicePreference) -> Result<
         config: config.to_owned(),
         tokenizer: TokenizerFiles::Gpt2,
         reference: None,
+        truth: None,
         weights: MemorySource::new("model.safetensors", weights),
     };
     pollster::block_on(async {

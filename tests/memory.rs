@@ -178,6 +178,7 @@ fn long_texts() {
         config: file.to_string(),
         tokenizer: TokenizerFiles::Gpt2,
         reference: None,
+        truth: None,
         weights: source(&config),
     };
     let none = Adapter::None(String::new());

@@ -1,7 +1,8 @@
 //! Checkpoints with a planted circuit (docs/planted.md): which edges matter is known, and every method is scored against that.
 
 use patchlab::device::{Adapter, DevicePreference, native_adapter};
-use patchlab::figures::{Part, Values};
+use patchlab::figures::{Cell, Part, Report, Table, Values};
+use patchlab::graph::{Graph, edge_name};
 use patchlab::host::Quiet;
 use patchlab::model::source::MemorySource;
 use patchlab::{Experiment, Files, Session, TokenizerFiles};
@@ -40,19 +41,29 @@ const ALLOWED: f64 = 0.01;
 /// apart.
 const TIE: f64 = 1e-4;
 
-fn open(plant: &Plant, wanted: DevicePreference) -> (Session, Experiment) {
-    let bytes = |name: &str| {
-        let found = plant.files.iter().find(|(known, _)| *known == name);
-        found.expect(name).1.clone()
-    };
-    let text = |name: &str| String::from_utf8(bytes(name)).expect("UTF-8");
-    let files = Files {
+fn bytes(plant: &Plant, name: &str) -> Vec<u8> {
+    let found = plant.files.iter().find(|(known, _)| *known == name);
+    found.expect(name).1.clone()
+}
+
+fn text(plant: &Plant, name: &str) -> String {
+    String::from_utf8(bytes(plant, name)).expect("UTF-8")
+}
+
+/// The model's files, with this truth.
+fn files(plant: &Plant, truth: Option<String>) -> Files<MemorySource> {
+    Files {
         name: plant.name.to_owned(),
-        config: text("config.json"),
-        tokenizer: TokenizerFiles::Json(bytes("tokenizer.json")),
+        config: text(plant, "config.json"),
+        tokenizer: TokenizerFiles::Json(bytes(plant, "tokenizer.json")),
         reference: None,
-        weights: MemorySource::new("model.safetensors", bytes("model.safetensors")),
-    };
+        truth,
+        weights: MemorySource::new("model.safetensors", bytes(plant, "model.safetensors")),
+    }
+}
+
+fn open(plant: &Plant, wanted: DevicePreference) -> (Session, Experiment) {
+    let files = files(plant, Some(text(plant, "truth.json")));
     let session = pollster::block_on(async {
         let adapter = match wanted {
             DevicePreference::Cpu => Adapter::None("not asked for".to_owned()),
@@ -60,16 +71,33 @@ fn open(plant: &Plant, wanted: DevicePreference) -> (Session, Experiment) {
         };
         Session::open(files, wanted, &adapter, &Quiet).await.expect("a good model")
     });
-    (session, Experiment::from_json(&text("experiment.json")).expect("an experiment"))
+    (session, Experiment::from_json(&text(plant, "experiment.json")).expect("an experiment"))
 }
 
 /// The names of all edges, and their numbers.
-fn edges(session: &Session, experiment: &Experiment, settings: &Value) -> (Vec<String>, Values) {
-    let mut report = report(session, experiment, "edge-attribution", settings);
-    match report.parts.swap_remove(0) {
-        Part::Edges(mut grid) => (grid.columns.ticks, grid.panels.swap_remove(0).values.swap_remove(0)),
+fn edges(report: &Report) -> (&[String], &Values) {
+    match &report.parts[0] {
+        Part::Edges(grid) => (&grid.columns.ticks, &grid.panels[0].values[0]),
         other => panic!("{other:?}"),
     }
+}
+
+/// The table that scores what was found; none if no truth is known.
+fn score(report: &Report) -> Option<&Table> {
+    report.parts.iter().find_map(|part| match part {
+        Part::Table(table) if table.title.starts_with("Planted circuit: score") => Some(table),
+        _ => None,
+    })
+}
+
+/// The numbers of a row of the score, by column; none where there is no number.
+fn numbers(table: &Table, row: usize) -> Vec<Option<f64>> {
+    let number = |cell: &Cell| match cell {
+        Cell::Number(number) => Some(*number),
+        Cell::Empty => None,
+        other => panic!("{other:?}"),
+    };
+    table.rows[row].cells[1..].iter().map(number).collect()
 }
 
 fn listed(truth: &Value, list: &str) -> Vec<String> {
@@ -101,7 +129,8 @@ fn replacing_each_edge_finds_the_planted_ones() {
         let least = truth["threshold"].as_f64().expect("a share") * (number("full") - number("empty")).abs();
         for device in DEVICES {
             let (session, experiment) = open(plant, device);
-            let (names, values) = edges(&session, &experiment, &json!({ "method": "exact" }));
+            let report = report(&session, &experiment, "edge-attribution", &json!({ "method": "exact" }));
+            let (names, values) = edges(&report);
             let matters = |edge: usize| values.prompts.row(edge).iter().any(|change| change.abs() > least);
             let found: Vec<&String> =
                 (0..names.len()).filter(|&edge| matters(edge)).map(|edge| &names[edge]).collect();
@@ -122,9 +151,11 @@ fn every_method_is_scored_on_what_was_planted() {
         let truth: Value = serde_json::from_str(truth).expect("JSON");
         let (session, experiment) = open(plant, DevicePreference::Cpu);
         for (_, method, expected) in AREAS.into_iter().filter(|(name, ..)| *name == plant.name) {
-            let (names, values) = edges(&session, &experiment, &json!({ "method": method }));
+            let report = report(&session, &experiment, "edge-attribution", &json!({ "method": method }));
+            let (names, values) = edges(&report);
+            let score = score(&report).expect("the truth is known");
             let scores: Vec<f64> = values.mean.iter().map(|mean| mean.expect("a number").abs()).collect();
-            for (list, expected) in ["single", "pair"].into_iter().zip(expected) {
+            for (row, (list, expected)) in ["single", "pair"].into_iter().zip(expected).enumerate() {
                 let listed = listed(&truth, list);
                 let is_true: Vec<bool> = names.iter().map(|name| listed.contains(name)).collect();
                 let found = area(&scores, &is_true);
@@ -134,7 +165,68 @@ fn every_method_is_scored_on_what_was_planted() {
                     plant.name
                 );
                 assert!(method != "exact" || list != "single" || found >= 0.98);
+                // What visitors are shown: planted, AUROC, average precision.
+                let shown = numbers(score, row);
+                assert_eq!(shown[0], Some(listed.len() as f64));
+                assert!(
+                    (shown[1].expect("an area") - found).abs() < 1e-12,
+                    "{} {method} {list}: {shown:?}",
+                    plant.name
+                );
+                // The whole area means that no other edge stands before a planted one.
+                assert_eq!(shown[2] == Some(1.0), found == 1.0, "{} {method} {list}: {shown:?}", plant.name);
             }
         }
     }
+}
+
+#[test]
+fn edges_that_are_named_are_scored() {
+    for (plant, truth) in plants(SEED).expect("plain files").iter().zip(TRUTHS) {
+        let truth: Value = serde_json::from_str(truth).expect("JSON");
+        let (session, experiment) = open(plant, DevicePreference::Cpu);
+        let (single, pair) = (listed(&truth, "single"), listed(&truth, "pair"));
+        let rows = |edges: &[String]| {
+            let report = report(&session, &experiment, "circuit", &json!({ "edges": edges.join(" ") }));
+            let score = score(&report).expect("the truth is known");
+            [0, 1].map(|row| {
+                numbers(score, row).into_iter().map(|cell| cell.expect("a number")).collect::<Vec<_>>()
+            })
+        };
+        // Planted, found, others; precision, recall, Jaccard.
+        let [s, p] = [&single, &pair].map(|list| list.len() as f64);
+        assert_eq!(rows(&single), [vec![s, s, 0.0, 1.0, 1.0, 1.0], vec![p, s, 0.0, 1.0, s / p, s / p]]);
+        assert_eq!(rows(&pair), [vec![s, s, p - s, s / p, 1.0, s / p], vec![p, p, 0.0, 1.0, 1.0, 1.0]]);
+
+        let graph = Graph::new(&session.model().config);
+        let wrong: Vec<String> =
+            graph.edges().map(edge_name).filter(|name| !pair.contains(name)).take(2).collect();
+        assert_eq!(rows(&wrong), [vec![s, 0.0, 2.0, 0.0, 0.0, 0.0], vec![p, 0.0, 2.0, 0.0, 0.0, 0.0]]);
+        let mixed = [&single[..1], &wrong[..1]].concat();
+        assert_eq!(
+            rows(&mixed),
+            [s, p].map(|planted| vec![planted, 1.0, 1.0, 0.5, 1.0 / planted, 1.0 / (planted + 1.0)])
+        );
+
+        // No edge: there is no precision of nothing. Scores rank all edges, whatever is chosen by them.
+        let none = report(&session, &experiment, "circuit", &json!({ "count": 0 }));
+        let none = numbers(score(&none).expect("the truth is known"), 0);
+        assert_eq!(none[..6], [Some(s), Some(0.0), Some(0.0), None, Some(0.0), Some(0.0)]);
+        assert!(none[6..].iter().all(|area| *area >= Some(0.98)), "{}: {none:?}", plant.name);
+    }
+}
+
+#[test]
+fn only_a_model_s_own_truth_is_taken() {
+    let plants = plants(SEED).expect("plain files");
+    let open = |truth: Option<String>| {
+        let adapter = Adapter::None("not asked for".to_owned());
+        pollster::block_on(Session::open(files(&plants[0], truth), DevicePreference::Cpu, &adapter, &Quiet))
+    };
+    let error = open(Some(text(&plants[1], "truth.json"))).expect_err("of another model");
+    assert_eq!(error.code(), "truth");
+    let experiment = Experiment::from_json(&text(&plants[0], "experiment.json")).expect("an experiment");
+    let session = open(None).expect("a good model");
+    let report = report(&session, &experiment, "circuit", &json!({ "edges": "input->m0" }));
+    assert!(score(&report).is_none(), "nothing is known");
 }

@@ -23,7 +23,7 @@ const LAYERS: &[&[&str]] = &[
     &["answers", "roles"],
     &["prompts", "presets"],
     &["model"],
-    &["bootstrap", "device", "graph", "host", "metrics", "readback", "significance", "speed"],
+    &["bootstrap", "device", "graph", "host", "metrics", "readback", "significance", "speed", "truth"],
     &["runs", "templates"],
     &["attribution", "circuits", "gradients", "interventions"],
     &["figures"],

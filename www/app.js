@@ -33,6 +33,7 @@ import { Study } from './study/study.js';
 /** @import { Checked, Experiment, Place } from './types/engine.js' */
 /** @import { FullExperiment } from './store/experiment.js' */
 /** @import { View } from './store/view.js' */
+/** @import { PlantName } from './opening/choices.js' */
 /** @import { Actions } from './reports/actions.js' */
 /** @import { Picture } from './reports/stage.js' */
 
@@ -78,12 +79,18 @@ export function createApp(parts) {
     messages.toast(told, undo);
   };
 
+  /** @param {unknown} error */
+  const inWords = (error) => (error instanceof Error ? error.message : String(error));
+  /** @param {unknown} error */
+  const tell = (error) => messages.toast(inWords(error));
+
   const presets = presetMenu({
     onReplace: (name, experiment) => replaceBy({ experiment: structuredClone(experiment), test: { group: 0, pair: 0, swapped: false } }, `The experiment is now \u201c${name}\u201d.`),
     onAdd: (name, experiment) => {
       store.edit((own) => own.groups.push(...structuredClone(experiment.groups)));
       messages.toast(`The groups of \u201c${name}\u201d were added.`, undo);
     },
+    onPlanted: (name) => void openPlanted(name).catch(tell),
   });
   const editor = new Editor(store, {
     root: parts.editor, tools: parts.tools, presets: presets.element,
@@ -193,7 +200,7 @@ export function createApp(parts) {
     void untracked(async () => {
       void check();
       await loadCatalogue();
-      presets.showCautions(/^demo model/.test(model.info.name));
+      presets.showModel(opener.choice?.kind);
       // Figure heights depend on the model's size, so go to the linked place again.
       if (wantedPlace) goToPlace(wantedPlace);
       wantedPlace = '';
@@ -243,26 +250,33 @@ export function createApp(parts) {
     checkTimer = setTimeout(() => void check(), CHECK_PAUSE_MS);
   });
 
+  /** @param {PlantName} name */
+  async function openPlanted(name) {
+    const experiment = await (await import('./editor/preset-list.js')).openPlanted(name, opener);
+    if (!experiment) return;
+    batch(() => {
+      // Edges of another model.
+      store.setSetting('circuit', 'edges', null);
+      replaceBy({ experiment, test: { group: 0, pair: 0, swapped: false } }, 'The planted model is open, with its prompts.');
+    });
+  }
+
   /** The documents that were chosen are read one after the other, so that the one chosen last is the one that stays. */
   let imported = Promise.resolve();
   /** @param {File} file */
   function importFile(file) {
-    imported = imported.then(() => readAndShow(file));
+    imported = imported.then(() => readAndShow(file)).catch(tell);
     return imported;
   }
 
   /** @param {File} file */
   async function readAndShow(file) {
-    try {
-      const [{ readDocument }, { Loaded }] = await Promise.all([import('./shell/documents.js'), import('./study/loaded.js')]);
-      const { experiment, study: loaded } = await readDocument(file, engine);
-      batch(() => {
-        if (loaded) store.loaded.value = new Loaded(file.name, loaded);
-        replaceBy({ experiment, ...(loaded ? { view: loaded.view, test: loaded.test } : {}) }, loaded ? `${file.name} was opened: its numbers are shown as they are.` : `${file.name} was imported.`);
-      });
-    } catch (error) {
-      messages.toast(error instanceof Error ? error.message : String(error));
-    }
+    const [{ readDocument }, { Loaded }] = await Promise.all([import('./shell/documents.js'), import('./study/loaded.js')]);
+    const { experiment, study: loaded } = await readDocument(file, engine);
+    batch(() => {
+      if (loaded) store.loaded.value = new Loaded(file.name, loaded);
+      replaceBy({ experiment, ...(loaded ? { view: loaded.view, test: loaded.test } : {}) }, loaded ? `${file.name} was opened: its numbers are shown as they are.` : `${file.name} was imported.`);
+    });
   }
 
   opener.connect(modelChooser({ onModel: (choice) => opener.choose(choice), onDevice: (device) => opener.chooseDevice(device), onDocument: importFile }));
@@ -322,7 +336,7 @@ export function createApp(parts) {
   }
 
   /** @param {unknown} error */
-  const toldOfLink = (error) => messages.toast(`The link\u2019s experiment cannot be read: ${error instanceof Error ? error.message : error}.`);
+  const toldOfLink = (error) => messages.toast(`The link\u2019s experiment cannot be read: ${inWords(error)}.`);
 
   addEventListener('hashchange', async () => {
     if (back.isReturn(location.href)) return;
@@ -337,10 +351,11 @@ export function createApp(parts) {
     }
   });
 
-  /** Starts with the linked experiment, else the draft of the last visit, else the first preset. */
+  /** Starts with the linked experiment, else the planted model's own, else the draft of the last visit, else the first preset. */
   async function start() {
     const query = new URLSearchParams(location.search);
-    const opening = opener.start(choiceFromQuery(query), deviceFromQuery(query));
+    const choice = choiceFromQuery(query);
+    const opening = opener.start(choice, deviceFromQuery(query));
     const patience = new Promise((done) => setTimeout(done, OPENING_MS));
     void Promise.race([opening, patience]).then(() => startUpdates(() => address.save(), messages, (why) => engine.retire(why)));
     const kept = readDraft();
@@ -350,10 +365,11 @@ export function createApp(parts) {
     });
     // A draft saved under this link is a later edit of the linked experiment, so it takes precedence.
     const isOwn = kept?.links.includes(location.hash) ?? false;
-    const first = isOwn ? kept : linked ?? kept;
+    const prompts = choice.kind === 'planted' && !isOwn && !linked && await import('./editor/preset-list.js').then(({ plantedPrompts }) => plantedPrompts(choice.name)).catch(tell);
+    const first = isOwn ? kept : linked ?? (prompts ? { experiment: prompts, test: null } : kept);
     wantedPlace = place || (linked?.view.section ?? '');
     if (first) {
-      store.apply({ experiment: first.experiment, test: first.test, view: isOwn ? kept?.view : linked?.view ?? kept?.view, before: !isOwn && linked && kept ? kept.experiment : null });
+      store.apply({ experiment: first.experiment, test: first.test, view: isOwn ? kept?.view : linked?.view ?? kept?.view, before: kept && first !== kept ? kept.experiment : null });
       if (isOwn) store.resume(readHistory());
     }
     await loadCatalogue();
@@ -361,7 +377,7 @@ export function createApp(parts) {
     if (store.model.value) wantedPlace = '';
   }
 
-  addEventListener('unhandledrejection', ({ reason }) => messages.toast(`The page made a mistake: ${reason instanceof Error ? reason.message : reason}`));
+  addEventListener('unhandledrejection', ({ reason }) => messages.toast(`The page made a mistake: ${inWords(reason)}`));
   greet(messages);
   void start();
   return { store, study };

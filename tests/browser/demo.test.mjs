@@ -139,6 +139,7 @@ test('presets replace the experiment, and can be taken back', async (t) => {
   await whenFresh(page, 'logit-diff');
   const before = await dotsOf(page);
   await page.click('#presets');
+  await page.locator('[data-preset]').first().waitFor();
   const names = await page.locator('[data-preset]').evaluateAll((items) => items.map((item) => /** @type {HTMLElement} */ (item).dataset.preset));
   assert.ok(names.length >= 3);
   await andThenFresh(page, 'logit-diff', () => page.locator('[data-preset]').nth(1).click());

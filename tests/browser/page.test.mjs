@@ -32,6 +32,7 @@ for (const [colorScheme, width] of /** @type {const} */ ([['light', 1280], ['dar
     await page.locator('#problem-0-0-answer').waitFor({ state: 'visible' });
     await assertNone('with the editor and a problem');
     await page.click('#presets');
+    await page.locator('[data-preset]').first().waitFor();
     await assertNone('with the menu');
     assertClean(watched);
   });

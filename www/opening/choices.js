@@ -5,16 +5,20 @@ import { keepsHalf } from './half.js';
 
 /** @import { DevicePreference } from '../types/engine.js' */
 
+/** The planted models, which are part of the site (docs/planted.md). @typedef {'induction' | 'ioi' | 'conjunction'} PlantName */
+const PLANTED = /^planted-(induction|ioi|conjunction)$/;
+
 /**
  * The user's choice of model.
- * @typedef {{ kind: 'demo' } | { kind: 'gpt2' } | { kind: 'address', base: string } | { kind: 'files', files: File[] }} Choice
+ * @typedef {{ kind: 'demo' } | { kind: 'gpt2' } | { kind: 'planted', name: PlantName } | { kind: 'address', base: string } | { kind: 'files', files: File[] }} Choice
  */
 
 /**
  * A choice as the engine understands it, see docs/protocol.md.
  * `beside`: a folder that is used instead if it contains a model. `reference`: beside the weights there is a
- * `reference.json` with PyTorch's values for `checks`. `half`: fp32 weights are stored as fp16.
- * @typedef {{ from: 'address', name: string, base: string, beside?: string, tokenizer?: 'gpt2', reference?: true, half?: true } | { from: 'files', name: string, files: File[] }} ModelChoice
+ * `reference.json` with PyTorch's values for `checks`. `truth`: there is a `truth.json` with the edges of a planted circuit. `half`: fp32
+ * weights are stored as fp16.
+ * @typedef {{ from: 'address', name: string, base: string, beside?: string, tokenizer?: 'gpt2', reference?: true, truth?: true, half?: true } | { from: 'files', name: string, files: File[] }} ModelChoice
  */
 
 /** The demo model's name says what it is wherever it appears, including reports and exported files. */
@@ -27,7 +31,8 @@ export const GPT2_SIZE = '498 MB';
 export function choiceFromQuery(query) {
   const model = query.get('model') ?? 'demo';
   if (model === 'demo' || model === 'gpt2') return { kind: model };
-  return { kind: 'address', base: model };
+  const plant = PLANTED.exec(model)?.[1];
+  return plant ? { kind: 'planted', name: /** @type {PlantName} */ (plant) } : { kind: 'address', base: model };
 }
 
 /** @param {URLSearchParams} query @returns {DevicePreference} */
@@ -47,6 +52,7 @@ export function queryFor(query, choice, device) {
   const next = new URLSearchParams(query);
   if (choice.kind === 'address') next.set('model', choice.base);
   else if (choice.kind === 'gpt2') next.set('model', 'gpt2');
+  else if (choice.kind === 'planted') next.set('model', `planted-${choice.name}`);
   else next.delete('model');
   if (device === 'auto') next.delete('device');
   else next.set('device', device);
@@ -65,12 +71,14 @@ export function queryFor(query, choice, device) {
 export function toModelChoice(choice, query) {
   switch (choice.kind) {
     case 'demo':
-      return { from: 'address', name: DEMO_NAME, base: new URL('www/models/demo/', document.baseURI).href, tokenizer: 'gpt2', reference: true };
+      return { from: 'address', name: DEMO_NAME, base: beside('demo'), tokenizer: 'gpt2', reference: true };
+    case 'planted':
+      return { from: 'address', name: label(choice, query), base: beside(`planted-${choice.name}`), truth: true };
     case 'gpt2': {
       const given = query.get('weights');
       // The host of this page may have put a mirror of the weights beside it.
-      const beside = given === null ? { beside: new URL('www/models/gpt2/', document.baseURI).href } : {};
-      return { from: 'address', name: label(choice, query), base: folderOf(given ?? configured()), ...beside, tokenizer: 'gpt2', ...half() };
+      const mirror = given === null ? { beside: beside('gpt2') } : {};
+      return { from: 'address', name: label(choice, query), base: folderOf(given ?? configured()), ...mirror, tokenizer: 'gpt2', ...half() };
     }
     case 'address': {
       const base = folderOf(choice.base);
@@ -79,6 +87,11 @@ export function toModelChoice(choice, query) {
     case 'files':
       return { from: 'files', name: 'checkpoint from disk', files: choice.files };
   }
+}
+
+/** A folder of the site. @param {string} name */
+function beside(name) {
+  return new URL(`www/models/${name}/`, document.baseURI).href;
 }
 
 /** @returns {{ half?: true }} */
@@ -105,7 +118,7 @@ function areOthers(query) {
  * @returns {string | null}
  */
 export function foreignOrigin(choice, query) {
-  if (choice.kind === 'demo' || choice.kind === 'files') return null;
+  if (choice.kind !== 'gpt2' && choice.kind !== 'address') return null;
   const { origin } = new URL(folderOf(choice.kind === 'address' ? choice.base : query.get('weights') ?? configured()));
   return [location.origin, new URL(folderOf(configured())).origin].includes(origin) ? null : origin;
 }
@@ -120,6 +133,7 @@ export function foreignOrigin(choice, query) {
  */
 export function namesInPython(choice, query) {
   if (choice.kind === 'gpt2' && !areOthers(query)) return { model: GPT2_REPOSITORY, tokenizer: GPT2_REPOSITORY };
+  if (choice.kind === 'planted') return { model: 'path/to/checkpoint', tokenizer: 'path/to/checkpoint' };
   const base = choice.kind === 'address' ? folderOf(choice.base) : '';
   // Another revision, or a folder of the repository, has no name there.
   const repository = base.endsWith('/resolve/main/') ? hubRepository(base) : null;
@@ -131,6 +145,8 @@ export function label(choice, query) {
   switch (choice.kind) {
     case 'demo':
       return DEMO_NAME;
+    case 'planted':
+      return `planted model \u201c${choice.name}\u201d, built, not trained`;
     case 'gpt2':
       return areOthers(query) ? nameOf(folderOf(query.get('weights') ?? '')) : 'GPT-2 small';
     case 'address':

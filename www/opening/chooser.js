@@ -31,7 +31,8 @@ export function modelChooser({ onModel, onDevice, onDocument }) {
     onModel({ kind: 'address', base: address.value });
   });
 
-  /** @type {Record<Choice['kind'], HTMLButtonElement>} */
+  // The planted models stand among the presets: each comes with its prompts.
+  /** @type {Record<Exclude<Choice['kind'], 'planted'>, HTMLButtonElement>} */
   const buttons = {
     demo: h('button', { type: 'button', data: { model: 'demo' }, tip: 'demo model, trained on synthetic sentences, not GPT-2', on: { click: () => onModel({ kind: 'demo' }) } }, 'Demo'),
     gpt2: h('button', { type: 'button', data: { model: 'gpt2' }, tip: 'Fetched once, then kept in this browser', on: { click: () => onModel({ kind: 'gpt2' }) } }, 'GPT-2 small', h('span', { class: 'segment-note' }, ` ${GPT2_SIZE}`)),

@@ -147,6 +147,11 @@ export class Opener {
     return namesInPython((this.#openAs.value ?? { choice: this.#choice }).choice, new URLSearchParams(location.search));
   }
 
+  /** How the model that is open was chosen. */
+  get choice() {
+    return this.#openAs.value?.choice ?? null;
+  }
+
   get isFromFiles() {
     return this.#openAs.value?.choice.kind === 'files';
   }
@@ -212,7 +217,7 @@ export class Opener {
   #opened(opened, { choice, wish, attempt, isLast }) {
     const isAgain = attempt !== null && this.#open !== null && this.#openAs.value?.choice === choice;
     if (!isAgain) this.#serial += 1;
-    this.#panel.opened(opened, { demo: choice.kind === 'demo', why: attempt?.why ?? null, isLast });
+    this.#panel.opened(opened, { kind: choice.kind, why: attempt?.why ?? null, isLast });
     this.#chooser?.showModel(choice);
     // After a fallback, show the CPU, so that the failed device can be chosen again. The next model may use it.
     this.#chooser?.showDevice(attempt?.why ? 'cpu' : wish);

@@ -4,6 +4,7 @@ import { h, icon } from '../dom.js';
 import { formatBytes, formatCount } from '../numbers.js';
 import { Transfer } from './transfer.js';
 
+/** @import { Choice } from './choices.js' */
 /** @import { ModelInfo, Opened, Progress } from '../types/engine.js' */
 
 /** Whether a model has the sizes of GPT-2 small, of which other programs’ values come with the page (www/recorded). @param {ModelInfo} model */
@@ -93,10 +94,10 @@ export class OpeningPanel {
 
   /**
    * @param {Opened} opened
-   * @param {{ demo: boolean, why: string | null, isLast: boolean }} about `why`: the reason for this device, if it is unexpected;
+   * @param {{ kind: Choice['kind'], why: string | null, isLast: boolean }} about `why`: the reason for this device, if it is unexpected;
    *   `isLast`: nothing else is being opened
    */
-  opened({ model, bytes }, { demo, why, isLast }) {
+  opened({ model, bytes }, { kind, why, isLast }) {
     if (isLast) {
       this.#end();
       this.#state('open');
@@ -108,11 +109,12 @@ export class OpeningPanel {
       `${formatCount(model.parameters)} parameters`,
     ];
     this.#facts.replaceChildren(
-      h('span', { class: demo ? 'fact fact-name fact-demo' : 'fact fact-name', data: { hook: 'model-name' } }, model.name),
+      h('span', { class: kind === 'demo' || kind === 'planted' ? 'fact fact-name fact-demo' : 'fact fact-name', data: { hook: 'model-name' } }, model.name),
       h('span', { class: 'fact fact-size' }, size.join(' \u00b7 ')),
       h('span', { class: 'fact-break' }),
       h('span', { class: 'fact', data: { hook: 'device', device: model.device.kind } }, h('strong', {}, model.device.name), why ? h('span', { class: 'fact-warning' }, `: ${why}`) : `: ${model.device.reason}`),
       h('span', { class: 'fact', data: { hook: 'source', network: bytes.network, storage: bytes.storage, total: bytes.total } }, sourceOf(bytes)),
+      ...(kind === 'planted' ? [h('a', { class: 'fact', href: '#circuit' }, 'Find its circuit, and see your score')] : []),
       ...(hasPublished(model) ? [h('a', { class: 'fact', href: '#recorded', data: { hook: 'published' } }, 'Compare with published values')] : []),
       ...(model.note ? [h('span', { class: 'fact fact-warning', data: { hook: 'note' } }, model.note)] : []),
       ...(bytes.unkept ? [h('span', { class: 'fact fact-warning', data: { hook: 'unkept' } }, `not kept in this browser: ${bytes.unkept}`)] : []),

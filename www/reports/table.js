@@ -78,7 +78,8 @@ function bar(value, quantity, limit) {
     return h('span', { class: 'bar-track', 'aria-hidden': 'true' }, h('span', { class: 'bar-fill', style: { width: `${100 * Math.min(1, Math.max(0, value))}%` } }));
   }
   if (quantity === 'logit-difference') {
-    const half = limit > 0 ? Math.min(50, (50 * Math.abs(value)) / limit) : 0;
+    // A column of numbers that all read 0.0000 has no bars.
+    const half = limit > 0.00005 ? Math.min(50, (50 * Math.abs(value)) / limit) : 0;
     return h('span', { class: 'bar-track bar-centred', 'aria-hidden': 'true' },
       h('span', { class: 'bar-fill', style: { left: `${value < 0 ? 50 - half : 50}%`, width: `${half}%`, background: diverging(Math.sign(value) * 0.8, 1) } }));
   }

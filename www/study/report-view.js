@@ -30,15 +30,18 @@ const SCATTER = 330;
 const SCALE = 252;
 /** A table of more rows is folded: it would fill the screen by itself. */
 const LONG_TABLE = 24;
+/** Titles of tables that say how well the visitor did (crate/engine/src/analyses/shared/planted.rs): they stand open, above the pictures. */
+const SCORE = 'Planted circuit: score';
 
 /** @param {Report} report @param {Layout} layout */
 export function layOut(report, { title, stage, tables: place, measure }) {
   const pictures = report.parts.filter((part) => part.kind !== 'table');
-  const tables = report.parts.filter((part) => part.kind === 'table');
+  const [scores, tables] = [true, false].map((isScore) => report.parts.filter((part) => part.kind === 'table').filter(({ title }) => title.startsWith(SCORE) === isScore));
   const own = measure ? stage.with({ pictures: () => measure }) : stage;
   const drawn = h('div', { class: 'report' });
   const isAside = place === 'right' && tables.length === 1;
   const draw = (/** @type {Part} */ part, /** @type {Stage} */ where) => drawPart(part, where, report.analysis);
+  drawn.append(...scores.map((score) => draw(score, own)));
   for (const row of rowsOf(pictures)) {
     const table = isAside && row[0] === pictures[0] ? tables[0] : null;
     drawn.append(row.length > 1 ? inRow(row, table, own, draw, measure?.now.unfolded ?? false) : alone(row[0], table, own, draw));

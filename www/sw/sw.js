@@ -24,7 +24,10 @@
   /** Scripts that are loaded when they are needed. Their names hold a hash of what is in them. */
   const CHUNKS = 'www/chunks/';
   /** Files that few visitors want: kept from the first time on. */
-  const LATER = 'www/recorded/';
+  const LATER = ['www/recorded/', 'www/models/planted-'];
+
+  /** @param {string} path */
+  const isLater = (path) => LATER.some((start) => path.startsWith(start));
 
   /** @param {string} path @returns {string} the URL under which a file is fetched and cached */
   const address = (path) => new URL(path === 'index.html' ? './' : path, scope).href;
@@ -44,7 +47,7 @@
 
   async function install() {
     const cache = await caches.open(CACHE);
-    const left = Object.keys(files).filter((path) => !path.startsWith(LATER));
+    const left = Object.keys(files).filter((path) => !isLater(path));
     const lane = async () => {
       for (let path = left.pop(); path !== undefined; path = left.pop()) await cache.put(address(path), await fetchFile(path));
     };
@@ -81,7 +84,7 @@
   async function answer(file, request) {
     const path = file.slice(scope.length);
     const cache = await caches.open(CACHE);
-    if (path.startsWith(LATER) && !(await cache.match(file))) await cache.put(file, await fetchFile(path)).catch(() => {});
+    if (isLater(path) && !(await cache.match(file))) await cache.put(file, await fetchFile(path)).catch(() => {});
     for (const name of [CACHE, ...await earlier()]) {
       const found = await (await caches.open(name)).match(file);
       if (found) return found;

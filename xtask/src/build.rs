@@ -129,6 +129,7 @@ fn trunk(paths: &Paths, compiler: Compiler, folder: &Path) -> Result<bool> {
         say(line);
     }
     bundle(paths, folder)?;
+    site_files::put_planted_models(folder)?;
     site_files::put_service_worker(folder)?;
     Ok(warned)
 }

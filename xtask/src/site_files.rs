@@ -1,4 +1,5 @@
-//! The built site's own list of its files, by which the service worker keeps them as a whole of one version.
+//! Files of the built site that are made and not copied: the planted models, and the site's own list of its files, by which the
+//! service worker keeps them as a whole of one version.
 //!
 //! `sw.js` begins with the list, so it is another script for every other site, and browsers notice.
 
@@ -7,7 +8,9 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
+use patchlab_planted::{Plant, SEED, plants};
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 use walkdir::WalkDir;
 
@@ -19,6 +22,33 @@ const SCRIPT: &str = "sw.js";
 const MIRROR: &str = "www/models/gpt2/";
 /// Type declarations are for developers only.
 const TYPES: &str = "www/types";
+/// What the page needs of a planted model. What each head was built for is left out: the visitor is to find it.
+const PLANTED: [&str; 5] =
+    ["config.json", "model.safetensors", "tokenizer.json", "experiment.json", "truth.json"];
+
+/// Puts the planted models (docs/planted.md) where the page looks for them.
+pub(crate) fn put_planted_models(site: &Path) -> Result<()> {
+    for plant in plants(SEED)? {
+        let folder = site.join(format!("www/models/planted-{}", plant.name));
+        fs::create_dir_all(&folder)?;
+        for name in PLANTED {
+            fs::write(folder.join(name), file(&plant, name)?)?;
+        }
+        let truth: Value = serde_json::from_slice(file(&plant, "truth.json")?)?;
+        ensure!(
+            truth["checkpoint"].as_str() == plant.sha256("model.safetensors").as_deref(),
+            "the truth of the planted model `{}` is about other weights: run tests/fixtures/planted.py",
+            plant.name
+        );
+    }
+    Ok(())
+}
+
+fn file<'a>(plant: &'a Plant, name: &str) -> Result<&'a [u8]> {
+    let found = plant.files.iter().find(|(known, _)| *known == name);
+    let (_, bytes) = found.with_context(|| format!("the planted model `{}` has no {name}", plant.name))?;
+    Ok(bytes)
+}
 
 /// Puts the service worker at the site's root, with the list of all other files.
 pub(crate) fn put_service_worker(site: &Path) -> Result<()> {

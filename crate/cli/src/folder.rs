@@ -42,6 +42,7 @@ pub(crate) fn files(folder: &Path) -> Result<Files<Weights>> {
         config,
         tokenizer,
         reference: has("reference.json").then(|| read("reference.json")).transpose()?,
+        truth: has("truth.json").then(|| read("truth.json")).transpose()?,
         weights,
     })
 }

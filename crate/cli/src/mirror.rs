@@ -24,13 +24,14 @@ const SHARD_BYTES: usize = 8 << 20;
 /// The file that holds a checkpoint's weights.
 pub(crate) const CHECKPOINT: &str = "model.safetensors";
 /// Small files of a model that a mirror has, too, if the folder has them.
-const SMALL_FILES: [&str; 6] = [
+const SMALL_FILES: [&str; 7] = [
     "tokenizer.json",
     "vocab.json",
     "merges.txt",
     "added_tokens.json",
     "tokenizer_config.json",
     "reference.json",
+    "truth.json",
 ];
 
 /// The number format of a mirror.

@@ -26,6 +26,12 @@ pub enum Error {
         "reference.json, which came with the model: {0}. Without that file the model opens, and is not compared."
     )]
     Reference(String),
+    /// `truth.json`, which comes with a planted model, is not of the documented shape or does not fit the model.
+    #[error(
+        "truth.json, which came with the model: {0}. Without that file the model opens, and circuits are not scored. \
+         docs/planted.md says where it comes from."
+    )]
+    Truth(String),
     /// A file of recorded values is not of the documented shape, or does not fit the analyses.
     #[error("The recorded values: {0}. docs/recorded.md describes the file.")]
     Recorded(String),
@@ -160,6 +166,7 @@ impl Error {
             Error::Field { code, .. } => code,
             Error::Document(_) => "document",
             Error::Reference(_) => "reference",
+            Error::Truth(_) => "truth",
             Error::Recorded(_) => "recorded",
             Error::Call(_) => "call",
             Error::BuiltIn(_) => "built-in",

@@ -4,8 +4,9 @@
 //!
 //! [`portion`], [`text`], `place` -> [`error`] -> [`experiment`], `lists`, `names`, [`reference`], [`site`], [`tokens`] ->
 //! [`answers`], `roles` -> [`prompts`], [`presets`] -> [`model`] -> `bootstrap`, `significance`, [`device`], [`graph`],
-//! [`host`], [`metrics`], [`readback`], [`speed`] -> [`runs`], [`templates`] -> [`attribution`], [`circuits`], [`gradients`],
-//! [`interventions`] -> [`figures`] -> [`recorded`] -> [`analyses`] -> [`session`], [`notebook`] -> [`protocol`], [`shards`].
+//! [`host`], [`metrics`], [`readback`], [`speed`], [`truth`] -> [`runs`], [`templates`] -> [`attribution`], [`circuits`],
+//! [`gradients`], [`interventions`] -> [`figures`] -> [`recorded`] -> [`analyses`] -> [`session`], [`notebook`] -> [`protocol`],
+//! [`shards`].
 //!
 //! Nothing here knows about JavaScript or the command line; only [`device`] picks a device; only [`readback`]
 //! waits for one.
@@ -47,6 +48,7 @@ pub mod speed;
 pub mod templates;
 pub mod text;
 pub mod tokens;
+pub mod truth;
 
 pub use error::{Error, Result};
 pub use experiment::Experiment;

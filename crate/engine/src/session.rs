@@ -13,6 +13,7 @@ use crate::device::{self, Adapter, DeviceInfo, DevicePreference, Picked};
 use crate::error::{Error, Result};
 use crate::experiment::Experiment;
 use crate::figures::Report;
+use crate::graph::Graph;
 use crate::host::{self, Host, Progress, ProgressUnit};
 use crate::model::checkpoint::Checkpoint;
 use crate::model::plan::ReadPlan;
@@ -23,6 +24,7 @@ use crate::readback;
 use crate::recorded::Recorded;
 use crate::reference::Reference;
 use crate::tokens::Tokenizer;
+use crate::truth::Truth;
 
 /// The files of a model.
 #[derive(Debug)]
@@ -35,6 +37,8 @@ pub struct Files<S> {
     pub tokenizer: TokenizerFiles,
     /// `reference.json`, if there is one.
     pub reference: Option<String>,
+    /// `truth.json`, if there is one.
+    pub truth: Option<String>,
     /// `model.safetensors`.
     pub weights: S,
 }
@@ -118,6 +122,7 @@ pub struct Session {
     model: Model,
     tokenizer: Tokenizer,
     reference: Option<Reference>,
+    truth: Option<Truth>,
     info: ModelInfo,
     kept: KeptScores,
     /// There when the GPU's kernels are compiled.
@@ -139,6 +144,8 @@ impl Session {
         let mut config = Config::from_json(&files.config)?;
         let tokenizer = files.tokenizer.read()?;
         let reference = files.reference.as_deref().map(Reference::from_json).transpose()?;
+        let truth = files.truth.as_deref().map(|text| Truth::from_json(text, &Graph::new(&config)));
+        let truth = truth.transpose()?;
         if tokenizer.len() > config.d_vocab {
             return Err(Error::Config(format!(
                 "vocab_size is {}, but the tokenizer has {} tokens. Add the \
@@ -169,7 +176,7 @@ impl Session {
             device: chosen,
             note,
         };
-        Ok(Self { model, tokenizer, reference, info, kept: KeptScores::default(), prepared })
+        Ok(Self { model, tokenizer, reference, truth, info, kept: KeptScores::default(), prepared })
     }
 
     /// Waits until the GPU's kernels are compiled. Without this the first analysis would wait for them.
@@ -261,8 +268,9 @@ impl Session {
         portion: &'a Portion,
         viewer: &'a dyn Viewer,
     ) -> Job<'a> {
-        let Self { model, tokenizer, reference, kept, .. } = self;
-        Job { model, tokenizer, reference: reference.as_ref(), kept, experiment, viewer, portion }
+        let Self { model, tokenizer, reference, truth, kept, .. } = self;
+        let (reference, truth) = (reference.as_ref(), truth.as_ref());
+        Job { model, tokenizer, reference, truth, kept, experiment, viewer, portion }
     }
 
     /// Refuses a portion that the request is not cut into.

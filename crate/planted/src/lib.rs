@@ -6,7 +6,8 @@
 //! directions of the residual stream carry what, and which prompts are in the experiment.
 //!
 //! What was built is not yet the truth: `data/*.json` lists the edges whose replacement changes a logit difference, found by
-//! replacing every edge and every two (`tests/fixtures/planted.py`), and the hash of the checkpoint that this was found on.
+//! replacing every edge and every two (`tests/fixtures/planted.py`), and the hash of the checkpoint that this was found on. For the
+//! seed that it was found with, it lies in the folder as `truth.json`.
 //!
 //! Every number is made with `+ - * /` and `sqrt` in f64 and rounded once to f32, so that the files have the same bytes on
 //! every machine.
@@ -57,10 +58,20 @@ impl Plant {
 /// # Errors
 /// If a file cannot be serialized.
 pub fn plants(seed: u64) -> Result<Vec<Plant>> {
-    let designs: [(_, Designer); 3] =
-        [("induction", induction::design), ("ioi", ioi::design), ("conjunction", conjunction::design)];
-    // Plants of one seed have nothing else in common.
-    designs.into_iter().map(|(name, design)| design(&format!("{name}/{seed}")).plant(name, seed)).collect()
+    let designs: [(_, Designer, _); 3] = [
+        ("induction", induction::design, include_str!("../data/induction.json")),
+        ("ioi", ioi::design, include_str!("../data/ioi.json")),
+        ("conjunction", conjunction::design, include_str!("../data/conjunction.json")),
+    ];
+    let plant = |(name, design, truth): (_, Designer, &str)| {
+        // Plants of one seed have nothing else in common.
+        let mut plant = design(&format!("{name}/{seed}")).plant(name, seed)?;
+        if seed == SEED {
+            plant.files.push(("truth.json", truth.as_bytes().to_vec()));
+        }
+        Ok(plant)
+    };
+    designs.into_iter().map(plant).collect()
 }
 
 /// What designs a plant for the text of a seed.

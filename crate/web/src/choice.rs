@@ -30,6 +30,7 @@ impl Choice {
                 beside: text("beside").map(with_slash),
                 gpt2_tokenizer: text("tokenizer").as_deref() == Some("gpt2"),
                 has_reference: flag("reference"),
+                has_truth: flag("truth"),
                 half: flag("half"),
             })),
             (Some("files"), _, Some(files)) => {

@@ -8,6 +8,7 @@ makeDocument();
 const { FakeEngine } = await import('./engine.mjs');
 const { hasPublished } = await import('../../../www/opening/panel.js');
 const { Opener } = await import('../../../www/opening/opener.js');
+const { choiceFromQuery } = await import('../../../www/opening/choices.js');
 const { Recovery } = await import('../../../www/opening/recovery.js');
 const { EngineError } = await import('../../../www/engine/client.js');
 const { Store } = await import('../../../www/store/store.js');
@@ -101,6 +102,21 @@ test('B16: weights of a host that only a link names are not fetched unasked, and
   assert.equal(shown.at(-1), 'opening stranger.test/weights');
   history.replaceState(null, '', '/');
   localStorage.clear();
+});
+
+test('a planted model is opened from the site with what is true of it, and is named in the address', async () => {
+  const { engine, opener: page, opened } = opener();
+  void page.start({ kind: 'planted', name: 'ioi' }, 'auto');
+  await settle();
+  const [{ args: { model }, answer }] = engine.asked;
+  assert.ok(model.base.endsWith('/www/models/planted-ioi/') && model.truth === true && !('tokenizer' in model), JSON.stringify(model));
+  assert.match(model.name, /not trained/);
+  answer(opened('planted'));
+  await settle();
+  assert.equal(page.query, '?model=planted-ioi');
+  assert.deepEqual(choiceFromQuery(new URLSearchParams(page.query)), { kind: 'planted', name: 'ioi' });
+  assert.deepEqual(choiceFromQuery(new URLSearchParams('?model=planted-other')), { kind: 'address', base: 'planted-other' });
+  assert.equal(page.inPython.tokenizer, 'path/to/checkpoint', 'it has a tokenizer of its own');
 });
 
 test('published values are offered for a model of GPT-2 small\u2019s sizes', () => {

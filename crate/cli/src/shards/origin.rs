@@ -22,7 +22,7 @@ pub(super) struct Origin {
     pub(super) program: String,
     /// The model's name, which reports show.
     pub(super) model: String,
-    /// SHA-256 of its configuration, tokenizer, reference and weights.
+    /// SHA-256 of its configuration, tokenizer, reference, truth and weights.
     pub(super) digest: String,
     /// The device's name.
     pub(super) device: String,
@@ -67,6 +67,8 @@ async fn digest(folder: &Path) -> Result<String> {
         }
     }
     text(files.reference.unwrap_or_default().as_bytes());
+    // Planted models have one, and their reports depend on it.
+    files.truth.iter().for_each(|truth| text(truth.as_bytes()));
     let length = files.weights.len().with_context(|| format!("{}: no length", files.weights.name()))?;
     let mut start = 0;
     while start < length {

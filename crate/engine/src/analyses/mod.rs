@@ -19,6 +19,7 @@ use crate::portion::{Division, Portion, Sizes};
 use crate::prompts::Problem;
 use crate::reference::Reference;
 use crate::tokens::Tokenizer;
+use crate::truth::Truth;
 pub(crate) use recorded::record;
 use settings::{Declared, settings};
 pub use settings::{Setting, SettingRange};
@@ -164,6 +165,8 @@ pub(crate) struct Job<'a> {
     pub(crate) tokenizer: &'a Tokenizer,
     /// Values of another implementation, if the model came with some.
     pub(crate) reference: Option<&'a Reference>,
+    /// What is known of the model's circuit, if one was planted in it.
+    pub(crate) truth: Option<&'a Truth>,
     /// Scores of edges that were computed before.
     pub(crate) kept: &'a KeptScores,
     pub(crate) experiment: &'a Experiment,

@@ -67,7 +67,11 @@ impl Chosen {
             Some(file) => Some(text(file).await?),
             None => None,
         };
-        Ok(Files { name: self.name, config, tokenizer, reference, weights })
+        let truth = match find("truth.json") {
+            Some(file) => Some(text(file).await?),
+            None => None,
+        };
+        Ok(Files { name: self.name, config, tokenizer, reference, truth, weights })
     }
 }
 

@@ -26,6 +26,8 @@ pub(crate) struct Address {
     pub(crate) gpt2_tokenizer: bool,
     /// Whether there are reference values beside the model.
     pub(crate) has_reference: bool,
+    /// Whether a circuit was planted in the model, and what is true of it lies beside it.
+    pub(crate) has_truth: bool,
     /// Whether fp32 weights are to be stored as fp16.
     pub(crate) half: bool,
 }
@@ -76,9 +78,13 @@ impl Address {
         } else {
             None
         };
+        let truth = match self.has_truth {
+            true => Some(sidecar::text(&at("truth.json"), context).await?),
+            false => None,
+        };
 
         let weights = self.weights(&url, base, mirror::manifest_of(&config), context).await?;
-        Ok(Files { name: self.name.clone(), config, tokenizer, reference, weights })
+        Ok(Files { name: self.name.clone(), config, tokenizer, reference, truth, weights })
     }
 
     /// The weights in the folder `url`: a mirror's, if it has a manifest of that name, else one file, or those of an index.
@@ -106,8 +112,12 @@ impl Address {
                 Download::mirror(url, &read, record(&address, 1), context.clone()).await,
             ));
         }
-        // GPT-2 itself is one file.
-        let index = if self.gpt2_tokenizer { None } else { sidecar::find(&at(INDEX), context).await? };
+        // GPT-2 itself is one file, and so are the planted models.
+        let index = if self.gpt2_tokenizer || self.has_truth {
+            None
+        } else {
+            sidecar::find(&at(INDEX), context).await?
+        };
         // Some hosts answer with a page of their own where they have no file.
         let index = index.and_then(|index| text::decode(&index.bytes).ok());
         let files = match index.filter(|index| text::what(index.as_bytes()).is_none()) {

@@ -6,7 +6,7 @@ use super::settings::{Spec, choice, count};
 use super::shared::attributed::{index_axis, layer_axis, panel};
 use super::shared::edges::{self, Method, STEPS, Scoring};
 use super::shared::groups::{asked_for, that_differ, usable};
-use super::shared::top;
+use super::shared::{planted, top};
 use super::{Analyse, Findings, Job, PythonCell, settings};
 use crate::circuits::select::by_size;
 use crate::error::Result;
@@ -70,6 +70,7 @@ impl Analyse for Settings {
         let mut edges = self.edges(&graph);
         let mut heads = self.heads(job);
         let mut scores = Vec::new();
+        let mut planted = Vec::new();
         for group in &groups {
             let mut show = |scores: &PerPrompt| {
                 if job.viewer.wants_preview() {
@@ -80,6 +81,7 @@ impl Analyse for Settings {
             };
             let found = scoring.of_group(job, &graph, group, &mut work, &mut show).await?;
             let nodes = by_node(&graph, &found);
+            planted.push(planted::score(job, &graph, group, None, Some(&means(&found))));
             edges.panels.push(panel(group, vec![summarised(0, group, found.clone(), &work).await?]));
             heads
                 .panels
@@ -98,7 +100,10 @@ impl Analyse for Settings {
             correlations = compared.tables(&edges);
         }
         let figures = [Part::Edges(edges), Part::Heat(heads)].into_iter().chain(scatter);
-        let parts = figures.chain(correlations.into_iter().chain(tables).map(Part::Table)).collect();
+        // A group's tables follow one another, as in a study that is put together from shards.
+        let tables = tables.into_iter().map(Part::Table).zip(planted);
+        let tables = tables.flat_map(|(table, planted)| [Some(table), planted]).flatten();
+        let parts = figures.chain(correlations.into_iter().map(Part::Table)).chain(tables).collect();
         Ok(Findings { parts, problems })
     }
 
@@ -125,6 +130,11 @@ async fn summarised(
     work: &Work<'_>,
 ) -> Result<Values> {
     Numbers::changes(scores).summarise(measure, &group.pairs(), work).await
+}
+
+/// The mean score of each edge.
+fn means(scores: &PerPrompt) -> Vec<f64> {
+    (0..scores.rows()).map(|edge| mean(scores.row(edge))).collect()
 }
 
 /// The `count` edges with the largest mean score in any group, in the graph's order.

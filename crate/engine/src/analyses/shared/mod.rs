@@ -14,5 +14,6 @@ pub(super) mod likely;
 pub(super) mod measures;
 pub(super) mod metric;
 pub(super) mod placed;
+pub(super) mod planted;
 pub(super) mod sweeps;
 pub(super) mod top;

@@ -96,3 +96,17 @@ fn a_model_without_its_last_file_is_not_complete() {
     assert!(storage >= 4 * NUMBERS as u64, "the first file was kept");
     assert!(world.stored()[0].complete);
 }
+
+#[test]
+fn a_planted_model_is_one_file_and_has_its_truth_beside_it() {
+    let world = World::new();
+    for name in ["tokenizer.json", "truth.json"] {
+        world.host.serve_bytes(&format!("{BASE}{name}"), name.as_bytes());
+    }
+    let planted = Address { gpt2_tokenizer: false, has_truth: true, ..address() };
+    let files = world.clock.run(planted.files(world.tab().context)).expect("good files");
+    assert_eq!(files.truth.as_deref(), Some("truth.json"));
+    // A browser would log that there is no such file.
+    let asked = world.host.take_asked();
+    assert!(!asked.iter().any(|asked| asked.url.ends_with("index.json")), "{asked:?}");
+}
