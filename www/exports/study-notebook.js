@@ -14,10 +14,18 @@
 export async function studyNotebook({ experiment, figures }, names, engine) {
   const { problems } = await engine.call('check', { experiment });
   const usable = withoutProblems(experiment, problems);
-  const analyses = figures.filter((figure) => figure.info !== null).map(({ analysis, settings }) => ({ name: analysis, settings }));
+  const analyses = figures.filter((figure) => figure.info !== null).map((figure) => ({ name: figure.analysis, settings: repeatable(figure) }));
   const text = await engine.call('notebook', { request: { ...names, experiment: usable, analyses } });
   const pairs = (/** @type {FullExperiment} */ { groups }) => groups.reduce((sum, group) => sum + group.pairs.length, 0);
   return { file: new Blob([text], { type: 'application/x-ipynb+json' }), leftOut: pairs(experiment) - pairs(usable) };
+}
+
+/** What Python is told: of a circuit the edges that it has, if they are the same for all groups. @param {Study['figures'][number]} figure */
+function repeatable({ analysis, settings, report }) {
+  const grid = analysis === 'circuit' ? report.parts.find((part) => part.kind === 'edges') : undefined;
+  const lists = new Set(grid?.panels.map(({ counts }) => grid.columns.ticks.filter((_, edge) => counts?.[edge]).join(' ')));
+  const [edges] = lists;
+  return lists.size === 1 && edges ? { ...settings, edges, prune: false } : settings;
 }
 
 /** @param {FullExperiment} experiment @param {Problem[]} problems @returns {FullExperiment} */

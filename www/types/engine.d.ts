@@ -809,7 +809,7 @@ cells: Array<Cell>,
 mark: Mark | null, };
 
 /**
- * Named points, coloured by layer, in one panel per group, all on the same scales.
+ * Named points, coloured by their layers, in one panel per group, all on the same scales.
  */
 export type Scatter = { 
 /**
@@ -841,7 +841,7 @@ measures: Array<Measure>,
  */
 names: Array<string>, 
 /**
- * Each point's layer.
+ * Each point's layer; empty if they are of none.
  */
 layers: Array<number>, 
 /**
@@ -1139,6 +1139,10 @@ adjusted: Array<number | null>,
  * For each prompt, its number in each cell, row by row; null where the prompt has no such position or role.
  */
 prompts: (number | null)[][], 
+/**
+ * Whether only some cells were asked for, so that one without a mean is no fault.
+ */
+some?: boolean, 
 /**
  * The mean over the unpatched clean prompts, if the measure has one.
  */

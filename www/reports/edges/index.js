@@ -93,7 +93,7 @@ export function drawEdges(part, stage, name) {
       direction === 'noise' && steps === 5 && attention === 'gradient' && picture.now.prompt < 0 ? { by: method, select: 'top', count, curve: false } : null
     ), ({ parts }) => {
       if (count !== Number(slider.value)) return;
-      const tables = parts.flatMap((one) => (one.kind === 'table' ? [one] : []));
+      const tables = parts.flatMap((one) => (one.kind === 'table' && one.title.startsWith('How faithful') ? [one] : []));
       const shares = tables.map(({ group, rows }) => `${Math.round(100 * Number(rows[3]?.cells[1]))} %${tables.length > 1 ? ` (${grid.panels.find((panel) => panel.group === group)?.name ?? ''})` : ''}`);
       left.textContent = shares.length > 0 ? `Alone, all others resampled, they leave ${shares.join(', ')} of the logit difference.` : '';
     });
