@@ -69,7 +69,13 @@ impl Analyse for Settings {
             let points: Vec<f64> = (3..circuits.len()).map(|row| mean(&share.of_row(&found, row))).collect();
             dots.push(figures::series(group, &group.name, found.row(2)));
             tables.push(Part::Table(figures::table(group, &found, chosen.members.len(), &points)));
-            tables.extend(planted::score(job, &graph, group, Some(&chosen.members), chosen.scores.as_deref()));
+            tables.extend(planted::score(
+                job,
+                &graph,
+                group,
+                Some(&chosen.members),
+                chosen.scores.as_deref(),
+            ));
             if has_curve {
                 let rows: Vec<f64> = (3..circuits.len()).flat_map(|row| share.of_row(&found, row)).collect();
                 let numbers = Numbers::alone(PerPrompt::from_rows(found.prompts(), rows));
