@@ -9,6 +9,7 @@ mod checkpoints;
 mod circuits;
 mod cost;
 mod demo;
+mod edges;
 mod hostile;
 mod interventions;
 mod parity;

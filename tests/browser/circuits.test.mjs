@@ -49,7 +49,7 @@ test('from pasted pairs to a tested circuit in less than two minutes, and back f
   await page.click('#paste-group');
   await page.fill('#paste-text', PASTED);
   await andThenFresh(page, 'logit-diff', () => page.click('#paste-add'));
-  await page.locator('.group-chips label', { hasText: 'New group' }).locator('input').check();
+  await page.locator('.group-chips input').last().check();
   await page.locator('.group-chips input').first().uncheck();
 
   await see(page, 'edge-attribution');

@@ -185,7 +185,7 @@ async function compareEdges({ run }, model) {
     const [edges] = (await run('edge-attribution', { method }, [2], circuitGroups())).parts;
     if (edges.kind !== 'edges') throw new Error(`${edges.kind} comes first`);
     const wanted = recorded(`2/${name}`).flat();
-    // Exact edges are differences of float32 logits (tests/circuits.rs).
+    // Exact edges are differences of float32 logits (tests/edges.rs).
     assertClose(byCell(edges, 0), wanted, TOLERANCE * largest(wanted) + (method === 'exact' ? 2e-5 : 0), `${model}, ${name}`);
   }
 }
