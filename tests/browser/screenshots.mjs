@@ -119,6 +119,19 @@ const states = {
   },
   empty: { query: `${linkTo({ groups: [] })}`, show: (page) => page.waitForSelector('#opening[data-state="open"]') },
   one: { query: linkTo(onePair), show: fresh },
+  // A circuit taken from the picture of edges, and what it is worth.
+  circuit: {
+    query: '&model=planted-ioi',
+    show: async (page) => {
+      await whenFresh(page, 'logit-diff');
+      await page.locator('#edge-attribution').evaluate((element) => element.scrollIntoView());
+      await whenFresh(page, 'edge-attribution');
+      await page.getByRole('button', { name: /as the circuit/ }).click();
+      await page.locator('#circuit').evaluate((element) => element.scrollIntoView());
+      await whenFresh(page, 'circuit');
+      await page.locator('#circuit .basket').evaluate((element) => element.scrollIntoView());
+    },
+  },
 };
 
 /** @param {BrowserContext} context @param {string} name @param {typeof states[string]} state @param {Page} [shared] */

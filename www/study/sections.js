@@ -50,6 +50,9 @@ export const SECTIONS = [
  * @property {{ setting: string, from: string }} [follows] a setting that defaults to the first row of another figure's first table
  */
 
+/** Whether replacing every edge takes more than seconds. @param {ModelInfo} model */
+const hasManyEdges = ({ n_layers: layers, n_heads: heads, parameters }) => layers * heads > 40 || parameters > 5e7;
+
 /** In reading order. @type {FigureEntry[]} */
 export const FIGURES = [
   {
@@ -124,13 +127,13 @@ export const FIGURES = [
     read: ['One head or MLP takes its value from the other run, and only what it writes *directly* to the receivers counts: other heads are held. In the clean run (noise), red is a path that the answer needs. A head\u2019s card asks what reaches its query, key or value.'],
   },
   {
-    analysis: 'edge-attribution', section: 'patching', asks: true, controls: ['method', 'exact', 'direction', 'steps', 'attention', 'top_k'], tables: 'folded', onDemand: ({ parameters }) => parameters > 5e7,
+    analysis: 'edge-attribution', section: 'patching', asks: true, controls: ['method', 'exact', 'direction', 'steps', 'attention', 'top_k'], tables: 'folded', onDemand: hasManyEdges,
     height: (size) => rowsOf(size.groups, 60 + 30 * size.heads, size.width) * (330 + 64 * size.layers) + 200,
     passes: ({ model }) => model.n_layers ** 2 * model.n_heads ** 2 * 0.55,
     read: ['Every reader (a head\u2019s queries, keys or values, an MLP, the logits) has an input of its own, the sum of what was written before it. One term at a time is taken from the other run: in the clean run (noise), an orange edge is one that the answer needs.'],
   },
   {
-    analysis: 'circuit', section: 'patching', basket: true, controls: ['edges', 'count', 'by', 'select', 'threshold', 'prune', 'ablation'], tables: 'folded', onDemand: ({ parameters }) => parameters > 5e7,
+    analysis: 'circuit', section: 'patching', basket: true, controls: ['edges', 'count', 'by', 'select', 'threshold', 'prune', 'ablation'], tables: 'folded', onDemand: hasManyEdges,
     height: (size) => rowsOf(size.groups, 60 + 30 * size.heads, size.width) * (330 + 64 * size.layers) + 700,
     passes: ({ model }) => model.n_layers ** 2 * model.n_heads ** 2 * 0.55,
     read: ['A circuit is a claim: these edges are enough. Everything else is taken from the corrupted prompts, or set to its mean or to zero, and what is left of the logit difference tests the claim. Name the edges, take them from the picture above or from a file, or choose the strongest.'],

@@ -14,9 +14,12 @@ import { edgeOf, layoutOf, placeOf, shownName } from './layout.js';
 /** @import { Grid, Part } from '../../types/engine.js' */
 /** @import { Stage } from '../stage.js' */
 
-/** How many edges are shown at first, and at most: more cannot be told apart. */
+/** How many edges are shown at first, and at most: more cannot be told apart. A circuit is shown as a whole if that can be drawn. */
 const FEW = 30;
 const MOST = 400;
+const WHOLE = 2000;
+/** With more edges than this, those of equal weight are thin. */
+const MANY = 150;
 
 /** @param {Extract<Part, { kind: 'edges' }>} part @param {Stage} stage @param {string} name of the picture's view */
 export function drawEdges(part, stage, name) {
@@ -32,7 +35,7 @@ export function drawEdges(part, stage, name) {
   const layout = layoutOf(names, stage.width);
   // Of a circuit all edges are shown; those outside it have no number.
   const members = membersOf(grid);
-  const most = Math.max(1, Math.min(MOST, members));
+  const most = Math.max(1, Math.min(members < names.length ? WHOLE : MOST, members));
   const slider = h('input', { type: 'range', min: 1, max: most, value: members < names.length ? most : Math.min(FEW, most), 'aria-label': 'Edges shown', on: { input: () => paint() } });
   const count = h('output', {});
   const place = h('div', { class: 'panels' });
@@ -94,7 +97,7 @@ export function drawEdges(part, stage, name) {
     ), ({ parts }) => {
       if (count !== Number(slider.value)) return;
       const tables = parts.flatMap((one) => (one.kind === 'table' && one.title.startsWith('How faithful') ? [one] : []));
-      const shares = tables.map(({ group, rows }) => `${Math.round(100 * Number(rows[3]?.cells[1]))} %${tables.length > 1 ? ` (${grid.panels.find((panel) => panel.group === group)?.name ?? ''})` : ''}`);
+      const shares = tables.map(({ group, rows }) => `${percent(Number(rows[3]?.cells[1]))}${tables.length > 1 ? ` (${grid.panels.find((panel) => panel.group === group)?.name ?? ''})` : ''}`);
       left.textContent = shares.length > 0 ? `Alone, all others resampled, they leave ${shares.join(', ')} of the logit difference.` : '';
     });
   };
@@ -112,7 +115,7 @@ export function drawEdges(part, stage, name) {
     const limit = all.flat().reduce((/** @type {number} */ largest, value) => Math.max(largest, Math.abs(value ?? 0)), 0) || 1;
     graphs.forEach((graph, index) => {
       heads[index].show(grid, grid.panels[index], picture.now);
-      const known = all[index].flatMap((value, edge) => (typeof value === 'number' ? [{ edge, value, size: measure === 'member' ? 0.25 : Math.abs(value) / limit, isEstimate: isEstimate && typeof exact[index][edge] !== 'number' }] : []));
+      const known = all[index].flatMap((value, edge) => (typeof value === 'number' ? [{ edge, value, size: measure === 'member' ? (members > MANY ? 0 : 0.25) : Math.abs(value) / limit, isEstimate: isEstimate && typeof exact[index][edge] !== 'number' }] : []));
       const strongest = known.sort((a, b) => b.size - a.size).slice(0, n);
       strongest.forEach(({ edge }) => shown.add(edge));
       graph.paint(strongest.reverse());
@@ -131,6 +134,11 @@ export function drawEdges(part, stage, name) {
     return true;
   } });
   return figure;
+}
+
+/** @param {number} share */
+function percent(share) {
+  return `${String(Math.round(100 * share)).replace('-', '\u2212')} %`;
 }
 
 /** What each picture shows. @type {WeakMap<HTMLElement, () => string[]>} */
