@@ -142,7 +142,6 @@ export const FIGURES = [
     analysis: 'circuit-tests', section: 'patching', goesWith: 'circuit', controls: ['subsets', 'greedy', 'pairs', 'random', 'seed'], onDemand: true,
     height: (size) => 500 * rowsOf(size.groups, 340, size.width) + 1100 * size.groups,
     passes: () => 500,
-    read: ['The circuit above, put to the test. *Complete*: take the same nodes out of it and of the model, and both do the same (points on the diagonal). *Minimal*: every node is needed, some only when another is gone. *Better than chance*: random circuits of its size do less.'],
   },
   {
     analysis: 'ablation', section: 'patching', controls: ['what', 'value', 'position', 'align', 'layers', 'top_k'], tables: 'right', onDemand: true,

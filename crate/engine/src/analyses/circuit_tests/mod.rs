@@ -53,8 +53,9 @@ const AT_ONCE: usize = 64;
 impl Analyse for Settings {
     const NAME: &'static str = "circuit-tests";
     const TITLE: &'static str = "Circuit under test";
-    const DESCRIPTION: &'static str = "Whether a circuit is complete (without some of its nodes it does what the model does without \
-         them), minimal (each node is needed, perhaps only when another is gone) and better than random circuits of its size.";
+    const DESCRIPTION: &'static str = "The circuit above, put to the test. Complete: the same nodes are taken out of it and of the \
+         model, and both do the same (points on the diagonal). Minimal: every node is needed, some only when another is gone. Better \
+         than chance: random circuits of its size do less.";
 
     async fn run(&self, job: &Job<'_>) -> Result<Findings> {
         let graph = Graph::new(&job.model.config);
