@@ -19,12 +19,13 @@ const HEAD_SITES = [
 /** What a head makes of what it reads, and so what paths lead to. */
 const HEAD_READS = [{ part: 'q', name: 'query' }, { part: 'k', name: 'key' }, { part: 'v', name: 'value' }];
 
-/** Figures that can be about one head. @type {{ analysis: string, name: string, settings: (head: string) => Record<string, string> }[]} */
+/** Figures that can be about one head; `edges` are the circuit's so far. @type {{ analysis: string, name: string, settings: (head: string, edges: string) => Record<string, string> }[]} */
 const HEAD_FIGURES = [
   { analysis: 'score-decomposition', name: 'why it attends', settings: (head) => ({ head }) },
   { analysis: 'source-attribution', name: 'attribution by source', settings: (heads) => ({ heads }) },
   { analysis: 'head-atlas', name: 'composition', settings: (head) => ({ what: 'composition', head }) },
   { analysis: 'head-atlas', name: 'directions', settings: (head) => ({ what: 'directions', head }) },
+  { analysis: 'circuit', name: 'the circuit with its edges', settings: (head, edges) => ({ edges: head.replace(/L(.*)H(.*)/, `${edges} *->a$1.h$2 a$1.h$2->*`).trim() }) },
 ];
 
 /** What a patched activation can become. */
@@ -36,10 +37,10 @@ const EFFECTS = [
 ];
 
 /**
- * @param {{ direction: () => Direction, open: (item: Item) => void, ask: (analysis: string, settings: Record<string, string>) => void }} page
+ * @param {{ direction: () => Direction, open: (item: Item) => void, ask: (analysis: string, settings: Record<string, string>) => void, circuit: () => string }} page
  * @returns {Record<Item['kind'], CardKind>}
  */
-export function cardKinds({ direction, open, ask }) {
+export function cardKinds({ direction, open, ask, circuit }) {
   return {
     head: {
       what: 'Head',
@@ -52,7 +53,7 @@ export function cardKinds({ direction, open, ask }) {
       h('div', { class: 'card-patches' }, h('span', { class: 'setting-name' }, 'what reaches its'),
         ...HEAD_READS.map(({ part, name }) => h('button', { type: 'button', class: 'link', on: { click: () => ask('path-patching', { receivers: `${itemName(item)}.${part}` }) } }, name))),
       h('div', { class: 'card-patches' }, h('span', { class: 'setting-name' }, 'show'),
-        ...HEAD_FIGURES.map(({ analysis, name, settings }) => h('button', { type: 'button', class: 'link', on: { click: () => ask(analysis, settings(itemName(item))) } }, name)))],
+        ...HEAD_FIGURES.map(({ analysis, name, settings }) => h('button', { type: 'button', class: 'link', on: { click: () => ask(analysis, settings(itemName(item), circuit())) } }, name)))],
     },
     neuron: {
       what: 'Neuron',

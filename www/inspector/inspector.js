@@ -49,6 +49,7 @@ export class Inspector {
     this.#kinds = cardKinds({
       direction: () => store.view.direction,
       open: (item) => this.open(item),
+      circuit: () => String(store.view.settings.circuit?.edges ?? ''),
       ask: (analysis, settings) => {
         for (const [name, value] of Object.entries(settings)) store.setSetting(analysis, name, value);
         study.goToFigure(analysis);

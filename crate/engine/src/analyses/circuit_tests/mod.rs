@@ -53,7 +53,7 @@ const AT_ONCE: usize = 64;
 impl Analyse for Settings {
     const NAME: &'static str = "circuit-tests";
     const TITLE: &'static str = "Circuit under test";
-    const DESCRIPTION: &'static str = "The circuit above, put to the test. Complete: the same nodes are taken out of it and of the \
+    const DESCRIPTION: &'static str = "A circuit is put to the test. Complete: the same nodes are taken out of it and of the \
          model, and both do the same (points on the diagonal). Minimal: every node is needed, some only when another is gone. Better \
          than chance: random circuits of its size do less.";
 
