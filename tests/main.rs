@@ -10,6 +10,7 @@ mod circuits;
 mod cost;
 mod demo;
 mod edges;
+mod generate;
 mod hostile;
 mod interventions;
 mod parity;

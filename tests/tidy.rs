@@ -25,7 +25,7 @@ const LAYERS: &[&[&str]] = &[
     &["model"],
     &["bootstrap", "device", "graph", "host", "metrics", "readback", "significance", "speed", "truth"],
     &["runs", "templates"],
-    &["attribution", "circuits", "gradients", "interventions"],
+    &["attribution", "circuits", "continuation", "gradients", "interventions"],
     &["figures"],
     &["recorded"],
     &["analyses"],

@@ -173,7 +173,7 @@ export class Figure {
     const left = done > 0 && done < total ? `, ${formatSeconds((elapsed * (total - done)) / done)} left` : '';
     bar.max = total;
     bar.value = done;
-    text.textContent = unit === 'prompts' || unit === 'patches' || unit === 'circuits' ? `${done} of ${plural(total, unit.slice(0, -1), unit)}${left}` : `${stage}${left}`;
+    text.textContent = ['prompts', 'patches', 'circuits', 'tokens'].includes(unit) ? `${done} of ${plural(total, unit.slice(0, -1), unit)}${left}` : `${stage}${left}`;
   }
 
   /** What stands in place of results that there are none of. */

@@ -691,7 +691,7 @@ note: string | null, };
 /**
  * What [`Progress`] counts.
  */
-export type ProgressUnit = "bytes" | "prompts" | "sites" | "checks" | "points" | "patches" | "circuits";
+export type ProgressUnit = "bytes" | "prompts" | "sites" | "checks" | "points" | "patches" | "circuits" | "tokens";
 
 /**
  * The kind of a value, which decides how it is formatted and drawn.

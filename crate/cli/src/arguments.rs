@@ -25,6 +25,8 @@ pub(crate) enum Command {
         after_long_help = catalogue::help()
     )]
     Run(RunArguments),
+    /// Continue a text, and beside it with interventions held: the analysis `generate`
+    Generate(GenerateArguments),
     /// Cut a study into shards that any scheduler can run (docs/shards.md): writes DIR/plan.json
     Shard(ShardArguments),
     /// Put the shards of a plan together: what `run` would have given, bit for bit
@@ -88,6 +90,27 @@ pub(crate) struct RunArguments {
     /// A folder of recorded values for the analysis `recorded`, in place of those that come along (docs/recorded.md)
     #[arg(long, value_name = "DIR")]
     pub(crate) recorded: Option<PathBuf>,
+}
+
+#[derive(Args)]
+pub(crate) struct GenerateArguments {
+    /// The text that goes on; the experiment's first prompt if it is left out
+    #[arg(default_value = "", hide_default_value = true)]
+    pub(crate) prompt: String,
+    #[command(flatten)]
+    pub(crate) model: ModelArguments,
+    /// How many tokens are added
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub(crate) tokens: u32,
+    /// Another setting of `generate`, such as temperature=0.8 or steer=blocks.2.hook_resid_post; may be repeated
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub(crate) settings: Vec<String>,
+    /// The experiment that a direction is taken from; the first preset if it is left out
+    #[arg(long, value_name = "EXPERIMENT.json")]
+    pub(crate) experiment: Option<PathBuf>,
+    /// Write the report as JSON to this file; `-` for standard output instead of the text
+    #[arg(long, value_name = "OUT")]
+    pub(crate) json: Option<PathBuf>,
 }
 
 #[derive(Args)]

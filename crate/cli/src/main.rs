@@ -36,8 +36,8 @@ use patchlab::tokens::Tokenizer;
 use patchlab::{Error, Experiment, Session};
 
 use arguments::{
-    Arguments, BenchArguments, Command, ModelArguments, NotebookArguments, RecordArguments, RunArguments,
-    TemplateArguments,
+    Arguments, BenchArguments, Command, GenerateArguments, ModelArguments, NotebookArguments,
+    RecordArguments, RunArguments, TemplateArguments,
 };
 use catalogue::Selection;
 
@@ -62,6 +62,7 @@ fn dispatch(command: Command) -> Result<()> {
             (Some(plan), Some(shard)) => shards::run(plan, shard, &arguments),
             _ => run(&arguments),
         },
+        Command::Generate(arguments) => generate(&arguments),
         Command::Shard(arguments) => shards::shard(&arguments),
         Command::Merge(arguments) => shards::merge(&arguments),
         Command::Record(arguments) => record(&arguments),
@@ -156,6 +157,22 @@ fn circuit_of(session: &Session, reports: &[Report]) -> Result<String> {
     let scored = grid.measures.first().is_some_and(|measure| measure.name == "change");
     let circuit = WriteCircuit { edges, scores: if scored { values.clone() } else { Vec::new() } };
     Ok(write_circuit(&session.model().config, &circuit)?)
+}
+
+fn generate(arguments: &GenerateArguments) -> Result<()> {
+    let experiment = experiment(arguments.experiment.as_deref())?;
+    let own = [format!("prompt={}", arguments.prompt), format!("tokens={}", arguments.tokens)];
+    let settings = [&own[..], &arguments.settings].concat();
+    let requests = catalogue::requests(&Selection::One("generate".to_owned()), &settings, &experiment)?;
+    let reports = pollster::block_on(async {
+        let session = open(&arguments.model).await?;
+        let mut reports = Vec::new();
+        for request in &requests {
+            reports.push(session.run(request, &Terminal::default()).await?);
+        }
+        anyhow::Ok(reports)
+    })?;
+    deliver(&reports, false, arguments.json.as_deref())
 }
 
 fn record(arguments: &RecordArguments) -> Result<()> {

@@ -42,6 +42,8 @@ pub enum ProgressUnit {
     Patches,
     /// Circuits run, likewise.
     Circuits,
+    /// Tokens that were added to a text.
+    Tokens,
 }
 
 /// The caller of a long call. In the browser it is the page's worker; natively it prints, or is silent.

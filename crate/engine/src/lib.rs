@@ -5,13 +5,14 @@
 //! [`portion`], [`text`], `place` -> [`error`] -> [`experiment`], `lists`, `names`, [`reference`], [`site`], [`tokens`] ->
 //! [`answers`], `roles` -> [`prompts`], [`presets`] -> [`model`] -> `bootstrap`, `significance`, [`device`], [`graph`],
 //! [`host`], [`metrics`], [`readback`], [`speed`], [`truth`] -> [`runs`], [`templates`] -> [`attribution`], [`circuits`],
-//! [`gradients`], [`interventions`] -> [`figures`] -> [`recorded`] -> [`analyses`] -> [`session`], [`notebook`] -> [`protocol`],
+//! `continuation`, [`gradients`], [`interventions`] -> [`figures`] -> [`recorded`] -> [`analyses`] -> [`session`], [`notebook`] -> [`protocol`],
 //! [`shards`].
 //!
 //! Nothing here knows about JavaScript or the command line; only [`device`] picks a device; only [`readback`]
 //! waits for one.
 
 mod bootstrap;
+mod continuation;
 mod lists;
 mod names;
 mod place;

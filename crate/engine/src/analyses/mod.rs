@@ -59,6 +59,7 @@ catalogue! {
     neuron_patching,
     neuron_on_text,
     token_loss,
+    generate,
     patched_run,
     intervene,
     activations,

@@ -12,6 +12,7 @@ mod changes;
 mod chunks;
 pub mod edges;
 mod frozen;
+pub(crate) mod held;
 mod pass;
 mod plain;
 mod shortcuts;

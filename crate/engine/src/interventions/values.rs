@@ -5,7 +5,7 @@ use patchlab_kernels::Tensor;
 
 use super::{Intervention, PromptSet, Scene, Value, plain};
 use crate::error::{Error, Result};
-use crate::model::{Activation, Batch, Hooks};
+use crate::model::{Activation, Batch, Config, Hooks, Model};
 use crate::prompts::{PreparedCase, PreparedGroup};
 use crate::site::{ActivationAxis, Site};
 
@@ -38,7 +38,7 @@ impl<'a> Values<'a> {
                 Value::Mean(set) => prompts_of(scene, *set)?,
                 Value::Prompt(text) => vec![start_of_prompt(scene, one.site, text)?],
                 Value::Tensor(given) => {
-                    check_count(scene, one, given)?;
+                    check_count(scene.model, scene.base.batch.positions(), one, given)?;
                     continue;
                 }
                 Value::Run(list) => {
@@ -66,11 +66,12 @@ impl<'a> Values<'a> {
     pub(super) fn of(&self, one: &Intervention) -> Result<Option<Activation>> {
         let Some(value) = one.value() else { return Ok(None) };
         let scene = self.scene;
+        let positions = scene.base.batch.positions();
         Ok(Some(match value {
             Value::Other => scene.other.cache.get(one.site)?.clone(),
             Value::Own => scene.base.cache.get(one.site)?.clone(),
-            Value::Zero => given(scene, one, &[0.0]),
-            Value::Tensor(numbers) => given(scene, one, numbers),
+            Value::Zero => given(scene.model, positions, one, &[0.0]),
+            Value::Tensor(numbers) => given(scene.model, positions, one, numbers),
             Value::Mean(_) | Value::Prompt(_) | Value::Run(_) => {
                 let known = self.find(one);
                 known.ok_or_else(|| Error::NotRecorded(one.site.to_string()))?.clone()
@@ -152,17 +153,17 @@ fn sliced(activation: &Activation, one: &Intervention, scene: &Scene<'_>) -> Act
 }
 
 /// Sizes of the slice's axes, those of prompts and positions being 1.
-fn components(scene: &Scene<'_>, one: &Intervention) -> Vec<usize> {
-    let config = &scene.model.config;
+fn components(config: &Config, positions: usize, one: &Intervention) -> Vec<usize> {
     let size = |axis: &ActivationAxis| match axis {
         ActivationAxis::Batch | ActivationAxis::Position => 1,
-        axis => one.range(*axis, config, scene.base.batch.positions()).len(),
+        axis => one.range(*axis, config, positions).len(),
     };
     one.site.axes().iter().map(size).collect()
 }
 
-fn check_count(scene: &Scene<'_>, one: &Intervention, given: &[f32]) -> Result<()> {
-    let count: usize = components(scene, one).iter().product();
+/// Refuses given numbers of which there are not as many as the slice has components, nor one for all.
+pub(super) fn check_count(model: &Model, positions: usize, one: &Intervention, given: &[f32]) -> Result<()> {
+    let count: usize = components(&model.config, positions, one).iter().product();
     if given.len() == count || given.len() == 1 {
         return Ok(());
     }
@@ -174,12 +175,12 @@ fn check_count(scene: &Scene<'_>, one: &Intervention, given: &[f32]) -> Result<(
 }
 
 /// Given numbers, the same at every prompt and position. A single one stands for all components.
-fn given(scene: &Scene<'_>, one: &Intervention, numbers: &[f32]) -> Activation {
-    let mut sizes = components(scene, one);
+pub(super) fn given(model: &Model, positions: usize, one: &Intervention, numbers: &[f32]) -> Activation {
+    let mut sizes = components(&model.config, positions, one);
     if numbers.len() == 1 {
         sizes.fill(1);
     }
-    let (data, device) = (|| numbers.to_vec(), &scene.model.device);
+    let (data, device) = (|| numbers.to_vec(), &model.device);
     match sizes[..] {
         [a, b, c] => Activation::Three(Tensor::from_data(TensorData::new(data(), [a, b, c]), device)),
         [a, b, c, d] => Activation::Four(Tensor::from_data(TensorData::new(data(), [a, b, c, d]), device)),
