@@ -102,6 +102,7 @@ test('edges go into the circuit and out of it by Shift and a click', async (t) =
   await click(1);
   assert.deepEqual(await edgesOf(page), []);
   // All edges of a head, from its card.
+  await see(page, 'head-attribution');
   await page.locator('#head-attribution .heat [role="gridcell"]').nth(7).click();
   await andThenFresh(page, 'circuit', () => page.locator('.card[data-item="L1H3"]').getByRole('button', { name: 'the circuit with its edges' }).click());
   assert.deepEqual(await edgesOf(page), ['*->a1.h3', 'a1.h3->*']);
