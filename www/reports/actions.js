@@ -27,7 +27,7 @@
  *
  * @typedef {object} Actions
  * @property {Circuit} [circuit]
- * @property {(analysis: string, settings: (own: Settings) => Settings | null, answer: (report: Report) => void) => void} [onAsk] asks something small about what the figure shows; `settings` is given the figure's, and answers null if there is nothing to ask. The last question counts
+ * @property {(analysis: string, settings: () => Settings | null, answer: (report: Report) => void) => void} [onAsk] asks something small about what the figure shows; `settings` answers null if there is nothing to ask. The last question counts
  * @property {(head: Head) => void} [onHead]
  * @property {(neuron: Neuron) => void} [onNeuron]
  * @property {(patch: Patch) => void} [onPatch] a cell of a patching grid was clicked

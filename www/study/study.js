@@ -171,7 +171,7 @@ export class Study {
     const client = { order: 0, urgency: () => URGENCY.inspector, guess: () => 0.1, onStart() {}, onProgress() {}, onPreview() {}, onError() {}, onReport: (report) => tell(report) };
     return (analysis, settings, answer) => {
       const ask = run.ask.value;
-      const asked = typeof ask === 'string' ? null : settings(ask.settings);
+      const asked = typeof ask === 'string' ? null : settings();
       if (typeof ask === 'string' || !asked) return this.scheduler.drop(client);
       tell = answer;
       this.scheduler.ask(client, { ...ask, analysis, settings: asked });

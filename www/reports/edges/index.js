@@ -88,14 +88,14 @@ export function drawEdges(part, stage, name) {
 
   const take = h('button', { type: 'button', class: 'quiet', hidden: !circuit || measure === 'member', on: { click: () => circuit?.set([...shown].map((edge) => names[edge]).join(' ')) } });
   const left = h('output', { class: 'hint' });
-  /** What the edges shown leave of the logit difference, by themselves. */
+  /** What the edges shown leave of the logit difference, by themselves. They are named, so that none has to be scored for it. */
   const askWhatIsLeft = () => {
-    const count = Number(slider.value);
-    stage.actions.onAsk?.('circuit', ({ method = 'exact', direction = 'noise', steps = 5, attention = 'gradient' }) => (
-      // Circuits are chosen by these.
-      direction === 'noise' && steps === 5 && attention === 'gradient' && picture.now.prompt < 0 ? { by: method, select: 'top', count, curve: false } : null
-    ), ({ parts }) => {
-      if (count !== Number(slider.value)) return;
+    left.textContent = '';
+    // A preview has no numbers of single prompts.
+    const isWhole = measure !== 'member' && shown.size > 0 && grid.panels.every((panel) => (valuesOf(panel, 0)?.prompts.length ?? 0) > 0);
+    const asked = shown;
+    stage.actions.onAsk?.('circuit', () => (isWhole ? { edges: [...asked].map((edge) => names[edge]).join(' '), curve: false } : null), ({ parts }) => {
+      if (asked !== shown) return;
       const tables = parts.flatMap((one) => (one.kind === 'table' && one.title.startsWith('How faithful') ? [one] : []));
       const shares = tables.map(({ group, rows }) => `${percent(Number(rows[3]?.cells[1]))}${tables.length > 1 ? ` (${grid.panels.find((panel) => panel.group === group)?.name ?? ''})` : ''}`);
       left.textContent = shares.length > 0 ? `Alone, all others resampled, they leave ${shares.join(', ')} of the logit difference.` : '';
@@ -107,8 +107,6 @@ export function drawEdges(part, stage, name) {
     const n = Number(slider.value);
     count.textContent = `${n} of ${names.length}`;
     shown = new Set();
-    left.textContent = '';
-    askWhatIsLeft();
     const exact = grid.panels.map((panel) => numbersOf(panel, 1, picture.now) ?? []);
     const all = grid.panels.map((panel, index) => (numbersOf(panel, 0, picture.now) ?? []).map((value, edge) => exact[index][edge] ?? value));
     // All groups on one scale.
@@ -120,6 +118,7 @@ export function drawEdges(part, stage, name) {
       strongest.forEach(({ edge }) => shown.add(edge));
       graph.paint(strongest.reverse());
     });
+    askWhatIsLeft();
     take.textContent = `Take ${shown.size === 1 ? 'this edge' : `these ${shown.size} edges`} as the circuit`;
   };
   const figure = frame(part, stage, {
